@@ -1,0 +1,1 @@
+//! The plainest guest: every frame of one port goes out of the other, unchanged.

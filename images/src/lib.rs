@@ -1,0 +1,1 @@
+//! The built-in guest images, built with the node and embedded in it.

@@ -1,0 +1,1 @@
+//! Source, sink, statistics and reports: what a network node is measured with.

@@ -1,0 +1,1 @@
+//! pinode: a virtual network node for Parallel Internets.

@@ -1,0 +1,2 @@
+//! The `pinode` command.
+fn main() {}

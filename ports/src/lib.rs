@@ -1,0 +1,1 @@
+//! Where frames enter and leave the node: memory, AF_XDP, AF_PACKET, TAP, pcap.

@@ -1,0 +1,1 @@
+//! A KVM machine for network guests: boot, virtio-mmio devices, fault reports.
