@@ -1,1 +1,32 @@
 //! Where frames enter and leave the node: memory, AF_XDP, AF_PACKET, TAP, pcap.
+//!
+//! One trait, [`Port`], stands between the data-plane worker and whatever carries the frames. It works in
+//! bursts, lends buffers instead of handing over copies, never blocks, and is told the time instead of
+//! asking for it. The crate knows nothing of Parallel Internets, queues or guests: a frame is octets
+//! without FCS, and leaves as it was given.
+//!
+//! ```
+//! use pinode_ports::{Port, RxBurst, TxMeta, TxSlots, memory};
+//!
+//! let (mut port, mut far) = memory::pair(256, 2048);
+//! assert!(far.send(&[0xaa; 60]));
+//!
+//! let mut burst = RxBurst::new();
+//! port.rx_burst(0, &mut burst);
+//! assert_eq!(burst[0], [0xaa; 60]);
+//! drop(burst);
+//!
+//! let mut slots = TxSlots::new();
+//! port.tx_slots(1, &mut slots);
+//! slots[0][..60].fill(0xbb);
+//! drop(slots); // ends the loan
+//! assert_eq!(port.tx_commit(&[TxMeta { len: 60, start_ns: 7 }]), 1);
+//! assert_eq!(far.recv(|frame, start_ns| assert_eq!((frame, start_ns), (&[0xbb; 60][..], 7))), 1);
+//! ```
+
+mod inline;
+pub mod memory;
+mod port;
+
+pub use inline::{InjectSlots, InlinePort, Wire};
+pub use port::{BURST, DEFAULT_SLOT_OCTETS, Port, RxBurst, TxMeta, TxSlots, slot_octets_for};

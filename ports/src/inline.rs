@@ -1,0 +1,146 @@
+//! A port whose far side is a value in the same thread: source and sink run inside the port's bursts.
+//!
+//! For testers that have no core of their own. Must never copy a frame: it is written into the receive
+//! slot by the source and read from the transmit slot by the sink.
+
+use arrayvec::ArrayVec;
+
+use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots};
+
+/// Source and sink behind an [`InlinePort`].
+pub trait Wire: Send {
+    /// Writes the frames that are on the wire by `now_ns` into `slots`.
+    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_>);
+
+    /// Takes a frame that the node sent. `now_ns` is the instant of the port's last receive burst: when
+    /// the worker's round began; the start on the wire is in `meta`.
+    fn absorb(&mut self, now_ns: u64, frame: &[u8], meta: &TxMeta);
+}
+
+/// Room for up to [`BURST`] frames that a [`Wire`] injects.
+pub struct InjectSlots<'a> {
+    octets: &'a mut [u8],
+    slot_octets: usize,
+    lengths: &'a mut ArrayVec<usize, BURST>,
+    limit: usize,
+}
+
+impl InjectSlots<'_> {
+    /// Frames that can still be pushed in this burst.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.limit.saturating_sub(self.lengths.len())
+    }
+
+    /// Octets of the longest frame that can be pushed.
+    #[must_use]
+    pub fn slot_octets(&self) -> usize {
+        self.slot_octets
+    }
+
+    /// Pushes a frame of `len` octets, written in place by `write` (over what an earlier frame left
+    /// there). False, and `write` not called: no room, or `len` above the slot.
+    pub fn push(&mut self, len: usize, write: impl FnOnce(&mut [u8])) -> bool {
+        if self.room() == 0 || len > self.slot_octets {
+            return false;
+        }
+        let start = self.lengths.len() * self.slot_octets;
+        let Some(slot) = self.octets.get_mut(start..start + len) else {
+            return false;
+        };
+        write(slot);
+        self.lengths.push(len);
+        true
+    }
+}
+
+/// A port between the worker and a [`Wire`] of the same thread.
+pub struct InlinePort<W> {
+    wire: W,
+    slot_octets: usize,
+    rx: Box<[u8]>,
+    lengths: ArrayVec<usize, BURST>,
+    tx: Box<[u8]>,
+    now_ns: u64,
+}
+
+impl<W: Wire> InlinePort<W> {
+    /// A port with slots of `slot_octets` octets (at least 64).
+    #[must_use]
+    pub fn new(wire: W, slot_octets: usize) -> Self {
+        let slot_octets = slot_octets.max(64).next_multiple_of(64);
+        let buffer = || vec![0; slot_octets * BURST].into_boxed_slice();
+        let (rx, tx) = (buffer(), buffer());
+        Self {
+            wire,
+            slot_octets,
+            rx,
+            lengths: ArrayVec::new(),
+            tx,
+            now_ns: 0,
+        }
+    }
+
+    /// The wire, to read its counts.
+    #[must_use]
+    pub fn wire(&self) -> &W {
+        &self.wire
+    }
+
+    /// The wire, to change what it does between bursts.
+    #[must_use]
+    pub fn wire_mut(&mut self) -> &mut W {
+        &mut self.wire
+    }
+
+    /// Gives the wire back.
+    #[must_use]
+    pub fn into_wire(self) -> W {
+        self.wire
+    }
+}
+
+impl<W: Wire> Port for InlinePort<W> {
+    fn rx_burst<'a>(&'a mut self, now_ns: u64, burst: &mut RxBurst<'a>) {
+        self.now_ns = now_ns;
+        self.lengths.clear();
+        let mut slots = InjectSlots {
+            octets: &mut self.rx,
+            slot_octets: self.slot_octets,
+            lengths: &mut self.lengths,
+            limit: burst.remaining_capacity(),
+        };
+        self.wire.inject(now_ns, &mut slots);
+        let frames = self.rx.chunks_exact(self.slot_octets).zip(&self.lengths);
+        burst.extend(frames.map(|(slot, len)| &slot[..*len]));
+    }
+
+    fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
+        let want = want.min(slots.remaining_capacity());
+        slots.extend(self.tx.chunks_exact_mut(self.slot_octets).take(want));
+    }
+
+    fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
+        let mut taken = 0;
+        for (slot, meta) in self.tx.chunks_exact(self.slot_octets).zip(frames) {
+            let Some(frame) = slot.get(..usize::from(meta.len)) else {
+                break;
+            };
+            self.wire.absorb(self.now_ns, frame, meta);
+            taken += 1;
+        }
+        taken
+    }
+
+    fn slot_octets(&self) -> usize {
+        self.slot_octets
+    }
+
+    fn describe(&self) -> String {
+        "memory inline: source and sink in the port's bursts".to_owned()
+    }
+}
+
+#[cfg(test)]
+#[path = "inline_tests.rs"]
+mod tests;

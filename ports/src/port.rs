@@ -1,0 +1,106 @@
+//! The contract between a worker and a port.
+//!
+//! Must never: block, allocate per frame, take a lock, or read a clock on the way of a frame.
+
+use arrayvec::ArrayVec;
+
+/// Most frames that one call receives or sends.
+pub const BURST: usize = 64;
+
+/// Octets of a slot for every MTU up to that of ordinary Ethernet.
+pub const DEFAULT_SLOT_OCTETS: usize = 2048;
+
+/// Frames lent by [`Port::rx_burst`], octets without FCS.
+pub type RxBurst<'a> = ArrayVec<&'a [u8], BURST>;
+
+/// Buffers lent by [`Port::tx_slots`].
+pub type TxSlots<'a> = ArrayVec<&'a mut [u8], BURST>;
+
+/// What a worker says about a frame that it put into a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TxMeta {
+    /// Octets of the frame, without FCS.
+    pub len: u16,
+    /// Computed start on the wire, nanoseconds of the worker's monotonic clock.
+    pub start_ns: u64,
+}
+
+/// A place where frames enter and leave the node, driven by one worker.
+///
+/// Receiving and sending do not disturb each other: slots lent by [`tx_slots`](Port::tx_slots) stay
+/// offered, and frames lent by [`rx_burst`](Port::rx_burst) stay valid, for as long as the borrow
+/// checker lets the caller hold them.
+pub trait Port: Send {
+    /// Appends the frames that arrived since the last call to `burst`, at most as many as it has room for.
+    ///
+    /// Never blocks. A frame longer than the MTU is passed on as it is (or, where the port's buffer is
+    /// smaller than the frame, cut to a length that is still above the MTU): the worker counts it.
+    fn rx_burst<'a>(&'a mut self, now_ns: u64, burst: &mut RxBurst<'a>);
+
+    /// Appends up to `want` writable slots to `slots`, each of at least [`slot_octets`](Port::slot_octets).
+    ///
+    /// Fewer mean that the port is full: back-pressure, nothing is lost. Slots that are not committed are
+    /// offered again by the next call.
+    fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>);
+
+    /// Sends the first `frames.len()` slots of the last [`tx_slots`](Port::tx_slots) call.
+    ///
+    /// Returns how many the port took, always a prefix; the rest is lost and the caller counts it.
+    fn tx_commit(&mut self, frames: &[TxMeta]) -> usize;
+
+    /// Octets of a transmit slot: the longest frame this port sends.
+    fn slot_octets(&self) -> usize;
+
+    /// One line for people: the backend, its interface or file, and the mode it runs in.
+    fn describe(&self) -> String;
+
+    /// Frames that were lost in front of the port since it was opened, because nobody took them in time.
+    ///
+    /// They were never received and are in no other sum. May cost a system call: not for the frame path.
+    fn missed(&mut self) -> u64 {
+        0
+    }
+}
+
+impl<P: Port + ?Sized> Port for Box<P> {
+    fn rx_burst<'a>(&'a mut self, now_ns: u64, burst: &mut RxBurst<'a>) {
+        (**self).rx_burst(now_ns, burst);
+    }
+
+    fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
+        (**self).tx_slots(want, slots);
+    }
+
+    fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
+        (**self).tx_commit(frames)
+    }
+
+    fn slot_octets(&self) -> usize {
+        (**self).slot_octets()
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+
+    fn missed(&mut self) -> u64 {
+        (**self).missed()
+    }
+}
+
+/// Octets a slot needs for frames of this MTU: Ethernet header, one IEEE 802.1Q tag, the PIH that an
+/// access port pushes, and the payload; never below [`DEFAULT_SLOT_OCTETS`], a multiple of 512 above.
+///
+/// ```
+/// use pinode_ports::slot_octets_for;
+/// assert_eq!(slot_octets_for(1500), 2048);
+/// assert_eq!(slot_octets_for(9000), 9216);
+/// ```
+#[must_use]
+pub fn slot_octets_for(mtu: u16) -> usize {
+    const ETHERNET: usize = 14;
+    const TAG: usize = 4;
+    const PIH: usize = 1;
+    let need = ETHERNET + TAG + PIH + usize::from(mtu);
+    need.next_multiple_of(512).max(DEFAULT_SLOT_OCTETS)
+}
