@@ -1,0 +1,82 @@
+//! Classification of one port, whatever its mode: the calls that a data-plane worker makes.
+//!
+//! Immutable once built: a worker reads it, a reconfiguration builds another.
+
+use crate::access::Access;
+use crate::drop::{Drop, TxDrop};
+use crate::splice::Splice;
+use crate::trunk::Trunk;
+
+/// To which PI a frame belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// The PI's dense index inside the node.
+    pub slot: u8,
+}
+
+/// Classification of one port.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a port; the table is better in place"
+)]
+pub enum PortClassifier {
+    /// Frames carry the PIH.
+    Trunk(Trunk),
+    /// Untagged frames of one PI.
+    Access(Access),
+}
+
+impl From<Trunk> for PortClassifier {
+    fn from(trunk: Trunk) -> Self {
+        Self::Trunk(trunk)
+    }
+}
+
+impl From<Access> for PortClassifier {
+    fn from(access: Access) -> Self {
+        Self::Access(access)
+    }
+}
+
+impl PortClassifier {
+    /// Which PI a frame from the wire (without FCS) belongs to.
+    ///
+    /// # Errors
+    /// The cause of its drop.
+    #[inline]
+    pub fn classify(&self, frame: &[u8]) -> Result<Verdict, Drop> {
+        match self {
+            Self::Trunk(trunk) => trunk.classify(frame),
+            Self::Access(access) => access.classify(frame),
+        }
+    }
+
+    /// The form in which the PI's guest gets `frame`: `prefix()`, then `body(frame)`.
+    #[inline]
+    #[must_use]
+    pub fn to_guest(&self, verdict: Verdict, frame: &[u8]) -> Splice {
+        match self {
+            Self::Trunk(trunk) => trunk.to_guest(verdict, frame),
+            Self::Access(access) => access.to_guest(verdict, frame),
+        }
+    }
+
+    /// Checks a frame that the guest of `slot` sends through this port, and gives its form on the
+    /// wire: `prefix()`, then the guest's frame from octet `skip()` on, then zeros up to
+    /// `padded_octets()`.
+    ///
+    /// `head` is the host's own copy of the frame's first 15 octets (fewer if it has fewer), and
+    /// `frame_octets` its length without FCS. The prefix always replaces the whole checked head,
+    /// so a guest that rewrites its memory meanwhile changes nothing that was checked.
+    ///
+    /// # Errors
+    /// The cause of its drop.
+    #[inline]
+    pub fn to_wire(&self, slot: u8, head: &[u8], frame_octets: usize) -> Result<Splice, TxDrop> {
+        match self {
+            Self::Trunk(trunk) => trunk.to_wire(slot, head, frame_octets),
+            Self::Access(access) => access.to_wire(slot, head, frame_octets),
+        }
+    }
+}
