@@ -1,1 +1,25 @@
-//! End to end: real machines, real interfaces, real peers.
+//! What the end-to-end tests share: a running node, real interfaces, frames and their accounts.
+//!
+//! The tests see the product from outside only: the `pinode` command, interfaces, files. This crate must never link a
+//! crate of the product, and never wait by a blind sleep: everything waited for has a condition and a deadline
+//! ([`poll`]). What a test makes on the machine (namespaces, interfaces, processes, files) goes when its owner is
+//! dropped, also when the test fails.
+
+pub mod config;
+pub mod conservation;
+pub mod cpio;
+pub mod frame;
+pub mod load;
+pub mod machine;
+pub mod namespace;
+pub mod need;
+pub mod node;
+pub mod pcap;
+pub mod poll;
+pub mod program;
+pub mod stock_kernel;
+pub mod sweep;
+#[allow(unsafe_code)]
+pub mod unsafe_packet_socket;
+
+pub use unsafe_packet_socket::PacketSocket;
