@@ -1,0 +1,217 @@
+//! The indices of a split virtqueue on the device's side (VIRTIO 1.2, 2.7.6 and 2.7.8).
+//!
+//! Holds the invariant on which the rest builds: entries taken from the available ring and not
+//! yet given back never exceed the queue size, whatever the driver writes. Must never follow a
+//! descriptor (that is `chain.rs`) nor decide about notifications (`notify.rs`).
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::error::QueueError;
+use crate::layout::QueueLayout;
+use crate::split::Split;
+use crate::unsafe_ram::Ram;
+
+/// A descriptor as it stood when it was read (2.7.5): a claim, but one that no longer changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Descriptor {
+    pub(super) addr: u64,
+    pub(super) len: u32,
+    pub(super) flags: u16,
+    pub(super) next: u16,
+}
+
+/// Device side of one queue.
+#[derive(Debug)]
+pub(super) struct Ring {
+    pub(super) ram: Ram,
+    size: u16,
+    pub(super) event_idx: bool,
+    pub(super) words: Split,
+    /// Next entry of the available ring to take.
+    next_avail: u16,
+    /// The driver's index as last looked at; `next_avail` to here may be taken.
+    seen_avail: u16,
+    /// Next entry of the used ring to fill.
+    next_used: u16,
+    /// `used.idx` as the driver may see it.
+    pub(super) published: u16,
+    /// `published` as of which the driver's wish for an interrupt is settled.
+    pub(super) settled: u16,
+    /// `next_avail` when `avail_event` was last written.
+    pub(super) event_written: u16,
+    broken: Option<QueueError>,
+}
+
+impl Ring {
+    /// Checks the layout and asks for no kicks.
+    pub(super) fn new(ram: Ram, layout: &QueueLayout) -> Result<Self, QueueError> {
+        let QueueLayout {
+            size, event_idx, ..
+        } = *layout;
+        let mut ring = Ring {
+            ram,
+            size,
+            event_idx,
+            words: Split::new(&ram, layout)?,
+            next_avail: 0,
+            seen_avail: 0,
+            next_used: 0,
+            published: 0,
+            settled: 0,
+            event_written: 0,
+            broken: None,
+        };
+        ring.ask_kick(false);
+        Ok(ring)
+    }
+
+    /// Descriptors of the queue.
+    #[inline]
+    pub(super) fn size(&self) -> u16 {
+        self.size
+    }
+
+    /// Next entry of the available ring that will be taken.
+    #[inline]
+    pub(super) fn next_avail(&self) -> u16 {
+        self.next_avail
+    }
+
+    /// Entries taken and not yet given back.
+    #[inline]
+    pub(super) fn outstanding(&self) -> u16 {
+        self.next_avail.wrapping_sub(self.next_used)
+    }
+
+    /// The error that broke this queue, if one did.
+    #[inline]
+    pub(super) fn intact(&self) -> Result<(), QueueError> {
+        self.broken.map_or(Ok(()), Err)
+    }
+
+    /// Remembers `error`: the queue is broken from now on.
+    #[cold]
+    pub(super) fn fail(&mut self, error: QueueError) -> QueueError {
+        *self.broken.get_or_insert(error)
+    }
+
+    /// Looks at the driver's index. Returns how many entries may be taken.
+    ///
+    /// Taken and to be taken together never exceed the queue size: an honest driver has no more
+    /// descriptors than that to give.
+    #[inline]
+    pub(super) fn look(&mut self) -> Result<u16, QueueError> {
+        // Acquire: the entries and descriptors up to this index are read after it.
+        let idx = u16::from_le(self.words.avail_idx.at(0).load(Acquire));
+        let available = idx.wrapping_sub(self.next_avail);
+        if u32::from(available) + u32::from(self.outstanding()) > u32::from(self.size) {
+            return Err(self.fail(QueueError::AvailIndex {
+                idx,
+                next: self.next_avail,
+                outstanding: self.outstanding(),
+                size: self.size,
+            }));
+        }
+        self.seen_avail = idx;
+        self.renew_kick();
+        Ok(available)
+    }
+
+    /// Entries that may be taken by the last look at the driver's index.
+    #[inline]
+    pub(super) fn seen(&self) -> u16 {
+        self.seen_avail.wrapping_sub(self.next_avail)
+    }
+
+    /// Whether the driver's index has moved beyond what was taken (or says so).
+    pub(super) fn pending(&self) -> bool {
+        u16::from_le(self.words.avail_idx.at(0).load(Acquire)) != self.next_avail
+    }
+
+    /// Head of the chain `ahead` entries from the next one; only a claim.
+    #[inline]
+    pub(super) fn head(&self, ahead: u16) -> Result<u16, QueueError> {
+        let head = self.head_unchecked(ahead);
+        if head < self.size {
+            Ok(head)
+        } else {
+            Err(QueueError::HeadIndex {
+                head,
+                size: self.size,
+            })
+        }
+    }
+
+    #[inline]
+    fn head_unchecked(&self, ahead: u16) -> u16 {
+        u16::from_le(
+            self.words
+                .avail_ring
+                .at(self.next_avail.wrapping_add(ahead))
+                .load(Relaxed),
+        )
+    }
+
+    /// The descriptor at `index` modulo the queue size, read once.
+    #[inline]
+    pub(super) fn descriptor(&self, index: u16) -> Descriptor {
+        let [addr, rest] = self.words.descriptors.at(index);
+        let rest = u64::from_le(rest.load(Relaxed));
+        Descriptor {
+            addr: u64::from_le(addr.load(Relaxed)),
+            len: rest as u32,
+            flags: (rest >> 32) as u16,
+            next: (rest >> 48) as u16,
+        }
+    }
+
+    /// Fetches the descriptor of the entry `ahead`, and the target of the one half as far, if the
+    /// driver made them available.
+    #[inline]
+    pub(super) fn prefetch(&self, ahead: u16) {
+        let seen = self.seen();
+        if ahead < seen {
+            self.words.descriptors.prefetch(self.head_unchecked(ahead));
+        }
+        if ahead / 2 < seen {
+            self.ram
+                .prefetch(self.descriptor(self.head_unchecked(ahead / 2)).addr);
+        }
+    }
+
+    /// Counts `entries` as taken; they must have been seen.
+    #[inline]
+    pub(super) fn take(&mut self, entries: u16) {
+        self.next_avail = self.next_avail.wrapping_add(entries);
+    }
+
+    /// Fills the used entry `ahead` of the next one; it counts after [`give`](Self::give).
+    #[inline]
+    pub(super) fn fill_used(&self, ahead: u16, head: u16, len: u32) {
+        let [id, octets] = self.words.used_ring.at(self.next_used.wrapping_add(ahead));
+        id.store(u32::from(head).to_le(), Relaxed);
+        octets.store(len.to_le(), Relaxed);
+    }
+
+    /// Counts `entries` used entries as filled; the driver sees them after `publish`.
+    #[inline]
+    pub(super) fn give(&mut self, entries: u16) {
+        self.next_used = self.next_used.wrapping_add(entries);
+    }
+
+    /// Shows the driver all that was given: one store of `used.idx`.
+    #[inline]
+    pub(super) fn publish(&mut self) {
+        let new = self.next_used.wrapping_sub(self.published);
+        if new == 0 {
+            return;
+        }
+        // Release: the buffers and used entries were written before it.
+        self.words
+            .used_idx
+            .at(0)
+            .store(self.next_used.to_le(), Release);
+        self.published = self.next_used;
+        self.after_publish(new);
+    }
+}

@@ -1,0 +1,250 @@
+//! Guest to host: takes frames off the ring in bursts, copies them out later, gives them back.
+//!
+//! Between [`Transmitq::harvest`] and [`Transmitq::complete`] a frame stays in the driver's
+//! buffer; the host holds a [`TxFrame`], whose length and (for a frame in one piece) address were
+//! checked and are private to the host. Must never read a frame beyond that length or follow the
+//! driver's descriptors unchecked, however they change meanwhile.
+
+use super::chain::{Budget, Chain, Direction, check};
+use super::notify::notification_methods;
+use super::ring::Ring;
+use crate::error::QueueError;
+use crate::layout::{DESC_F_NEXT, NET_HEADER, QueueLayout};
+use crate::unsafe_ram::Ram;
+
+/// Fewest octets of a frame behind `virtio_net_hdr`: an Ethernet header. Less is malformed.
+pub const MIN_FRAME: u32 = 14;
+/// Most octets of a frame behind `virtio_net_hdr`: an Ethernet header, and what a 16-bit length
+/// can say (the largest MTU, 5.1.4). More is malformed.
+pub const MAX_FRAME: u32 = 14 + 65535;
+/// How many entries ahead descriptors are fetched, and their targets half as many.
+const PREFETCH: u16 = 8;
+
+/// A frame in the driver's buffer. `Copy`, but to be completed once.
+#[derive(Clone, Copy, Debug)]
+pub struct TxFrame {
+    /// Where the frame lies, if `whole`: behind `virtio_net_hdr`, `len` octets, checked.
+    addr: u64,
+    len: u32,
+    head: u16,
+    /// In one piece. Otherwise every read walks the chain of `head` again.
+    whole: bool,
+}
+
+// The level 2 queues hold these: keep them at a quarter of a cache line.
+const _: () = assert!(size_of::<TxFrame>() == 16);
+
+impl TxFrame {
+    /// Octets of the frame, without `virtio_net_hdr` and FCS.
+    #[inline]
+    #[allow(clippy::len_without_is_empty)] // never empty: MIN_FRAME
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+}
+
+/// What a harvest took off the ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Harvest {
+    /// Frames handed to the caller, who is to complete each.
+    pub frames: u16,
+    /// Chains whose frame is shorter than [`MIN_FRAME`] or longer than [`MAX_FRAME`], completed.
+    pub malformed: u16,
+}
+
+/// Device side of a transmit queue. See [`Transmitq::new`].
+#[derive(Debug)]
+pub struct Transmitq {
+    ring: Ring,
+}
+
+notification_methods!(Transmitq);
+
+impl Transmitq {
+    /// The queue at `layout` in `ram`, at its start (indices 0). It asks for no kicks.
+    ///
+    /// # Errors
+    ///
+    /// The layout is not allowed; nothing was written then.
+    pub fn new(ram: Ram, layout: &QueueLayout) -> Result<Self, QueueError> {
+        Ok(Transmitq {
+            ring: Ring::new(ram, layout)?,
+        })
+    }
+
+    /// Takes up to `max` chains off the available ring and hands their frames to `each`.
+    ///
+    /// A chain too short or too long for a frame is completed here and counted as malformed; the
+    /// driver sees that after the next [`publish`](Self::publish).
+    ///
+    /// # Errors
+    ///
+    /// The driver broke the protocol; for good. Frames handed out before stay valid.
+    #[inline]
+    pub fn harvest(
+        &mut self,
+        max: usize,
+        mut each: impl FnMut(TxFrame),
+    ) -> Result<Harvest, QueueError> {
+        self.ring.intact()?;
+        let available = self.ring.look()?;
+        let take = u16::try_from(max).map_or(available, |max| available.min(max));
+        let mut harvest = Harvest::default();
+        for _ in 0..take {
+            self.ring.prefetch(PREFETCH);
+            let head = match self.ring.head(0) {
+                Ok(head) => head,
+                Err(error) => return Err(self.ring.fail(error)),
+            };
+            let parsed = match self.whole(head) {
+                Some(frame) => Ok(Some(frame)),
+                None => self.walk(head),
+            };
+            match parsed {
+                Ok(Some(frame)) => {
+                    self.ring.take(1);
+                    harvest.frames += 1;
+                    each(frame);
+                }
+                Ok(None) => {
+                    self.ring.take(1);
+                    harvest.malformed += 1;
+                    self.ring.fill_used(0, head, 0);
+                    self.ring.give(1);
+                }
+                Err(error) => return Err(self.ring.fail(error)),
+            }
+        }
+        Ok(harvest)
+    }
+
+    /// Copies `dst.len()` octets from `offset` of the frame.
+    ///
+    /// The octets are the driver's to change until the frame is completed: check the copy, not
+    /// the frame.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::ReadBeyondFrame`]: the caller's mistake. Others: the driver changed the chain
+    /// of a frame in several pieces to what is not allowed; treat the queue as broken.
+    #[inline]
+    pub fn read(&self, frame: &TxFrame, offset: u32, dst: &mut [u8]) -> Result<(), QueueError> {
+        let beyond = QueueError::ReadBeyondFrame {
+            offset,
+            len: u32::try_from(dst.len()).unwrap_or(u32::MAX),
+            frame: frame.len,
+        };
+        if u64::from(offset) + dst.len() as u64 > u64::from(frame.len) {
+            return Err(beyond);
+        }
+        if frame.whole {
+            // Fails only for a frame of another queue.
+            return self
+                .ring
+                .ram
+                .read(frame.addr + u64::from(offset), dst)
+                .ok_or(beyond);
+        }
+        self.read_pieces(frame, offset, dst)
+    }
+
+    /// Gives the frame's buffer back; the driver sees it after [`publish`](Self::publish).
+    ///
+    /// To be called once for each harvested frame, in any order. Without a frame outstanding it
+    /// does nothing.
+    #[inline]
+    pub fn complete(&mut self, frame: TxFrame) {
+        if self.ring.outstanding() > 0 {
+            self.ring.fill_used(0, frame.head, 0);
+            self.ring.give(1);
+        }
+    }
+
+    /// Shows the driver all that was completed: one store of `used.idx`, for a burst.
+    #[inline]
+    pub fn publish(&mut self) {
+        self.ring.publish();
+    }
+
+    /// Frames harvested and not completed; never more than the queue size.
+    #[inline]
+    pub fn outstanding(&self) -> u16 {
+        self.ring.outstanding()
+    }
+
+    /// The common cases: header and frame in one descriptor, or in one each. `None`: another
+    /// case, or something is wrong, which the walk will find.
+    #[inline]
+    fn whole(&self, head: u16) -> Option<TxFrame> {
+        let first = self.ring.descriptor(head);
+        let segment = check(&self.ring, head, &first, Direction::Reads).ok()?;
+        let (addr, len) = if first.flags & DESC_F_NEXT == 0 {
+            (
+                segment.addr + u64::from(NET_HEADER),
+                segment.len.checked_sub(NET_HEADER)?,
+            )
+        } else {
+            let second = self.ring.descriptor(first.next);
+            let frame = check(&self.ring, head, &second, Direction::Reads).ok()?;
+            if segment.len != NET_HEADER || second.flags & DESC_F_NEXT != 0 {
+                return None;
+            }
+            (frame.addr, frame.len)
+        };
+        (MIN_FRAME..=MAX_FRAME).contains(&len).then_some(TxFrame {
+            addr,
+            len,
+            head,
+            whole: true,
+        })
+    }
+
+    /// Any chain. `None`: malformed.
+    #[cold]
+    fn walk(&self, head: u16) -> Result<Option<TxFrame>, QueueError> {
+        let mut chain = Chain::new(&self.ring, head, Direction::Reads);
+        let mut budget = Budget::new(&self.ring);
+        let mut octets = 0;
+        while let Some(segment) = chain.next(&mut budget)? {
+            // At most MAX_SEGMENTS u32 values: no overflow.
+            octets += u64::from(segment.len);
+        }
+        let len = octets.saturating_sub(u64::from(NET_HEADER));
+        Ok(u32::try_from(len)
+            .ok()
+            .filter(|len| (MIN_FRAME..=MAX_FRAME).contains(len))
+            .map(|len| TxFrame {
+                addr: 0,
+                len,
+                head,
+                whole: false,
+            }))
+    }
+
+    #[cold]
+    fn read_pieces(&self, frame: &TxFrame, offset: u32, dst: &mut [u8]) -> Result<(), QueueError> {
+        let head = frame.head;
+        let changed = QueueError::FrameChanged {
+            head,
+            len: frame.len,
+        };
+        let mut chain = Chain::new(&self.ring, head, Direction::Reads);
+        let mut budget = Budget::new(&self.ring);
+        // `offset` is below MAX_FRAME.
+        let mut skip = offset + NET_HEADER;
+        let mut rest = dst;
+        while !rest.is_empty() {
+            let segment = chain.next(&mut budget)?.ok_or(changed)?;
+            let skipped = skip.min(segment.len);
+            skip -= skipped;
+            let octets = ((segment.len - skipped) as usize).min(rest.len());
+            let (now, later) = rest.split_at_mut_checked(octets).ok_or(changed)?;
+            self.ring
+                .ram
+                .read(segment.addr + u64::from(skipped), now)
+                .ok_or(changed)?;
+            rest = later;
+        }
+        Ok(())
+    }
+}

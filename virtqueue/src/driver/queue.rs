@@ -1,0 +1,303 @@
+//! Posting buffers and taking them back (VIRTIO 1.2, 2.7.13 and 2.7.14).
+//!
+//! Must never give out a token that is not in flight, or a length beyond what was posted.
+
+use core::sync::atomic::{
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    fence,
+};
+
+use super::tokens::{Buffer, Tokens};
+use crate::error::QueueError;
+use crate::layout::{
+    AVAIL_F_NO_INTERRUPT, DESC_F_WRITE, QueueLayout, RingOctets, USED_F_NO_NOTIFY, never, passed,
+    renew_after,
+};
+use crate::split::Split;
+use crate::unsafe_ram::Ram;
+
+/// Driver side of one queue: one descriptor a buffer, known to the caller by a token.
+#[derive(Debug)]
+pub struct DriverQueue {
+    ram: Ram,
+    size: u16,
+    event_idx: bool,
+    words: Split,
+    tokens: Tokens,
+    /// Next entry of the available ring to fill.
+    next_avail: u16,
+    /// `avail.idx` as the device may see it.
+    exposed: u16,
+    /// Next entry of the used ring to take.
+    next_used: u16,
+    armed: bool,
+    /// `next_used` when `used_event` was last moved away.
+    event_written: u16,
+    broken: Option<QueueError>,
+}
+
+impl DriverQueue {
+    /// Lengths and alignments of the areas of a queue of `size` descriptors (2.7).
+    pub const fn octets(size: u16) -> RingOctets {
+        RingOctets::of(size)
+    }
+
+    /// The queue at `layout` in `ram`, all zero, nothing posted, and interrupts not asked for.
+    /// Allocates its bookkeeping: 18 octets a descriptor.
+    ///
+    /// # Errors
+    ///
+    /// The layout is not allowed; nothing was written then.
+    pub fn new(ram: Ram, layout: &QueueLayout) -> Result<Self, QueueError> {
+        let QueueLayout {
+            size, event_idx, ..
+        } = *layout;
+        let mut queue = DriverQueue {
+            ram,
+            size,
+            event_idx,
+            words: Split::new(&ram, layout)?,
+            tokens: Tokens::new(size),
+            next_avail: 0,
+            exposed: 0,
+            next_used: 0,
+            armed: true,
+            event_written: 0,
+            broken: None,
+        };
+        queue.zero();
+        queue.disarm();
+        Ok(queue)
+    }
+
+    /// Descriptors free, so buffers that can be posted.
+    #[inline]
+    pub fn free(&self) -> u16 {
+        self.tokens.free()
+    }
+
+    /// Posts one buffer of `len` octets at guest-physical `addr`, on one descriptor; the device
+    /// sees it after [`publish`](Self::publish). `token` comes back from [`take`](Self::take).
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::RingFull`], [`QueueError::EmptyBuffer`], [`QueueError::BufferOutside`]: the
+    /// caller's mistake, nothing changed. Others: the queue is broken.
+    #[inline]
+    pub fn post(
+        &mut self,
+        token: u32,
+        addr: u64,
+        len: u32,
+        device_writes: bool,
+    ) -> Result<(), QueueError> {
+        self.intact()?;
+        let full = QueueError::RingFull { size: self.size };
+        if len == 0 {
+            return Err(QueueError::EmptyBuffer);
+        }
+        let ram = self.ram.len();
+        if addr > ram || u64::from(len) > ram - addr {
+            let head = self.tokens.next_free().ok_or(full)?;
+            return Err(QueueError::BufferOutside {
+                head,
+                addr,
+                len: u64::from(len),
+                ram,
+            });
+        }
+        let id = self
+            .tokens
+            .claim(Buffer {
+                token,
+                len,
+                device_writes,
+            })
+            .ok_or(full)?;
+        let flags = if device_writes { DESC_F_WRITE } else { 0 };
+        let [at, rest] = self.words.descriptors.at(id);
+        at.store(addr.to_le(), Relaxed);
+        rest.store((u64::from(len) | u64::from(flags) << 32).to_le(), Relaxed);
+        self.words
+            .avail_ring
+            .at(self.next_avail)
+            .store(id.to_le(), Relaxed);
+        self.next_avail = self.next_avail.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Shows the device all that was posted: one store of `avail.idx`, for a burst. Returns
+    /// whether the device wants a kick for it (2.7.10). Costs a full fence if there is something
+    /// to show: the device may have fallen asleep just before.
+    #[inline]
+    pub fn publish(&mut self) -> bool {
+        let old = self.exposed;
+        if self.next_avail == old {
+            return false;
+        }
+        // Release: descriptors and entries were written before it.
+        self.words
+            .avail_idx
+            .at(0)
+            .store(self.next_avail.to_le(), Release);
+        self.exposed = self.next_avail;
+        fence(SeqCst);
+        if self.event_idx {
+            let event = u16::from_le(self.words.avail_event.at(0).load(Relaxed));
+            passed(event, self.exposed, old)
+        } else {
+            u16::from_le(self.words.used_flags.at(0).load(Relaxed)) & USED_F_NO_NOTIFY == 0
+        }
+    }
+
+    /// Takes up to `max` used buffers back and hands `each` its token and the octets that the
+    /// device wrote (0 for a buffer it only read). Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The device broke the protocol; for good. Buffers handed out before stay valid.
+    #[inline]
+    pub fn take(
+        &mut self,
+        max: usize,
+        mut each: impl FnMut(u32, u32),
+    ) -> Result<usize, QueueError> {
+        self.intact()?;
+        // Acquire: the used entries, and the buffers, are read after it.
+        let idx = u16::from_le(self.words.used_idx.at(0).load(Acquire));
+        let used = idx.wrapping_sub(self.next_used);
+        let in_flight = self.exposed.wrapping_sub(self.next_used);
+        if used > in_flight {
+            let next = self.next_used;
+            return Err(self.fail(QueueError::UsedIndex {
+                idx,
+                next,
+                in_flight,
+            }));
+        }
+        let count = usize::from(used).min(max);
+        for _ in 0..count {
+            let (token, len) = match self.take_one() {
+                Ok(taken) => taken,
+                Err(error) => return Err(self.fail(error)),
+            };
+            each(token, len);
+        }
+        self.renew_event();
+        Ok(count)
+    }
+
+    /// Whether there is something to [`take`](Self::take).
+    #[inline]
+    pub fn has_used(&self) -> bool {
+        self.ready() > 0
+    }
+
+    /// Asks for an interrupt once `after` more buffers are used than were taken so far. At least
+    /// 1; more than are in flight would never come. Returns true when they are there already:
+    /// then there may be no interrupt, take again. Costs a full fence.
+    ///
+    /// Without EVENT_IDX the device interrupts at the first (2.7.7).
+    pub fn arm(&mut self, after: u16) -> bool {
+        let after = after.clamp(1, self.size);
+        self.armed = true;
+        if self.event_idx {
+            let event = self.next_used.wrapping_add(after - 1);
+            self.words.used_event.at(0).store(event.to_le(), Relaxed);
+        } else {
+            self.words.avail_flags.at(0).store(0, Relaxed);
+        }
+        // The wish is visible before the device's index is read: either the device sees the wish,
+        // or its entries are seen here.
+        fence(SeqCst);
+        self.ready() >= if self.event_idx { after } else { 1 }
+    }
+
+    /// Asks for no interrupts (the state of a new queue). Cheap when there is nothing to do.
+    #[inline]
+    pub fn disarm(&mut self) {
+        if self.armed {
+            self.armed = false;
+            self.quieten();
+        }
+    }
+
+    fn quieten(&mut self) {
+        if self.event_idx {
+            let event = never(self.next_used, self.size);
+            self.words.used_event.at(0).store(event.to_le(), Relaxed);
+            self.event_written = self.next_used;
+        } else {
+            self.words
+                .avail_flags
+                .at(0)
+                .store(AVAIL_F_NO_INTERRUPT.to_le(), Relaxed);
+        }
+    }
+
+    /// Moves the event away in time, before the device's index comes around to it.
+    #[inline]
+    fn renew_event(&mut self) {
+        let moved = self.next_used.wrapping_sub(self.event_written);
+        if self.event_idx && !self.armed && moved > renew_after(self.size) {
+            self.quieten();
+        }
+    }
+
+    #[inline]
+    fn ready(&self) -> u16 {
+        u16::from_le(self.words.used_idx.at(0).load(Acquire)).wrapping_sub(self.next_used)
+    }
+
+    #[inline]
+    fn take_one(&mut self) -> Result<(u32, u32), QueueError> {
+        let [id, len] = self.words.used_ring.at(self.next_used);
+        let id = u32::from_le(id.load(Relaxed));
+        let len = u32::from_le(len.load(Relaxed));
+        let Buffer {
+            token,
+            len: posted,
+            device_writes,
+        } = *self.tokens.get(id).ok_or(QueueError::UsedId { id })?;
+        if device_writes && len > posted {
+            return Err(QueueError::UsedLength { id, len, posted });
+        }
+        // Fits: `id` is in flight, so below the queue size.
+        self.tokens.release(id as u16);
+        self.next_used = self.next_used.wrapping_add(1);
+        Ok((token, if device_writes { len } else { 0 }))
+    }
+
+    #[inline]
+    fn intact(&self) -> Result<(), QueueError> {
+        self.broken.map_or(Ok(()), Err)
+    }
+
+    #[cold]
+    fn fail(&mut self, error: QueueError) -> QueueError {
+        *self.broken.get_or_insert(error)
+    }
+
+    /// Clears all three areas, indices last read by the device first.
+    fn zero(&mut self) {
+        for word in [
+            &self.words.avail_idx,
+            &self.words.used_idx,
+            &self.words.avail_flags,
+            &self.words.used_flags,
+            &self.words.used_event,
+            &self.words.avail_event,
+        ] {
+            word.at(0).store(0, Relaxed);
+        }
+        for index in 0..self.size {
+            self.words.avail_ring.at(index).store(0, Relaxed);
+            for half in self.words.used_ring.at(index) {
+                half.store(0, Relaxed);
+            }
+            for half in self.words.descriptors.at(index) {
+                half.store(0, Relaxed);
+            }
+        }
+    }
+}
