@@ -1,1 +1,31 @@
 //! Source, sink, statistics and reports: what a network node is measured with.
+//!
+//! A [`stream`] says what frames look like and when they are due; a [`source`] sends streams, a
+//! [`sink`] takes them and counts what befell each frame by its [`signature`]; a [`wire`] is a source
+//! and a sink behind a port of the node, in the worker's own bursts, read by a probe from another
+//! thread; a [`report`] shows people what came out. All but the probe's waiting is pure: clocks are
+//! injected.
+//!
+//! ```
+//! use pinode_measure::{sink::Sink, source::Source, stats, stream::{Stream, StreamSpec}};
+//!
+//! let streams = Stream::all([StreamSpec::new(1, 1, 79, 1e6)])?;
+//! let (mut source, mut sink) = (Source::new(&streams, 64), Sink::new(&streams));
+//! let mut latency = [stats::latency()];
+//! source.start(0);
+//! let mut slot = [0; 75];
+//! source.next(0).expect("the first frame is due at the start").write(&mut slot);
+//! sink.absorb(250, &slot, &mut latency);
+//! assert_eq!(sink.received().next().unwrap().frames, 1);
+//! assert_eq!(latency[0].max(), 250);
+//! # Ok::<(), pinode_measure::stream::StreamError>(())
+//! ```
+
+pub mod order;
+pub mod pace;
+pub mod signature;
+pub mod sink;
+pub mod source;
+pub mod stats;
+pub mod stream;
+pub mod wire;

@@ -1,0 +1,156 @@
+use super::*;
+
+fn stream(sizes: Sizes) -> Result<Stream, StreamError> {
+    Stream::new(StreamSpec {
+        sizes,
+        ..StreamSpec::new(7, 1, 79, 1.0)
+    })
+}
+
+#[test]
+fn the_smallest_frame_is_laid_out_as_documented() {
+    let s = Stream::new(StreamSpec {
+        vn: 5,
+        ..StreamSpec::new(0x0203, 3, 79, 1.0)
+    })
+    .unwrap();
+    let f = s.template();
+    assert_eq!(f.len(), 75);
+    assert_eq!(f[12..15], [0x88, 0xb5, 0b011_00101]);
+    assert_eq!(f[15..19], [0x60, 0, 2, 3]);
+    assert_eq!(f[19..21], [0, 20], "IPv6 payload: the signature");
+    assert_eq!(f[21..23], [253, 64]);
+    assert_eq!(
+        f[23..39],
+        "2001:2:0:203::1".parse::<Ipv6Addr>().unwrap().octets()
+    );
+    assert_eq!(f[55..75], [0; 20]);
+}
+
+#[test]
+fn wrong_specifications_are_named() {
+    let spec = || StreamSpec::new(7, 1, 79, 1.0);
+    let error = |s| Stream::new(s).unwrap_err();
+    assert_eq!(
+        error(StreamSpec {
+            pi_code: 0,
+            ..spec()
+        }),
+        StreamError::PiCode { id: 7, found: 0 }
+    );
+    assert_eq!(
+        error(StreamSpec {
+            pi_code: 8,
+            ..spec()
+        }),
+        StreamError::PiCode { id: 7, found: 8 }
+    );
+    assert_eq!(
+        error(StreamSpec { vn: 32, ..spec() }),
+        StreamError::Vn { id: 7, found: 32 }
+    );
+    assert_eq!(
+        error(StreamSpec {
+            rate_fps: 0.0,
+            ..spec()
+        }),
+        StreamError::Rate { id: 7, found: 0.0 }
+    );
+    assert!(matches!(
+        error(StreamSpec {
+            rate_fps: f64::NAN,
+            ..spec()
+        }),
+        StreamError::Rate { .. }
+    ));
+    let burst = StreamSpec {
+        pattern: Pattern::Bursts(0),
+        ..spec()
+    };
+    assert_eq!(error(burst), StreamError::Burst { id: 7 });
+    let size = |found| StreamError::Size { id: 7, found };
+    assert_eq!(stream(Sizes::Fixed(78)).unwrap_err(), size(78));
+    assert_eq!(
+        stream(Sizes::Sequence(vec![79, 9019])).unwrap_err(),
+        size(9019)
+    );
+    assert_eq!(
+        stream(Sizes::Sequence(vec![])).unwrap_err(),
+        StreamError::NoSize { id: 7 }
+    );
+    let backwards = Sizes::Uniform {
+        from: 100,
+        to: 99,
+        seed: 0,
+    };
+    assert_eq!(
+        stream(backwards).unwrap_err(),
+        StreamError::NoSize { id: 7 }
+    );
+    assert_eq!(
+        Stream::all([spec(), spec()]).unwrap_err(),
+        StreamError::Twice { id: 7 }
+    );
+}
+
+#[test]
+fn sizes_follow_their_order() {
+    let mut walk = stream(Sizes::Sequence(vec![79, 1518, 128]))
+        .unwrap()
+        .sizes();
+    let got: Vec<_> = (0..4).map(|_| walk.next_len()).collect();
+    assert_eq!(got, [75, 1514, 124, 75]);
+}
+
+#[test]
+fn uniform_sizes_stay_in_their_range_reach_its_ends_and_have_its_mean() {
+    let s = stream(Sizes::Uniform {
+        from: 79,
+        to: 1518,
+        seed: 42,
+    })
+    .unwrap();
+    let mut walk = s.sizes();
+    let got: Vec<_> = (0..100_000).map(|_| walk.next_len()).collect();
+    assert_eq!(
+        (got.iter().min(), got.iter().max()),
+        (Some(&75), Some(&1514))
+    );
+    let mean = got.iter().sum::<usize>() as f64 / got.len() as f64;
+    assert!((mean - 794.5).abs() < 5.0, "{mean}");
+    let mut again = s.sizes();
+    assert!(
+        got.iter().all(|len| *len == again.next_len()),
+        "the same seed gives the same sizes"
+    );
+}
+
+#[test]
+fn a_change_anywhere_is_seen() {
+    let s = stream(Sizes::Fixed(128)).unwrap();
+    assert!(s.is_intact(s.template()));
+    for at in (0..124).filter(|at| !(SIGNATURE_AT..PADDING_AT).contains(at)) {
+        let mut frame = s.template().to_vec();
+        frame[at] ^= 1;
+        assert!(!s.is_intact(&frame), "octet {at}");
+    }
+    assert!(!s.is_intact(&s.template()[..123]), "cut");
+    assert!(!s.is_intact(&[s.template(), &[0]].concat()), "lengthened");
+    assert!(!s.is_intact(&[]));
+}
+
+#[test]
+fn a_router_may_rewrite_addresses_of_the_link_and_the_hop_limit() {
+    let spec = StreamSpec {
+        compare: Compare::Payload,
+        ..StreamSpec::new(7, 1, 128, 1.0)
+    };
+    let s = Stream::new(spec).unwrap();
+    let mut frame = s.template().to_vec();
+    frame[0] ^= 1;
+    frame[6] ^= 1;
+    frame[IPV6_AT + 7] -= 1;
+    assert!(s.is_intact(&frame));
+    frame[PADDING_AT] ^= 1;
+    assert!(!s.is_intact(&frame));
+}
