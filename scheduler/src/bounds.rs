@@ -1,0 +1,142 @@
+//! What a cycle guarantees a PI: ceilings, waits, the rate-latency service curve.
+//!
+//! Computed from the same integers as the gate's decisions, so that a measured rate can be read
+//! against its ceiling to the last frame. For the control plane; nothing here is on the frame path.
+
+use crate::cycle::{Cycle, PS_PER_NS, Span};
+
+/// What a PI gets whatever its frames are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PiBounds {
+    /// Phase time in a cycle, ns, summed over the PI's phases.
+    pub phase_ns: u64,
+    /// R: rate of the rate-latency service curve, bits/s, on the wire (preamble and gap count).
+    /// With S = T_p - g - t_max of each phase: R = C * sum of S / T_c.
+    pub guaranteed_bps: f64,
+    /// Latency of the curve, ns: the least for which the curve holds from every instant on; with
+    /// one phase T_c - S. T_c if R is 0.
+    pub latency_ns: f64,
+    /// The largest frame, octets with FCS, that the bounds reckon with.
+    pub largest_frame: u32,
+}
+
+/// What a PI gets if all its frames have one size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SizeBounds {
+    /// Octets with FCS.
+    pub size: u32,
+    /// n = floor((T_p - g) / t_L), summed over the PI's phases.
+    pub frames_per_phase: u64,
+    /// Most frames in a second.
+    pub ceiling_fps: f64,
+    /// Goodput of those, bits/s, octets with FCS.
+    pub ceiling_bps: f64,
+    /// Longest time from the arrival of a lone frame to its start, ns.
+    pub longest_wait_ns: f64,
+    /// Mean of that time over all instants of the cycle, ns.
+    pub mean_wait_ns: f64,
+}
+
+/// Bounds of the PI `slot` with frames up to `largest_frame` octets with FCS; `None` if it has no
+/// phase in the cycle.
+#[must_use]
+pub fn of_pi(cycle: &Cycle, slot: u8, largest_frame: u32) -> Option<PiBounds> {
+    let phase_ns = cycle.phase_ns(slot);
+    if phase_ns == 0 {
+        return None;
+    }
+    let frame_ps = cycle.link().wire_time_ps(largest_frame);
+    let cycle_ps = cycle.length_ns() * PS_PER_NS;
+    let served: Vec<_> = cycle
+        .spans_of(slot)
+        .map(|span| Service {
+            opens_ps: span.opens_ns * PS_PER_NS,
+            served_ps: usable_ps(cycle, span).saturating_sub(frame_ps),
+        })
+        .collect();
+    let all_ps: u64 = served.iter().map(|service| service.served_ps).sum();
+    let share = all_ps as f64 / cycle_ps as f64;
+    Some(PiBounds {
+        phase_ns,
+        guaranteed_bps: cycle.link().bits_per_s() as f64 * share,
+        latency_ns: latency_ps(&served, cycle_ps, all_ps) / PS_PER_NS as f64,
+        largest_frame,
+    })
+}
+
+/// Bounds of the PI `slot` with frames of `size` octets with FCS; `None` if such a frame fits in
+/// no phase of its.
+#[must_use]
+pub fn of_size(cycle: &Cycle, slot: u8, size: u32) -> Option<SizeBounds> {
+    let frame_ps = cycle.link().wire_time_ps(size);
+    let cycle_ps = cycle.length_ns() * PS_PER_NS;
+    let fitting = || {
+        cycle
+            .spans_of(slot)
+            .filter(|span| usable_ps(cycle, *span) >= frame_ps)
+    };
+    let first_opens_ps = fitting().next()?.opens_ns * PS_PER_NS;
+    let frames: u64 = fitting()
+        .map(|span| usable_ps(cycle, span) / frame_ps)
+        .sum();
+    let (mut longest_ps, mut squares) = (0, 0u128);
+    let mut spans = fitting().peekable();
+    while let Some(span) = spans.next() {
+        // After the last instant at which the frame may start it waits for the next opening.
+        let last_start_ps = span.opens_ns * PS_PER_NS + usable_ps(cycle, span) - frame_ps;
+        let opens_ps = match spans.peek() {
+            Some(next) => next.opens_ns * PS_PER_NS,
+            None => first_opens_ps + cycle_ps,
+        };
+        let gap_ps = opens_ps - last_start_ps;
+        longest_ps = longest_ps.max(gap_ps);
+        squares += u128::from(gap_ps) * u128::from(gap_ps);
+    }
+    let ceiling_fps = frames as f64 * 1e9 / cycle.length_ns() as f64;
+    Some(SizeBounds {
+        size,
+        frames_per_phase: frames,
+        ceiling_fps,
+        ceiling_bps: ceiling_fps * 8.0 * f64::from(size),
+        longest_wait_ns: longest_ps as f64 / PS_PER_NS as f64,
+        mean_wait_ns: squares as f64 / (2.0 * cycle_ps as f64) / PS_PER_NS as f64,
+    })
+}
+
+/// Time that a backlogged PI is served for at least, from the opening of a window on.
+struct Service {
+    opens_ps: u64,
+    served_ps: u64,
+}
+
+/// T_p - g.
+fn usable_ps(cycle: &Cycle, span: Span) -> u64 {
+    span.duration_ns().saturating_sub(cycle.guard_ns()) * PS_PER_NS
+}
+
+/// The least latency for which a rate-latency curve of the mean rate lies below the service from
+/// every instant on. The worst instants to begin are the ends of service, and the curve is
+/// tightest just before service begins again: the lag there is the time passed less the time the
+/// mean rate takes for what was served.
+fn latency_ps(services: &[Service], cycle_ps: u64, all_ps: u64) -> f64 {
+    if all_ps == 0 {
+        return cycle_ps as f64;
+    }
+    let per_served = cycle_ps as f64 / all_ps as f64;
+    let mut latency_ps = 0f64;
+    for (index, first) in services.iter().enumerate() {
+        let ended_ps = first.opens_ps + first.served_ps;
+        let mut served_ps = 0;
+        let later = services.iter().skip(index + 1).map(|service| (service, 0));
+        let wrapped = services
+            .iter()
+            .take(index + 1)
+            .map(|service| (service, cycle_ps));
+        for (service, shift_ps) in later.chain(wrapped) {
+            let passed_ps = service.opens_ps + shift_ps - ended_ps;
+            latency_ps = latency_ps.max(passed_ps as f64 - served_ps as f64 * per_served);
+            served_ps += service.served_ps;
+        }
+    }
+    latency_ps
+}

@@ -1,0 +1,51 @@
+//! One class, first in, first out, bounded.
+//!
+//! Full is not loss: what does not fit stays with its guest, as back-pressure on the ring.
+
+use std::collections::VecDeque;
+
+use super::Discipline;
+
+/// A bounded FIFO. It allocates once, when it is made.
+#[derive(Debug, Clone)]
+pub struct Fifo<T> {
+    frames: VecDeque<T>,
+    capacity: usize,
+}
+
+impl<T> Fifo<T> {
+    /// A queue for at most `capacity` frames.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            frames: VecDeque::with_capacity(capacity),
+            capacity,
+        }
+    }
+}
+
+impl<T> Discipline<T> for Fifo<T> {
+    #[inline]
+    fn enqueue(&mut self, frame: T) -> Result<(), T> {
+        if self.frames.len() >= self.capacity {
+            return Err(frame);
+        }
+        self.frames.push_back(frame);
+        Ok(())
+    }
+
+    #[inline]
+    fn dequeue_if(&mut self, mut may_start: impl FnMut(&T) -> bool) -> Option<T> {
+        self.frames.pop_front_if(|frame| may_start(frame))
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    #[inline]
+    fn room(&self) -> usize {
+        self.capacity - self.frames.len()
+    }
+}
