@@ -1,0 +1,254 @@
+//! The configuration of a node: `node.toml` in, types that cannot be wrong out.
+//!
+//! ```text
+//! unit     quantities: 100us, 1Gbps, 32MiB
+//! reader   a TOML tree key by key, with lines
+//! node     the resolved types
+//! port, pi the sections of the file
+//! problem  what is wrong, where, and what is allowed; all of it in one go
+//! ```
+//!
+//! Nothing here opens an interface, a guest image or `/dev/kvm`: a configuration is right or wrong
+//! by itself. What the machine lacks is found out by `run`.
+//!
+//! A PI needs a phase on every port that its guest can send on: on each trunk, and on the access
+//! ports of that PI. A PI that should not send on a trunk has no way to say so; leave its port out.
+
+mod json;
+mod node;
+mod pi;
+mod port;
+mod problem;
+mod reader;
+mod unit;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use pinode_classifier::{PiCode, VnSet};
+use toml::de::DeTable;
+
+pub use node::{
+    Cpus, ETHERNET_HEADER, FCS, GuestImage, Isolation, NodeConfig, PhaseConfig, PiConfig, PihMode,
+    Police, PortConfig, PortMode,
+};
+pub use problem::{ConfigError, Problem};
+pub use unit::{BitRate, Nanoseconds, Octets, UnitError};
+
+use problem::Report;
+use reader::{Item, Section};
+
+/// IEEE local experimental EtherType 1.
+const DEFAULT_ETHERTYPE: u16 = 0x88B5;
+/// EtherTypes begin here; smaller values are lengths (IEEE 802.3-2018 3.2.6).
+const SMALLEST_ETHERTYPE: u64 = 0x0600;
+/// CPU_SETSIZE.
+const MOST_CPUS: u64 = 1023;
+
+/// Reads the configuration in the file `path`. `builtins` names the guest functions that come with
+/// the node.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, or why the file cannot be read.
+pub fn load(path: &Path, builtins: &[&str]) -> Result<NodeConfig, ConfigError> {
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let directory = path.parent().unwrap_or(Path::new(""));
+            parse(&file, directory, &text, builtins)
+        }
+        Err(error) => {
+            let what = format!("cannot be read: {error}");
+            let problems = vec![Problem {
+                line: None,
+                at: String::new(),
+                what,
+            }];
+            Err(ConfigError { file, problems })
+        }
+    }
+}
+
+/// Reads the configuration `text`, which stood in `file`; paths in it are relative to `directory`.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn parse(
+    file: &str,
+    directory: &Path,
+    text: &str,
+    builtins: &[&str],
+) -> Result<NodeConfig, ConfigError> {
+    let report = Report::new(text);
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let what = error.message().replace('\n', "; ");
+        report.add(&error.span().unwrap_or(0..0), "", what);
+    }
+    // After a mistake in the syntax the tree has holes, which would be reported as missing keys.
+    let config = if errors.is_empty() {
+        read_node(Section::root(tree.get_ref(), &report), directory, builtins)
+    } else {
+        None
+    };
+    let problems = report.into_problems();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(ConfigError {
+            file: file.to_owned(),
+            problems,
+        }),
+    }
+}
+
+/// What a PI is to a port, as far as it could be read.
+struct PiKey {
+    name: String,
+    code: Option<PiCode>,
+    vns: Option<VnSet>,
+    ethertype: Option<u16>,
+}
+
+fn read_node(mut root: Section<'_, '_>, directory: &Path, builtins: &[&str]) -> Option<NodeConfig> {
+    let head = root
+        .required("node", "a table [node] with a name")
+        .and_then(|item| item.section())
+        .and_then(read_head);
+    let isolation = head.as_ref().map(|head| head.isolation);
+
+    let pi_item = root.required("pi", "a table [pi.NAME] for each Parallel Internet");
+    let (keys, pis) = pi_item
+        .as_ref()
+        .and_then(Item::section)
+        .map(|section| pi::read_all(section, directory, builtins, isolation))
+        .unwrap_or_default();
+
+    let ports = root
+        .required("port", "a table [[port]] for each port")
+        .and_then(|item| {
+            port::read_all(&item, directory, head.as_ref().map(|h| h.ethertype), &keys)
+        });
+    root.finish();
+
+    let (head, ports) = (head?, ports?);
+    let config = NodeConfig {
+        ports: ports.into_iter().collect::<Option<_>>()?,
+        pis: pis?,
+        ..head
+    };
+    check_bursts(&config, &pi_item?);
+    Some(config)
+}
+
+/// A policer that a largest frame never passes is a mistake, not a policy.
+fn check_bursts(config: &NodeConfig, pis: &Item<'_, '_>) {
+    let largest = config
+        .ports
+        .iter()
+        .map(PortConfig::largest_frame)
+        .max()
+        .unwrap_or(0);
+    for pi in &config.pis {
+        if let Some(police) = pi.police
+            && police.burst < u64::from(largest)
+        {
+            pis.problem_below(
+                &[&pi.name, "police", "burst"],
+                format!(
+                    "{} is not allowed: the largest frame of {largest} octets could never pass; \
+                     allowed: {largest}B or more",
+                    Octets(police.burst)
+                ),
+            );
+        }
+    }
+}
+
+/// `[node]`; ports and PIs are still empty.
+fn read_head(mut section: Section<'_, '_>) -> Option<NodeConfig> {
+    let name = section
+        .required("name", "a name, such as \"n1\"")
+        .and_then(|item| item.name());
+    let ethertype = match section.optional("ethertype") {
+        Some(item) => read_ethertype(&item),
+        None => Some(DEFAULT_ETHERTYPE),
+    };
+    let isolation = match section.optional("isolation") {
+        Some(item) => item.one_of(&[("kvm", Isolation::Kvm), ("thread", Isolation::Thread)]),
+        None => Some(Isolation::Kvm),
+    };
+    let workers = match section.optional("workers") {
+        Some(item) => read_workers(&item),
+        None => Some(1),
+    };
+    let cpus = match section.optional("cpus") {
+        Some(item) => item.section().and_then(|cpus| read_cpus(cpus, workers)),
+        None => Some(Cpus::default()),
+    };
+    section.finish();
+    Some(NodeConfig {
+        name: name?,
+        ethertype: ethertype?,
+        isolation: isolation?,
+        workers: workers?,
+        cpus: cpus?,
+        ports: Vec::new(),
+        pis: Vec::new(),
+    })
+}
+
+fn read_ethertype(item: &Item<'_, '_>) -> Option<u16> {
+    let value = item.integer(SMALLEST_ETHERTYPE..=u64::from(u16::MAX))?;
+    u16::try_from(value).ok()
+}
+
+fn read_workers(item: &Item<'_, '_>) -> Option<u16> {
+    match item.integer(1..=64)? {
+        1 => Some(1),
+        several => {
+            item.problem(format!(
+                "{several} is not allowed: several workers are not supported yet; allowed: 1"
+            ));
+            None
+        }
+    }
+}
+
+fn read_cpus(mut section: Section<'_, '_>, workers: Option<u16>) -> Option<Cpus> {
+    let item = section.optional("workers");
+    let pinned = item.as_ref().map_or(Some(Vec::new()), read_cpu_list);
+    if let (Some(item), Some(pinned), Some(workers)) = (&item, &pinned, workers)
+        && pinned.len() != usize::from(workers)
+    {
+        item.problem(format!(
+            "names {} CPUs; allowed: one for each of {workers}",
+            pinned.len()
+        ));
+    }
+    let guests = section
+        .optional("guests")
+        .as_ref()
+        .map_or(Some(Vec::new()), read_cpu_list);
+    section.finish();
+    Some(Cpus {
+        workers: pinned?,
+        guests: guests?,
+    })
+}
+
+fn read_cpu_list(item: &Item<'_, '_>) -> Option<Vec<usize>> {
+    let mut cpus = Vec::new();
+    for element in item.elements()? {
+        let cpu = usize::try_from(element.integer(0..=MOST_CPUS)?).ok()?;
+        if cpus.contains(&cpu) {
+            element.problem(format!("CPU {cpu} is named twice"));
+            return None;
+        }
+        cpus.push(cpu);
+    }
+    Some(cpus)
+}

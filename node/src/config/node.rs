@@ -1,0 +1,209 @@
+//! A node's configuration after resolution: parsed once, cannot be wrong.
+//!
+//! What refers to a PI refers to its slot: its index in [`NodeConfig::pis`], 0 to 6.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use pinode_classifier::{PiCode, Vn, VnSet};
+use pinode_ports::BackendSpec;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeConfig {
+    /// Its name.
+    pub name: String,
+    /// The EtherType of frames with a PIH.
+    pub ethertype: u16,
+    /// How guest functions run.
+    pub isolation: Isolation,
+    /// Data-plane workers; 1.
+    pub workers: u16,
+    /// Where threads run.
+    pub cpus: Cpus,
+    /// 1 to 32, in the order of the file; a guest's vif i is that of port i.
+    pub ports: Vec<PortConfig>,
+    /// 1 to 7, in the order of the file; the index is the PI's slot.
+    pub pis: Vec<PiConfig>,
+}
+
+/// How guest functions run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// In virtual machines.
+    Kvm,
+    /// As threads of the host.
+    Thread,
+}
+
+impl Isolation {
+    /// As in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Thread => "thread",
+        }
+    }
+}
+
+/// Which CPUs threads are pinned to; empty: the kernel decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cpus {
+    /// One per worker, or none.
+    pub workers: Vec<usize>,
+    /// Shared by all guests.
+    pub guests: Vec<usize>,
+}
+
+/// A port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortConfig {
+    /// Its name, unique.
+    pub name: String,
+    /// What stands behind it; paths are resolved against the file's folder.
+    pub backend: BackendSpec,
+    /// What frames on it look like.
+    pub mode: PortMode,
+    /// The rate that gates reckon with, in bits per second.
+    pub capacity_bps: u64,
+    /// Octets behind the Ethernet header, at most (the PIH is one of them on a trunk).
+    pub mtu: u16,
+    /// Kept free at the end of each phase, in nanoseconds.
+    pub guard_ns: u64,
+    /// In the order of the cycle; the largest frame fits each that a PI owns.
+    pub phases: Vec<PhaseConfig>,
+}
+
+impl PortConfig {
+    /// The largest frame in octets with FCS, as sizes are counted (RFC 2544).
+    #[must_use]
+    pub fn largest_frame(&self) -> u32 {
+        u32::from(self.mtu) + ETHERNET_HEADER + FCS
+    }
+
+    /// The length of the cycle, in nanoseconds.
+    #[must_use]
+    pub fn cycle_ns(&self) -> u64 {
+        self.phases.iter().map(|phase| phase.duration_ns).sum()
+    }
+}
+
+/// Octets of an Ethernet header.
+pub const ETHERNET_HEADER: u32 = 14;
+/// Octets of the FCS, which frames in memory do not carry and sizes count.
+pub const FCS: u32 = 4;
+
+/// What frames on a port look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortMode {
+    /// With PIH, of all PIs.
+    Trunk,
+    /// Plain, of one PI and VN.
+    Access {
+        /// The PI's slot.
+        slot: u8,
+        /// The virtual network; one that the PI carries.
+        vn: Vn,
+        /// The EtherType of the plain frames.
+        ethertype: u16,
+    },
+}
+
+/// A phase of a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhaseConfig {
+    /// The slot whose gate is open; none: all are closed.
+    pub owner: Option<u8>,
+    /// In nanoseconds, not 0.
+    pub duration_ns: u64,
+}
+
+/// A PI and its guest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PiConfig {
+    /// Its name, unique; its guest's too.
+    pub name: String,
+    /// 1 to 7, unique.
+    pub code: PiCode,
+    /// What its guest runs.
+    pub guest: GuestImage,
+    /// The virtual networks carried; one at least.
+    pub vns: VnSet,
+    /// Virtual CPUs, 1 to 32.
+    pub vcpus: u8,
+    /// Guest memory in octets: whole pages, 8 MiB to 3 GiB.
+    pub memory: u64,
+    /// Whether the guest sees the PIH.
+    pub pih: PihMode,
+    /// The EtherType of the PI's frames where they are plain; by its code if not set.
+    pub ethertype: Option<u16>,
+    /// What each port may give the guest.
+    pub police: Option<Police>,
+    /// Descriptors of each virtqueue of a vif: a power of two, 64 to 4096.
+    pub queue: u16,
+    /// What is handed to the guest: always an object.
+    pub config: serde_json::Value,
+}
+
+/// What a guest runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuestImage {
+    /// A function that comes with the node, by its name without `builtin:`.
+    Builtin(String),
+    /// A kernel of the user's.
+    File {
+        /// An ELF or bzImage.
+        kernel: PathBuf,
+        /// Its initial RAM disk.
+        initrd: Option<PathBuf>,
+        /// What is put behind the node's own command line.
+        cmdline: String,
+    },
+}
+
+impl fmt::Display for GuestImage {
+    /// As in the configuration: `builtin:NAME` or the path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin(name) => write!(f, "builtin:{name}"),
+            Self::File { kernel, .. } => write!(f, "{}", kernel.display()),
+        }
+    }
+}
+
+impl PiConfig {
+    /// The function that the guest is asked for on its control channel: the built-in's name, or
+    /// the PI's for an image of the user's.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        match &self.guest {
+            GuestImage::Builtin(name) => name,
+            GuestImage::File { .. } => &self.name,
+        }
+    }
+}
+
+/// Whether a guest sees the PIH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PihMode {
+    /// Frames cross the vif with their PIH.
+    Keep,
+    /// Frames cross the vif plain; the PI carries one VN.
+    Strip {
+        /// The EtherType of the plain frames.
+        ethertype: u16,
+    },
+}
+
+/// An ingress policer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Police {
+    /// Bits per second, counted over frames with FCS.
+    pub rate_bps: u64,
+    /// Octets that may come at once; not less than the largest frame.
+    pub burst: u64,
+}

@@ -1,0 +1,291 @@
+//! `[pi.NAME]`: a Parallel Internet and its guest.
+
+use std::path::Path;
+
+use pinode_classifier::{PiCode, Vn, VnSet, default_access_ethertype};
+
+use super::node::{GuestImage, Isolation, PiConfig, PihMode, Police};
+use super::reader::{Item, Section, check_name};
+use super::unit::{BitRate, Octets};
+use super::{PiKey, json, read_ethertype};
+
+const MEMORY_DEFAULT: u64 = 32 << 20;
+const MEMORY_LEAST: u64 = 8 << 20;
+const MEMORY_MOST: u64 = 3 << 30;
+const PAGE: u64 = 4096;
+const QUEUE_DEFAULT: u16 = 4096;
+/// The word for a phase of nobody.
+pub(super) const NOBODY: &str = "none";
+
+/// All PIs in the order of the file, and what of them ports refer to, even where the rest is wrong.
+pub(super) fn read_all(
+    mut section: Section<'_, '_>,
+    directory: &Path,
+    builtins: &[&str],
+    isolation: Option<Isolation>,
+) -> (Vec<PiKey>, Option<Vec<PiConfig>>) {
+    let mut keys: Vec<PiKey> = Vec::new();
+    let mut pis: Option<Vec<PiConfig>> = Some(Vec::new());
+    for (name, item) in section.entries() {
+        if let Err(what) = check_name(name) {
+            item.problem(what);
+        }
+        if name == NOBODY {
+            item.problem("\"none\" is not allowed as a name: it stands for a phase of nobody");
+        }
+        let reader = PiReader {
+            directory,
+            builtins,
+            isolation,
+            keys: &mut keys,
+        };
+        let pi = item
+            .section()
+            .and_then(|section| reader.read(name, section));
+        pis = pis.zip(pi).map(|(mut pis, pi)| {
+            pis.push(pi);
+            pis
+        });
+    }
+    if keys.is_empty() {
+        section.problem("is empty; needed: a table [pi.NAME] for each Parallel Internet");
+    }
+    (keys, pis)
+}
+
+struct PiReader<'a> {
+    directory: &'a Path,
+    builtins: &'a [&'a str],
+    isolation: Option<Isolation>,
+    keys: &'a mut Vec<PiKey>,
+}
+
+impl PiReader<'_> {
+    fn read(self, name: &str, mut section: Section<'_, '_>) -> Option<PiConfig> {
+        let code = section
+            .required("code", "1 to 7, one that no other PI has")
+            .and_then(|item| self.code(&item));
+        let vns = match section.optional("vns") {
+            Some(item) => read_vns(&item),
+            None => Some([Vn::DEFAULT].into_iter().collect()),
+        };
+        let guest = self.guest(&mut section);
+        let vcpus = section
+            .optional("vcpus")
+            .map_or(Some(1), |item| item.integer(1..=32));
+        let memory = section
+            .optional("memory")
+            .map_or(Some(MEMORY_DEFAULT), |i| read_memory(&i));
+        let ethertype = match section.optional("ethertype") {
+            Some(item) => read_ethertype(&item).map(Some),
+            None => Some(code.and_then(default_access_ethertype)),
+        };
+        let pih = match section.optional("pih") {
+            Some(item) => read_pih(&item, vns, ethertype),
+            None => Some(PihMode::Keep),
+        };
+        let police = match section.optional("police") {
+            Some(item) => item.section().and_then(read_police).map(Some),
+            None => Some(None),
+        };
+        let queue = section
+            .optional("queue")
+            .map_or(Some(QUEUE_DEFAULT), |i| read_queue(&i));
+        let config = section
+            .optional("config")
+            .map_or_else(empty_object, |i| read_config(&i));
+        section.finish();
+        self.keys.push(PiKey {
+            name: name.to_owned(),
+            code,
+            vns,
+            ethertype: ethertype.flatten(),
+        });
+        Some(PiConfig {
+            name: name.to_owned(),
+            code: code?,
+            guest: guest?,
+            vns: vns?,
+            vcpus: u8::try_from(vcpus?).ok()?,
+            memory: memory?,
+            pih: pih?,
+            ethertype: ethertype?,
+            police: police?,
+            queue: queue?,
+            config: config?,
+        })
+    }
+
+    fn code(&self, item: &Item<'_, '_>) -> Option<PiCode> {
+        let code = PiCode::new(u8::try_from(item.integer(1..=7)?).ok()?).ok()?;
+        if let Some(other) = self.keys.iter().find(|key| key.code == Some(code)) {
+            item.problem(format!("{code} is the code of pi.{} already", other.name));
+        }
+        Some(code)
+    }
+
+    fn guest(&self, section: &mut Section<'_, '_>) -> Option<GuestImage> {
+        let guest = section.required("guest", "\"builtin:NAME\" or the path of an ELF or bzImage");
+        let initrd = section.optional("initrd");
+        let cmdline = section.optional("cmdline");
+        let guest = guest?;
+        let text = guest.str()?;
+        let Some(name) = text.strip_prefix("builtin:") else {
+            if text.is_empty() {
+                guest.problem("\"\" is no path; needed: \"builtin:NAME\" or a path");
+                return None;
+            }
+            if self.isolation == Some(Isolation::Thread) {
+                guest.problem(format!(
+                    "{text:?} cannot run as a thread; with isolation = \"thread\" allowed: {}",
+                    self.builtin_list()
+                ));
+                return None;
+            }
+            let initrd = match initrd {
+                Some(item) => Some(self.directory.join(item.str()?)),
+                None => None,
+            };
+            let cmdline = match cmdline {
+                Some(item) => item.str()?.to_owned(),
+                None => String::new(),
+            };
+            return Some(GuestImage::File {
+                kernel: self.directory.join(text),
+                initrd,
+                cmdline,
+            });
+        };
+        for item in [initrd, cmdline].iter().flatten() {
+            item.problem("is not allowed with a built-in guest; allowed: with guest = \"PATH\"");
+        }
+        if !self.builtins.contains(&name) {
+            guest.problem(format!(
+                "{text:?} is not allowed; allowed: {} or the path of an ELF or bzImage",
+                self.builtin_list()
+            ));
+            return None;
+        }
+        Some(GuestImage::Builtin(name.to_owned()))
+    }
+
+    fn builtin_list(&self) -> String {
+        let names: Vec<String> = self
+            .builtins
+            .iter()
+            .map(|b| format!("\"builtin:{b}\""))
+            .collect();
+        names.join(", ")
+    }
+}
+
+/// `ethertype`: the PI's, as far as it could be read.
+fn read_pih(
+    item: &Item<'_, '_>,
+    vns: Option<VnSet>,
+    ethertype: Option<Option<u16>>,
+) -> Option<PihMode> {
+    if !item.one_of(&[("keep", false), ("strip", true)])? {
+        return Some(PihMode::Keep);
+    }
+    let several = vns.map(VnSet::len).filter(|&len| len != 1);
+    if let Some(len) = several {
+        item.problem(format!(
+            "\"strip\" is not allowed with {len} virtual networks, which only the PIH tells apart; \
+             allowed: one VN in vns, or \"keep\""
+        ));
+    }
+    match ethertype? {
+        Some(ethertype) => Some(PihMode::Strip { ethertype }),
+        None => {
+            item.problem(
+                "\"strip\" needs the key ethertype: only codes 1, 2 and 3 have one by default",
+            );
+            None
+        }
+    }
+}
+
+fn empty_object() -> Option<serde_json::Value> {
+    Some(serde_json::Value::Object(serde_json::Map::new()))
+}
+
+fn read_vns(item: &Item<'_, '_>) -> Option<VnSet> {
+    let elements = item.elements()?;
+    if elements.is_empty() {
+        item.problem("is empty; needed: one virtual network at least, 0 to 31");
+    }
+    let mut numbers = Vec::new();
+    for element in elements {
+        let vn = read_vn(&element)?;
+        if numbers.contains(&vn) {
+            element.problem(format!("virtual network {vn} is named twice"));
+        }
+        numbers.push(vn);
+    }
+    (!numbers.is_empty()).then(|| numbers.into_iter().collect())
+}
+
+pub(super) fn read_vn(item: &Item<'_, '_>) -> Option<Vn> {
+    Vn::new(u8::try_from(item.integer(0..=31)?).ok()?).ok()
+}
+
+fn read_memory(item: &Item<'_, '_>) -> Option<u64> {
+    let Octets(memory) = item.parsed()?;
+    if (MEMORY_LEAST..=MEMORY_MOST).contains(&memory) && memory.is_multiple_of(PAGE) {
+        return Some(memory);
+    }
+    item.problem(format!(
+        "{} is not allowed; allowed: {} to {}, in whole pages of {}",
+        Octets(memory),
+        Octets(MEMORY_LEAST),
+        Octets(MEMORY_MOST),
+        Octets(PAGE)
+    ));
+    None
+}
+
+fn read_police(mut section: Section<'_, '_>) -> Option<Police> {
+    let rate = section.required("rate", "a rate, such as \"400Mbps\"");
+    let rate = rate.and_then(|item| item.parsed::<BitRate>());
+    let burst = section.required("burst", "an amount, such as \"64KiB\"");
+    let burst = burst.and_then(|item| {
+        let burst = item.parsed::<Octets>()?;
+        // A whole largest frame is compared with when the ports are known.
+        if burst.0 == 0 || burst.0 > u64::from(u32::MAX) {
+            item.problem(format!(
+                "{burst} is not allowed; allowed: 1B to {}B",
+                u32::MAX
+            ));
+            return None;
+        }
+        Some(burst)
+    });
+    section.finish();
+    Some(Police {
+        rate_bps: rate?.0,
+        burst: burst?.0,
+    })
+}
+
+fn read_queue(item: &Item<'_, '_>) -> Option<u16> {
+    let size = item.integer(64..=4096)?;
+    if !size.is_power_of_two() {
+        item.problem(format!(
+            "{size} is not allowed; allowed: a power of two from 64 to 4096"
+        ));
+        return None;
+    }
+    u16::try_from(size).ok()
+}
+
+fn read_config(item: &Item<'_, '_>) -> Option<serde_json::Value> {
+    item.section()?;
+    match json::from_toml(item.raw()) {
+        Ok(value) => Some(value),
+        Err(what) => {
+            item.problem(what);
+            None
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Status as tables for people.
+//!
+//! A table for people shows what moves; every counter is in the JSON document.
+
+use std::fmt::Write as _;
+
+use super::{GuestStatus, PortPhases, Schedule, Status, violations};
+
+/// The whole status: the node, its guests, its ports, and whether the sums hold.
+#[must_use]
+pub fn status_table(status: &Status) -> String {
+    let mut out = String::new();
+    let kvm = status
+        .kvm
+        .as_deref()
+        .map(|kvm| format!(" ({kvm})"))
+        .unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "node {}: up {:.1} s, isolation {}{kvm}\n",
+        status.node,
+        status.uptime_s,
+        status.isolation.as_str()
+    );
+    out.push_str(&guests_table(&status.guests));
+    for port in &status.ports {
+        let _ = writeln!(
+            out,
+            "\nport {} ({}): received {} frames, {} octets; sent {} frames, {} octets",
+            port.name, port.backend, port.rx_frames, port.rx_bytes, port.tx_frames, port.tx_bytes
+        );
+        let d = &port.drops;
+        let causes = causes(&[
+            ("bad_ethertype", d.bad_ethertype),
+            ("unknown_pi", d.unknown_pi),
+            ("unknown_vn", d.unknown_vn),
+            ("truncated", d.truncated),
+            ("oversize", d.oversize),
+        ]);
+        if !causes.is_empty() {
+            let _ = writeln!(out, "  dropped: {causes}");
+        }
+        out.push_str(&indent(&pi_table(port)));
+    }
+    out.push('\n');
+    out.push_str(&conservation_lines(status));
+    out
+}
+
+/// `conservation: exact`, or a line for each sum that fails.
+fn conservation_lines(status: &Status) -> String {
+    let violations = violations(status);
+    if violations.is_empty() {
+        return "conservation: exact\n".to_owned();
+    }
+    violations.iter().fold(String::new(), |mut out, violation| {
+        let _ = writeln!(out, "conservation: {violation}");
+        out
+    })
+}
+
+fn pi_table(port: &super::PortStatus) -> String {
+    let mut rows = vec![
+        [
+            "pi",
+            "classified",
+            "to guest",
+            "from guest",
+            "sent",
+            "queued",
+            "gate error",
+            "dropped",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for (name, pi) in &port.pi {
+        let (rx, tx) = (&pi.drops, &pi.tx_drops);
+        let dropped = causes(&[
+            ("policed", rx.policed),
+            ("guest_down", rx.guest_down),
+            ("ring_full", rx.ring_full),
+            ("tx spoofed", tx.spoofed),
+            ("tx unknown_vn", tx.unknown_vn),
+            ("tx oversize", tx.oversize),
+            ("tx class_full", tx.class_full),
+            ("tx port_error", tx.port_error),
+            ("tx malformed", tx.malformed),
+            ("tx guest_down", tx.guest_down),
+            ("window overruns", pi.window_overruns),
+        ]);
+        rows.push(vec![
+            name.clone(),
+            pi.classified.to_string(),
+            pi.to_guest.to_string(),
+            pi.from_guest.to_string(),
+            pi.sent.to_string(),
+            pi.queued.to_string(),
+            format!("{:.1} us", micros(pi.gate_error_ns.p99)),
+            dropped,
+        ]);
+    }
+    columns(&rows)
+}
+
+/// The guests, a line each.
+#[must_use]
+pub fn guests_table(guests: &[GuestStatus]) -> String {
+    let mut rows = vec![
+        [
+            "guest",
+            "state",
+            "restarts",
+            "boot",
+            "memory",
+            "image",
+            "last fault",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for guest in guests {
+        // A fault report has many lines; the first says what happened.
+        let fault = guest
+            .last_fault
+            .as_deref()
+            .and_then(|text| text.lines().next());
+        rows.push(vec![
+            guest.pi.clone(),
+            guest.state.as_str().to_owned(),
+            guest.restarts.to_string(),
+            format!("{:.1} ms", micros(guest.boot_us)),
+            format!("{} MiB", guest.memory_bytes >> 20),
+            guest.image.clone(),
+            fault.unwrap_or("").to_owned(),
+        ]);
+    }
+    columns(&rows)
+}
+
+/// The schedules of ports.
+#[must_use]
+pub fn phases_table(ports: &[PortPhases]) -> String {
+    let mut out = String::new();
+    for port in ports {
+        let _ = writeln!(out, "port {}: {}", port.port, schedule_line(&port.oper));
+        if let Some(admin) = &port.admin {
+            let base = admin.base_tai_ns;
+            let _ = writeln!(out, "  from TAI {base} ns: {}", schedule_line(admin));
+        }
+    }
+    out
+}
+
+fn schedule_line(schedule: &Schedule) -> String {
+    let phases = schedule.phases.iter();
+    let phases: Vec<String> = phases
+        .map(|phase| format!("{}={}us", phase.pi, micros(phase.duration_ns)))
+        .collect();
+    format!(
+        "cycle {}us, guard {}us: {}",
+        micros(schedule.cycle_ns),
+        micros(schedule.guard_ns),
+        phases.join(" ")
+    )
+}
+
+/// A thousandth: of nanoseconds microseconds, of microseconds milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "for people; exact below 2^53")]
+fn micros(nanos: u64) -> f64 {
+    nanos as f64 / 1000.0
+}
+
+/// The causes that occurred.
+fn causes(all: &[(&str, u64)]) -> String {
+    let occurred = all.iter().filter(|(_, count)| *count > 0);
+    let texts: Vec<String> = occurred
+        .map(|(cause, count)| format!("{cause} {count}"))
+        .collect();
+    texts.join(", ")
+}
+
+/// Columns two spaces apart; figures to the right, words to the left.
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let column = |i: usize| rows.iter().filter_map(move |row| row.get(i));
+    let widths: Vec<usize> = (0..count)
+        .map(|i| {
+            column(i)
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let figures: Vec<bool> = (0..count)
+        .map(|i| {
+            let mut cells = column(i).skip(1).filter(|cell| !cell.is_empty()).peekable();
+            cells.peek().is_some() && cells.all(|c| c.starts_with(|c: char| c.is_ascii_digit()))
+        })
+        .collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for ((cell, &width), &right) in row.iter().zip(&widths).zip(&figures) {
+            let _ = if right {
+                write!(line, "{cell:>width$}  ")
+            } else {
+                write!(line, "{cell:<width$}  ")
+            };
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn indent(text: &str) -> String {
+    text.lines().fold(String::new(), |mut out, line| {
+        let _ = writeln!(out, "  {line}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::sample;
+
+    #[test]
+    fn a_status_for_people() {
+        let mut status = sample::status();
+        status.ports[0].pi["can"].tx_drops.spoofed = 1;
+        status.ports[0].pi["can"].from_guest += 1;
+        let expected = "\
+node n1: up 1.5 s, isolation kvm (kvm_pvm)
+
+guest    state        restarts    boot  memory  image          last fault
+ipv6qos  running             0  0.9 ms  32 MiB  builtin:patch
+can      quarantined         2  1.2 ms  32 MiB  guests/can.elf  page fault at 0x0
+dss      stopped             0  0.0 ms  32 MiB  builtin:patch
+";
+        let table = status_table(&status);
+        let normal = |text: &str| -> Vec<String> {
+            text.lines()
+                .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
+                .collect()
+        };
+        assert_eq!(normal(&table)[..6], normal(expected)[..]);
+        assert!(table.contains("\nport west (memory): received 65 frames, 6500 octets; sent 60"));
+        assert!(
+            table.contains("  dropped: bad_ethertype 1, unknown_pi 1, unknown_vn 1, truncated 1")
+        );
+        assert!(table.contains("tx spoofed 1"));
+        assert!(table.ends_with("\nconservation: exact\n"));
+    }
+
+    #[test]
+    fn a_sum_that_fails_is_a_line() {
+        let mut status = sample::status();
+        status.ports[0].rx_frames += 1;
+        let table = status_table(&status);
+        assert!(table.ends_with(
+            "\nconservation: port west: rx_frames = drops + classified does not hold: 66 is not 65\n"
+        ));
+    }
+
+    #[test]
+    fn schedules_for_people() {
+        assert_eq!(
+            phases_table(&[sample::phases()]),
+            "port west: cycle 300us, guard 0us: ipv6qos=100us can=100us none=100us\n  \
+             from TAI 2000 ns: cycle 12.5us, guard 0us: can=12.5us\n"
+        );
+    }
+
+    #[test]
+    fn figures_stand_right() {
+        let rows = [["name", "n"], ["a", "10"], ["long", "9"]];
+        let rows = rows.map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(columns(&rows), "name   n\na     10\nlong   9\n");
+    }
+}
