@@ -24,9 +24,23 @@
 //! assert_eq!(far.recv(|frame, start_ns| assert_eq!((frame, start_ns), (&[0xbb; 60][..], 7))), 1);
 //! ```
 
+mod af_packet;
+mod checksum;
+mod error;
 mod inline;
+mod interface;
 pub mod memory;
 mod port;
+mod segment;
+mod send_queue;
+mod spec;
+mod tap;
+#[allow(unsafe_code)] // ioctl(2) takes C structures.
+mod unsafe_ifreq;
 
+pub use af_packet::AfPacketPort;
+pub use error::{PortError, SpecError};
 pub use inline::{InjectSlots, InlinePort, Wire};
 pub use port::{BURST, DEFAULT_SLOT_OCTETS, Port, RxBurst, TxMeta, TxSlots, slot_octets_for};
+pub use spec::{BackendSpec, InterfaceName, PortSpec};
+pub use tap::TapPort;

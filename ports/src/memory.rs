@@ -152,11 +152,16 @@ impl Port for MemoryPort {
     }
 
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
+        let mut fit = 0;
         for (slot, meta) in self.tx.hand.iter_mut().zip(frames) {
+            if usize::from(meta.len) > slot.octets.len() {
+                break;
+            }
             slot.len = usize::from(meta.len);
             slot.start_ns = meta.start_ns;
+            fit += 1;
         }
-        self.tx.send_first(frames.len())
+        self.tx.send_first(fit)
     }
 
     fn slot_octets(&self) -> usize {

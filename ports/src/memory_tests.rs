@@ -75,19 +75,14 @@ fn slots_not_committed_are_offered_again_and_send_in_order() {
 }
 
 #[test]
-fn a_length_beyond_the_slot_is_cut_to_the_slot() {
+fn a_length_beyond_the_slot_ends_the_prefix() {
     let (mut a, mut b) = cable(8, 128);
     let mut slots = TxSlots::new();
-    a.tx_slots(1, &mut slots);
+    a.tx_slots(3, &mut slots);
     drop(slots);
-    assert_eq!(
-        a.tx_commit(&[TxMeta {
-            len: u16::MAX,
-            start_ns: 0
-        }]),
-        1
-    );
-    assert_eq!(receive(&mut b)[0].len(), 128);
+    let metas = [128, 129, 60].map(|len| TxMeta { len, start_ns: 0 });
+    assert_eq!(a.tx_commit(&metas), 1);
+    assert_eq!(receive(&mut b).len(), 1);
 }
 
 #[test]

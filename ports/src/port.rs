@@ -60,6 +60,12 @@ pub trait Port: Send {
     fn missed(&mut self) -> u64 {
         0
     }
+
+    /// Frames that [`tx_commit`](Port::tx_commit) took and the system refused later (interface down),
+    /// since the port was opened.
+    fn tx_lost(&self) -> u64 {
+        0
+    }
 }
 
 impl<P: Port + ?Sized> Port for Box<P> {
@@ -85,6 +91,10 @@ impl<P: Port + ?Sized> Port for Box<P> {
 
     fn missed(&mut self) -> u64 {
         (**self).missed()
+    }
+
+    fn tx_lost(&self) -> u64 {
+        (**self).tx_lost()
     }
 }
 

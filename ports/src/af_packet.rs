@@ -1,0 +1,260 @@
+//! AF_PACKET: any interface of Linux, no driver support needed (packet(7), TPACKET_V2).
+//!
+//! Received frames are read in the ring shared with the kernel, one burst is sent by one sendmmsg(2) that
+//! copies (a shared transmit ring would let a slow receiver on a veth hold its slots). What local stacks
+//! leave to hardware is done here: 802.1Q tags put back, checksums finished, super-frames cut. Must never
+//! make a system call per ordinary frame.
+
+#[allow(unsafe_code)] // The ring is memory shared with the kernel.
+mod unsafe_ring;
+#[allow(unsafe_code)] // Socket options and sendmmsg take C structures.
+mod unsafe_socket;
+
+use arrayvec::ArrayVec;
+use std::os::fd::AsFd;
+
+use self::unsafe_ring::{Arrived, RingConfig, RxRing};
+use self::unsafe_socket as socket;
+use crate::checksum::set_be16;
+use crate::error::{Blame, PortError};
+use crate::interface::Interface;
+use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, slot_octets_for};
+use crate::segment::{Cut, Offload};
+use crate::send_queue::{SendQueue, Stop};
+use crate::spec::InterfaceName;
+
+/// Slots between the worker and sendmmsg.
+const TX_SLOTS: usize = 2 * BURST;
+/// Octets of the receive ring; frames that find it full are counted as missed.
+const RX_RING_OCTETS: usize = 2 << 20;
+/// Longest super-frame taken: 64 KiB of IP behind an Ethernet header with tag.
+const SUPER_OCTETS: usize = 65_535 + 18;
+/// Room of the socket for super-frames that wait to be cut, octets.
+const SUPER_ROOM: u32 = 4 << 20;
+
+/// A frame of the current burst.
+enum Lent {
+    InRing(Arrived),
+    Cut { slot: usize, len: usize },
+}
+
+/// A super-frame being cut.
+struct Cutting {
+    cut: Cut,
+    len: usize,
+    next: usize,
+}
+
+/// A port on an interface by packet sockets.
+pub struct AfPacketPort {
+    ring: RxRing,
+    sender: socket::Sender,
+    queue: SendQueue,
+    longest: usize,
+    lent: ArrayVec<Lent, BURST>,
+    superframe: Box<[u8]>,
+    cutting: Option<Cutting>,
+    segments: Box<[u8]>,
+    interface: Interface,
+    note: &'static str,
+    missed: u64,
+    tx_lost: u64,
+}
+
+impl AfPacketPort {
+    /// Opens the interface, brings it up, and makes it promiscuous for as long as the port lives.
+    ///
+    /// # Errors
+    /// No such interface, too small an MTU, or no cap_net_raw (cap_net_admin to bring it up).
+    pub fn open(name: &InterfaceName, mtu: u16) -> Result<Self, PortError> {
+        let blame = Blame(format!("af_packet:{name}"));
+        let interface = Interface::find(name, &blame)?;
+        interface.require_mtu(mtu)?;
+        let was_down = interface.bring_up()?;
+        let slot_octets = slot_octets_for(mtu);
+        let raw = "cap_net_raw,cap_net_admin";
+        let receiver = socket::open(&blame)?;
+        socket::promiscuous(receiver.as_fd(), interface.index)
+            .map_err(|e| blame.refused("make the interface promiscuous", raw, e))?;
+        socket::prepare_receive(receiver.as_fd(), SUPER_ROOM)
+            .map_err(|e| blame.refused("set up the packet socket", raw, e))?;
+        let ring = RxRing::new(receiver, RingConfig::new(RX_RING_OCTETS, slot_octets))
+            .map_err(|e| blame.refused("set up the receive ring", raw, e))?;
+        socket::bind(ring.socket(), interface.index, true)
+            .map_err(|e| blame.refused("bind the packet socket", raw, e))?;
+        let sender = socket::Sender::new(socket::open(&blame)?, interface.index)
+            .map_err(|e| blame.refused("set up the sending socket", raw, e))?;
+        let interface_frame = 18 + interface.mtu()? as usize;
+        Ok(Self {
+            ring,
+            sender,
+            queue: SendQueue::new(TX_SLOTS, slot_octets),
+            longest: interface_frame.min(slot_octets),
+            lent: ArrayVec::new(),
+            superframe: vec![0; Offload::OCTETS + SUPER_OCTETS].into_boxed_slice(),
+            cutting: None,
+            segments: vec![0; BURST * slot_octets].into_boxed_slice(),
+            interface,
+            note: if was_down { ", brought up" } else { "" },
+            missed: 0,
+            tx_lost: 0,
+        })
+    }
+
+    fn flush(&mut self) -> u64 {
+        let sender = &mut self.sender;
+        self.queue
+            .flush(|queue| sender.send(queue.frames()).map_err(Stop::from))
+    }
+
+    /// Cuts what is left of a super-frame, if any, into the burst. True: the burst has room left.
+    fn cut(&mut self, room: usize) -> bool {
+        let Some(cutting) = &mut self.cutting else {
+            return self.lent.len() < room;
+        };
+        let slot_octets = self.queue.slot_octets();
+        let frame = self
+            .superframe
+            .get(Offload::OCTETS..Offload::OCTETS + cutting.len);
+        while self.lent.len() < room && cutting.next < cutting.cut.segments() {
+            let slot = self.lent.len();
+            let out = self
+                .segments
+                .get_mut(slot * slot_octets..(slot + 1) * slot_octets);
+            if let (Some(frame), Some(out)) = (frame, out)
+                && let Some(len) = cutting.cut.write(frame, cutting.next, out)
+            {
+                self.lent.push(Lent::Cut { slot, len });
+            } else {
+                // A segment above the slot: its own stack sends above the port's MTU.
+                self.missed += 1;
+            }
+            cutting.next += 1;
+        }
+        if cutting.next < cutting.cut.segments() {
+            return false;
+        }
+        self.cutting = None;
+        self.lent.len() < room
+    }
+
+    /// Takes the super-frame `arrived` over, whole and tagged, out of the ring or, where it exceeds its
+    /// place there, from the socket. True: it will be cut.
+    fn take_super(&mut self, arrived: &Arrived, offload: &Offload) -> bool {
+        let len = if arrived.copied {
+            match socket::receive(self.ring.socket(), &mut self.superframe) {
+                Ok(len) if len > Offload::OCTETS => {
+                    len.min(self.superframe.len()) - Offload::OCTETS
+                }
+                _ => return false,
+            }
+        } else {
+            let frame = self.ring.octets(arrived);
+            let Some(to) = self
+                .superframe
+                .get_mut(Offload::OCTETS..Offload::OCTETS + frame.len())
+            else {
+                return false;
+            };
+            to.copy_from_slice(frame);
+            frame.len()
+        };
+        let Some(frame) = self.superframe.get_mut(Offload::OCTETS..) else {
+            return false;
+        };
+        let len = match arrived.tag {
+            Some(tag) if len + TAG <= frame.len() && len >= ADDRESSES => {
+                frame.copy_within(ADDRESSES..len, ADDRESSES + TAG);
+                put_tag(frame, tag);
+                len + TAG
+            }
+            _ => len,
+        };
+        let frame = frame.get(..len).unwrap_or(&[]);
+        self.cutting = Cut::plan(frame, offload).map(|cut| Cutting { cut, len, next: 0 });
+        self.cutting.is_some()
+    }
+
+    fn gather(&mut self, room: usize) {
+        while self.cut(room) {
+            let Some(mut arrived) = self.ring.next() else {
+                break;
+            };
+            let offload = Offload::read(self.ring.in_front(&arrived)).unwrap_or_default();
+            if (arrived.copied || offload.is_super()) && self.take_super(&arrived, &offload) {
+                continue;
+            }
+            // What is above the MTU and no super-frame goes on as it is: the worker counts it.
+            offload.complete(self.ring.octets_mut(&arrived));
+            if let Some(tag) = arrived.tag
+                && arrived.grow_front(TAG)
+            {
+                let frame = self.ring.octets_mut(&arrived);
+                if frame.len() >= ADDRESSES + TAG {
+                    frame.copy_within(TAG..TAG + ADDRESSES, 0);
+                    put_tag(frame, tag);
+                }
+            }
+            self.lent.push(Lent::InRing(arrived));
+        }
+    }
+}
+
+/// Octets of the two MAC addresses, and of an IEEE 802.1Q tag behind them.
+const ADDRESSES: usize = 12;
+const TAG: usize = 4;
+
+/// Writes a tag (TPID, TCI) behind the addresses.
+fn put_tag(frame: &mut [u8], [tpid, tci]: [u16; 2]) {
+    set_be16(frame, ADDRESSES, tpid);
+    set_be16(frame, ADDRESSES + 2, tci);
+}
+
+impl Port for AfPacketPort {
+    fn rx_burst<'a>(&'a mut self, _now_ns: u64, burst: &mut RxBurst<'a>) {
+        if !self.queue.is_empty() {
+            self.tx_lost += self.flush();
+        }
+        self.ring.give_back();
+        self.lent.clear();
+        self.gather(burst.remaining_capacity());
+        let slot_octets = self.queue.slot_octets();
+        for lent in &self.lent {
+            burst.push(match lent {
+                Lent::InRing(arrived) => self.ring.octets(arrived),
+                Lent::Cut { slot, len } => {
+                    let start = slot * slot_octets;
+                    self.segments.get(start..start + len).unwrap_or(&[])
+                }
+            });
+        }
+    }
+
+    fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
+        self.queue.lend(want, slots);
+    }
+
+    fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
+        let taken = self.queue.commit(frames, self.longest);
+        self.tx_lost += self.flush();
+        taken
+    }
+
+    fn slot_octets(&self) -> usize {
+        self.queue.slot_octets()
+    }
+
+    fn describe(&self) -> String {
+        let (name, note, link) = (&self.interface.name, self.note, self.interface.link_note());
+        format!("af_packet {name}: receive ring, sendmmsg{note}{link}")
+    }
+
+    fn missed(&mut self) -> u64 {
+        self.missed += socket::drops(self.ring.socket()).unwrap_or(0);
+        self.missed
+    }
+
+    fn tx_lost(&self) -> u64 {
+        self.tx_lost
+    }
+}

@@ -1,0 +1,173 @@
+//! Packet sockets: options, binding, sendmmsg(2) (packet(7)).
+//!
+//! Unsafe: these calls take pointers to C structures. Each points to values that live across the call.
+//! Must never block: every transfer says MSG_DONTWAIT.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::net::sockopt;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socket_with};
+
+use crate::error::{Blame, PortError};
+use crate::port::BURST;
+
+/// ETH_P_ALL in network order.
+const ALL_PROTOCOLS: u16 = (libc::ETH_P_ALL as u16).to_be();
+
+/// A packet socket that receives nothing yet.
+pub(crate) fn open(blame: &Blame) -> Result<OwnedFd, PortError> {
+    socket_with(
+        AddressFamily::PACKET,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(|e| blame.refused("open a packet socket", "cap_net_raw", e))
+}
+
+/// Sets an option of the packet level.
+pub(super) fn set_option<T>(socket: BorrowedFd<'_>, option: i32, value: &T) -> io::Result<()> {
+    // SAFETY: the kernel reads size_of::<T>() octets of a live value.
+    let answer = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            option,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    };
+    if answer < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Makes an interface promiscuous until the socket is closed.
+pub(crate) fn promiscuous(socket: BorrowedFd<'_>, interface: u32) -> io::Result<()> {
+    let membership = libc::packet_mreq {
+        mr_ifindex: interface.cast_signed(),
+        mr_type: libc::PACKET_MR_PROMISC as u16,
+        mr_alen: 0,
+        mr_address: [0; 8],
+    };
+    set_option(socket, libc::PACKET_ADD_MEMBERSHIP, &membership)
+}
+
+/// Options of a receiving socket, before its ring is made: TPACKET_V2, no copies of what this host sends,
+/// an offload header in front of each frame, whole super-frames kept in `super_room` octets.
+pub(super) fn prepare_receive(socket: BorrowedFd<'_>, super_room: u32) -> io::Result<()> {
+    set_option(
+        socket,
+        libc::PACKET_VERSION,
+        &(libc::tpacket_versions::TPACKET_V2 as i32),
+    )?;
+    set_option(socket, libc::PACKET_IGNORE_OUTGOING, &1i32)?;
+    set_option(socket, libc::PACKET_VNET_HDR, &1i32)?;
+    set_option(socket, libc::PACKET_COPY_THRESH, &1i32)?;
+    // Beyond rmem_max with cap_net_admin; without it super-frames have less room.
+    let room = super_room as usize;
+    sockopt::set_socket_recv_buffer_size_force(socket, room)
+        .or_else(|_| sockopt::set_socket_recv_buffer_size(socket, room))?;
+    Ok(())
+}
+
+/// Binds a packet socket to an interface; it receives all protocols or none.
+pub(super) fn bind(socket: BorrowedFd<'_>, interface: u32, receives: bool) -> io::Result<()> {
+    // SAFETY: sockaddr_ll is plain old data; all zeroes is a valid value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = if receives { ALL_PROTOCOLS } else { 0 };
+    address.sll_ifindex = interface.cast_signed();
+    // SAFETY: a live sockaddr_ll and its size.
+    let answer = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            std::ptr::from_ref(&address).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    if answer < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Receives one whole frame behind its offload header; its octets with the header.
+pub(super) fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
+    let (len, _) = recv(socket, into, RecvFlags::DONTWAIT)?;
+    Ok(len)
+}
+
+/// Frames that found the ring full since the last call (PACKET_STATISTICS).
+pub(super) fn drops(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut statistics = libc::tpacket_stats {
+        tp_packets: 0,
+        tp_drops: 0,
+    };
+    let mut len = size_of::<libc::tpacket_stats>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` octets of a live tpacket_stats.
+    let answer = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            std::ptr::from_mut(&mut statistics).cast(),
+            &raw mut len,
+        )
+    };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u64::from(statistics.tp_drops))
+}
+
+/// A socket that only sends, past the queueing discipline of the interface.
+pub(super) struct Sender {
+    socket: OwnedFd,
+}
+
+impl Sender {
+    pub(super) fn new(socket: OwnedFd, interface: u32) -> io::Result<Self> {
+        set_option(socket.as_fd(), libc::PACKET_QDISC_BYPASS, &1i32)?;
+        bind(socket.as_fd(), interface, false)?;
+        Ok(Self { socket })
+    }
+
+    /// Sends up to [`BURST`] of the frames by one system call. Returns how many the system took, at least 1.
+    pub(super) fn send<'a>(&self, frames: impl Iterator<Item = &'a [u8]>) -> io::Result<usize> {
+        let mut pieces = [libc::iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        }; BURST];
+        let mut count = 0;
+        for (piece, frame) in pieces.iter_mut().zip(frames) {
+            piece.iov_base = frame.as_ptr().cast_mut().cast();
+            piece.iov_len = frame.len();
+            count += 1;
+        }
+        let first = pieces.as_mut_ptr();
+        let mut messages: [libc::mmsghdr; BURST] = std::array::from_fn(|i| {
+            // SAFETY: mmsghdr is plain old data; all zeroes is a valid value (no address, no control data).
+            let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
+            // SAFETY: `pieces` has BURST elements and i < BURST.
+            message.msg_hdr.msg_iov = unsafe { first.add(i) };
+            message.msg_hdr.msg_iovlen = 1;
+            message
+        });
+        // SAFETY: the first `count` messages point to pieces that point to frames borrowed across the call;
+        // sending only reads them.
+        let sent = unsafe {
+            libc::sendmmsg(
+                self.socket.as_raw_fd(),
+                messages.as_mut_ptr(),
+                count,
+                libc::MSG_DONTWAIT,
+            )
+        };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+}

@@ -1,0 +1,148 @@
+//! TAP: the far end is this host's own network stack, or a program that holds the interface (tun(4)).
+//!
+//! A frame costs a system call here, each way: the interface of the tun driver. For reaching the node
+//! from its own host and for tests; a busy link is AF_XDP's. Must never block.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use arrayvec::ArrayVec;
+
+use crate::error::{Blame, PortError};
+use crate::interface::{self, Interface};
+use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, slot_octets_for};
+use crate::send_queue::{SendQueue, Stop};
+use crate::spec::InterfaceName;
+use crate::unsafe_ifreq;
+
+const DEVICE: &str = "/dev/net/tun";
+const TX_SLOTS: usize = BURST;
+
+/// A port on a TAP interface.
+pub struct TapPort {
+    tun: File,
+    rx: Box<[u8]>,
+    lengths: ArrayVec<usize, BURST>,
+    queue: SendQueue,
+    longest: usize,
+    interface: Interface,
+    created: bool,
+    tx_lost: u64,
+}
+
+impl TapPort {
+    /// Opens the TAP interface, or creates it for as long as the port lives, and brings it up. One that
+    /// it creates gets the port's MTU.
+    ///
+    /// # Errors
+    /// No /dev/net/tun, no cap_net_admin, an interface in use or of another kind, or too small an MTU.
+    pub fn open(name: &InterfaceName, mtu: u16) -> Result<Self, PortError> {
+        let blame = Blame(format!("tap:{name}"));
+        let created = !interface::exists(name, &blame)?;
+        let tun = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(DEVICE);
+        let tun = tun.map_err(|e| match e.kind() {
+            ErrorKind::NotFound => PortError::Unsupported {
+                backend: blame.0.clone(),
+                what: "/dev/net/tun",
+                instead: "`modprobe tun` loads its driver",
+            },
+            _ => blame.refused("open /dev/net/tun", "cap_net_admin", e),
+        })?;
+        unsafe_ifreq::become_tap(&tun, name.as_str()).map_err(|e| {
+            if e.raw_os_error() == Some(libc::EINVAL) {
+                let what = "a TAP interface of this name (another kind of interface has it)";
+                let instead = "choose another name, or use af_packet for it";
+                return PortError::Unsupported {
+                    backend: blame.0.clone(),
+                    what,
+                    instead,
+                };
+            }
+            blame.refused("open or create the TAP interface", "cap_net_admin", e)
+        })?;
+        let interface = Interface::find(name, &blame)?;
+        if created {
+            interface.set_mtu(mtu)?;
+        }
+        interface.require_mtu(mtu)?;
+        interface.bring_up()?;
+        let slot_octets = slot_octets_for(mtu);
+        let interface_frame = 18 + interface.mtu()? as usize;
+        Ok(Self {
+            tun,
+            rx: vec![0; BURST * slot_octets].into_boxed_slice(),
+            lengths: ArrayVec::new(),
+            queue: SendQueue::new(TX_SLOTS, slot_octets),
+            longest: interface_frame.min(slot_octets),
+            interface,
+            created,
+            tx_lost: 0,
+        })
+    }
+
+    fn flush(&mut self) -> u64 {
+        let tun = &self.tun;
+        self.queue.flush(|queue| {
+            let mut sent = 0;
+            for frame in queue.frames() {
+                match (&mut &*tun).write(frame) {
+                    Ok(_) => sent += 1,
+                    Err(_) if sent > 0 => break,
+                    Err(error) => return Err(Stop::from(error)),
+                }
+            }
+            Ok(sent)
+        })
+    }
+}
+
+impl Port for TapPort {
+    fn rx_burst<'a>(&'a mut self, _now_ns: u64, burst: &mut RxBurst<'a>) {
+        if !self.queue.is_empty() {
+            self.tx_lost += self.flush();
+        }
+        self.lengths.clear();
+        let slot_octets = self.queue.slot_octets();
+        // A frame above the slot is cut to it, still above the MTU: the worker counts it.
+        for slot in self
+            .rx
+            .chunks_exact_mut(slot_octets)
+            .take(burst.remaining_capacity())
+        {
+            match (&self.tun).read(slot) {
+                Ok(len) if len > 0 => self.lengths.push(len),
+                _ => break,
+            }
+        }
+        let frames = self.rx.chunks_exact(slot_octets).zip(&self.lengths);
+        burst.extend(frames.map(|(slot, len)| slot.get(..*len).unwrap_or(slot)));
+    }
+
+    fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
+        self.queue.lend(want, slots);
+    }
+
+    fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
+        let taken = self.queue.commit(frames, self.longest);
+        self.tx_lost += self.flush();
+        taken
+    }
+
+    fn slot_octets(&self) -> usize {
+        self.queue.slot_octets()
+    }
+
+    fn describe(&self) -> String {
+        let origin = if self.created { "created" } else { "opened" };
+        format!("tap {}: {origin}, brought up", self.interface.name)
+    }
+
+    fn tx_lost(&self) -> u64 {
+        self.tx_lost
+    }
+}

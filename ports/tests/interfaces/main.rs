@@ -1,0 +1,8 @@
+//! Ports on real interfaces: veth pairs and TAPs in network namespaces of the tests' own.
+
+mod af_packet;
+mod bench;
+mod stacks;
+mod tap;
+#[allow(unsafe_code)] // unshare(2).
+mod unsafe_namespace;
