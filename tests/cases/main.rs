@@ -9,7 +9,17 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use pinode_tests::need::{Need, all_required};
 use pinode_tests::node::take_transcript;
 
+mod bad_input;
+mod command_line;
+mod frames;
+mod guests;
+mod harness;
+mod hosts;
+mod licences;
+mod phases;
+mod resources;
 mod stock_kvm;
+mod traces;
 
 /// A test: its name, what it needs, what it does.
 struct Case {
@@ -31,7 +41,21 @@ impl Case {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(arguments.test_threads.unwrap_or(1));
-    let cases = [stock_kvm::cases()].into_iter().flatten();
+    let cases = [
+        harness::cases(),
+        licences::cases(),
+        command_line::cases(),
+        bad_input::cases(),
+        traces::cases(),
+        frames::cases(),
+        hosts::cases(),
+        guests::cases(),
+        phases::cases(),
+        resources::cases(),
+        stock_kvm::cases(),
+    ]
+    .into_iter()
+    .flatten();
 
     let mut skipped = Vec::new();
     let trials = cases

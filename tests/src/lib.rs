@@ -9,6 +9,7 @@ pub mod config;
 pub mod conservation;
 pub mod cpio;
 pub mod frame;
+pub mod lab;
 pub mod load;
 pub mod machine;
 pub mod namespace;
@@ -17,6 +18,7 @@ pub mod node;
 pub mod pcap;
 pub mod poll;
 pub mod program;
+pub mod resident;
 pub mod stock_kernel;
 pub mod sweep;
 #[allow(unsafe_code)]
