@@ -1,8 +1,8 @@
 //! What became of a PI's window time: sent, lost to the guard, lost empty.
 //!
 //! Each window is accounted when it has closed, and its three parts are exactly its length. They
-//! are picoseconds and the counters nanoseconds: what does not make a whole nanosecond is carried
-//! to the next window, so no counter is ever off by more than 2 ns and the sums are exact.
+//! are picoseconds and the counters nanoseconds: what rounding takes from a counter or gives to it
+//! is carried to the next window, so no counter is ever off by a nanosecond and the sums are exact.
 
 use crate::cycle::PS_PER_NS;
 
@@ -32,31 +32,49 @@ pub(crate) struct Tally {
     windows: u64,
     overruns: u64,
     open_ns: u64,
-    busy_ns: u64,
-    guard_ns: u64,
-    empty_ns: u64,
-    /// Sent but not yet a whole nanosecond.
-    busy_carry_ps: u64,
-    /// Lost to the guard but not yet a whole nanosecond.
-    guard_carry_ps: u64,
+    /// Sent, lost to the guard, lost empty.
+    parts_ns: [u64; 3],
+    /// What the parts are more than their counters say, ps; less than 1 ns each, 0 in sum.
+    carry_ps: [i64; 3],
 }
 
 impl Tally {
     /// Accounts a closed window of `open_ns`, of which `busy_ps` sent and `guard_ps` lost to the
     /// guard; the rest was empty.
     pub fn window(&mut self, open_ns: u64, busy_ps: u64, guard_ps: u64, overrun: bool) {
-        self.busy_carry_ps = self.busy_carry_ps.saturating_add(busy_ps);
-        self.guard_carry_ps = self.guard_carry_ps.saturating_add(guard_ps);
-        let busy_ns = (self.busy_carry_ps / PS_PER_NS).min(open_ns);
-        let guard_ns = (self.guard_carry_ps / PS_PER_NS).min(open_ns - busy_ns);
-        self.busy_carry_ps -= busy_ns * PS_PER_NS;
-        self.guard_carry_ps -= guard_ns * PS_PER_NS;
+        let open_ps = open_ns * PS_PER_NS;
+        let busy_ps = busy_ps.min(open_ps);
+        let guard_ps = guard_ps.min(open_ps - busy_ps);
+        let parts_ps = [busy_ps, guard_ps, open_ps - busy_ps - guard_ps];
+        let mut left_ns = open_ns;
+        for ((carry_ps, part_ns), part_ps) in self
+            .carry_ps
+            .iter_mut()
+            .zip(&mut self.parts_ns)
+            .zip(parts_ps)
+        {
+            let due_ps = u64::try_from(*carry_ps + part_ps as i64).unwrap_or(0);
+            let whole_ns = (due_ps / PS_PER_NS).min(left_ns);
+            *carry_ps += part_ps as i64 - (whole_ns * PS_PER_NS) as i64;
+            *part_ns += whole_ns;
+            left_ns -= whole_ns;
+        }
+        // What the parts' fractions make together goes to those that miss most.
+        while left_ns > 0 {
+            let most = (1..3).fold(0, |a, b| {
+                if self.carry_ps[b] > self.carry_ps[a] {
+                    b
+                } else {
+                    a
+                }
+            });
+            self.carry_ps[most] -= PS_PER_NS as i64;
+            self.parts_ns[most] += 1;
+            left_ns -= 1;
+        }
         self.windows += 1;
         self.overruns += u64::from(overrun);
         self.open_ns += open_ns;
-        self.busy_ns += busy_ns;
-        self.guard_ns += guard_ns;
-        self.empty_ns += open_ns - busy_ns - guard_ns;
     }
 
     /// Accounts `windows` windows of `open_ns` each that passed without a look.
@@ -64,18 +82,19 @@ impl Tally {
         let all_ns = windows.saturating_mul(open_ns);
         self.windows += windows;
         self.open_ns += all_ns;
-        self.empty_ns += all_ns;
+        self.parts_ns[2] += all_ns;
     }
 
     pub fn counters(&self, phase_ns: u64) -> GateCounters {
+        let [busy_ns, guard_idle_ns, empty_idle_ns] = self.parts_ns;
         GateCounters {
             phase_ns,
             windows: self.windows,
             window_overruns: self.overruns,
             open_ns: self.open_ns,
-            busy_ns: self.busy_ns,
-            guard_idle_ns: self.guard_ns,
-            empty_idle_ns: self.empty_ns,
+            busy_ns,
+            guard_idle_ns,
+            empty_idle_ns,
         }
     }
 }
