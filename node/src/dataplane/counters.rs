@@ -1,0 +1,174 @@
+//! What the worker counts.
+//!
+//! Plain integers, written by one worker and read by it alone: others get a copy that the worker
+//! makes between two bursts (`mailbox::Command::Snapshot`). Between bursts, always and exactly:
+//!
+//! - `rx_frames` of a port = its drops + the sum over its PIs of `classified`
+//! - `classified` = `to_guest` + drops
+//! - `from_guest` = `sent` + `queued` + tx drops
+
+use hdrhistogram::Histogram;
+use pinode_classifier::{Drop, TxDrop};
+use pinode_scheduler::GateCounters;
+
+/// A port, before a frame belongs to a PI.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PortCounters {
+    /// Frames the port handed over.
+    pub rx_frames: u64,
+    /// Their octets, without FCS.
+    pub rx_bytes: u64,
+    /// Frames the port took.
+    pub tx_frames: u64,
+    /// Their octets, without FCS.
+    pub tx_bytes: u64,
+    /// Another EtherType than the node's (or the access port's).
+    pub bad_ethertype: u64,
+    /// The PIH's code is of no configured PI.
+    pub unknown_pi: u64,
+    /// The PI does not carry this virtual network.
+    pub unknown_vn: u64,
+    /// Too short to hold Ethernet header and PIH.
+    pub truncated: u64,
+    /// Longer than the port's MTU allows.
+    pub oversize: u64,
+}
+
+impl PortCounters {
+    /// Counts a frame that belongs to no guest.
+    pub fn count_drop(&mut self, cause: Drop) {
+        match cause {
+            Drop::BadEthertype => self.bad_ethertype += 1,
+            Drop::UnknownPi => self.unknown_pi += 1,
+            Drop::UnknownVn => self.unknown_vn += 1,
+            Drop::Truncated => self.truncated += 1,
+            Drop::Oversize => self.oversize += 1,
+        }
+    }
+}
+
+/// A PI on a port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PiCounters {
+    /// Frames that the classifier gave to this PI.
+    pub classified: u64,
+    /// Frames copied into the guest's receive ring.
+    pub to_guest: u64,
+    /// Over the policer's rate.
+    pub policed: u64,
+    /// No guest runs, or it has not set up this vif yet.
+    pub guest_down: u64,
+    /// The guest's receive ring had no free buffer.
+    pub ring_full: u64,
+    /// Frames taken off the guest's transmit ring.
+    pub from_guest: u64,
+    /// Frames the port took.
+    pub sent: u64,
+    /// Their octets, without FCS.
+    pub sent_bytes: u64,
+    /// Another PI's code, another EtherType, or too short for a PIH.
+    pub tx_spoofed: u64,
+    /// A virtual network that the PI does not carry.
+    pub tx_unknown_vn: u64,
+    /// Longer than the port's MTU allows.
+    pub tx_oversize: u64,
+    /// A class's bound was reached (a FIFO pushes back instead).
+    pub tx_class_full: u64,
+    /// The port did not take it.
+    pub tx_port_error: u64,
+    /// A descriptor chain that holds no frame.
+    pub tx_malformed: u64,
+    /// Queued when the guest went away.
+    pub tx_guest_down: u64,
+}
+
+impl PiCounters {
+    /// Counts a frame that the guest should not have sent.
+    pub fn count_tx_drop(&mut self, cause: TxDrop) {
+        match cause {
+            TxDrop::Spoofed => self.tx_spoofed += 1,
+            TxDrop::UnknownVn => self.tx_unknown_vn += 1,
+            TxDrop::Oversize => self.tx_oversize += 1,
+        }
+    }
+
+    /// Everything taken from the guest and dropped.
+    #[must_use]
+    pub fn tx_drops(&self) -> u64 {
+        self.tx_spoofed
+            + self.tx_unknown_vn
+            + self.tx_oversize
+            + self.tx_class_full
+            + self.tx_port_error
+            + self.tx_malformed
+            + self.tx_guest_down
+    }
+}
+
+/// How late the worker noticed that a gate had opened, in nanoseconds.
+pub type GateError = Histogram<u32>;
+
+/// An empty histogram of gate errors: 1 ns to 10 s, two significant digits, 13 KiB, never grows.
+///
+/// # Panics
+///
+/// Never: the bounds are constants that the library accepts.
+#[must_use]
+pub fn gate_error() -> GateError {
+    #[expect(clippy::expect_used, reason = "constant bounds, covered by a test")]
+    Histogram::new_with_bounds(1, 10_000_000_000, 2).expect("constant bounds")
+}
+
+/// The copy of a port's counters that the worker fills on request.
+#[derive(Debug, Clone)]
+pub struct PortSnapshot {
+    /// The port's own.
+    pub port: PortCounters,
+    /// By slot.
+    pub pis: Vec<PiSnapshot>,
+}
+
+/// The copy of a PI's counters on one port.
+#[derive(Debug, Clone)]
+pub struct PiSnapshot {
+    /// The counters.
+    pub counters: PiCounters,
+    /// Frames in the level 2 queue.
+    pub queued: u64,
+    /// The gate's own accounting.
+    pub gate: GateCounters,
+    /// See [`GateError`].
+    pub gate_error: GateError,
+}
+
+impl PortSnapshot {
+    /// Room for a port with `slots` PIs.
+    #[must_use]
+    pub fn empty(slots: usize) -> Self {
+        let pi = PiSnapshot {
+            counters: PiCounters::default(),
+            queued: 0,
+            gate: GateCounters::default(),
+            gate_error: gate_error(),
+        };
+        Self {
+            port: PortCounters::default(),
+            pis: vec![pi; slots],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_histogram_takes_any_error_without_growing() {
+        let mut h = gate_error();
+        let before = h.distinct_values();
+        h.saturating_record(0);
+        h.saturating_record(u64::MAX);
+        assert_eq!(h.distinct_values(), before);
+        assert_eq!(h.len(), 2);
+    }
+}

@@ -1,0 +1,167 @@
+//! How configuration reaches the worker: commands that it looks for between two bursts.
+//!
+//! Rings and schedules have one owner at a time, so they are handed over, not shared. What the
+//! worker lets go of travels back in the reply: nothing is freed on the frame path.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use pinode_scheduler::{Cycle, InstallError, RETIRED_CYCLES};
+use pinode_virtqueue::QueueError;
+use thiserror::Error;
+
+use super::counters::PortSnapshot;
+use super::vif::Vif;
+use crate::capture::Tap;
+
+/// A worker answers between two bursts, in microseconds; a second means that it is gone.
+const ANSWER: Duration = Duration::from_secs(1);
+/// Commands that may wait. Each waits for its answer, so this is the number of askers at once.
+const DEPTH: usize = 64;
+
+/// Where a capture is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TapPoint {
+    /// Everything that a port receives and sends.
+    Port(usize),
+    /// Everything that crosses a guest's vif on a port.
+    Vif {
+        /// The guest's slot.
+        slot: usize,
+        /// The port's index.
+        port: usize,
+    },
+}
+
+/// What a worker may be told. Each carries where its answer goes.
+pub enum Command {
+    /// A guest has set up its interface for `port`.
+    Attach {
+        /// The guest.
+        slot: usize,
+        /// The port of the vif.
+        port: usize,
+        /// Its rings.
+        vif: Box<Vif>,
+        /// The rings that were there before.
+        reply: SyncSender<Option<Vif>>,
+    },
+    /// A guest goes away: all of its interfaces, or the one of `port`.
+    Detach {
+        /// The guest.
+        slot: usize,
+        /// The one interface; all if none.
+        port: Option<usize>,
+        /// The rings that the worker has let go of.
+        reply: SyncSender<Vec<Vif>>,
+    },
+    /// A new schedule for a port (IEEE 802.1Q-2018 8.6.9.3: it becomes the admin schedule).
+    Install {
+        /// The port.
+        port: usize,
+        /// The schedule.
+        cycle: Box<Cycle>,
+        /// Its base time on the monotonic clock; the next cycle boundary if none.
+        base_ns: Option<u64>,
+        /// What became of it.
+        reply: SyncSender<Installed>,
+    },
+    /// A copy of all counters, consistent because it is made between two bursts.
+    Snapshot {
+        /// Where to; made by the asker so that the worker allocates nothing.
+        into: Vec<PortSnapshot>,
+        /// The filled copy, and the instant.
+        reply: SyncSender<(Vec<PortSnapshot>, u64)>,
+    },
+    /// Starts a capture.
+    Tap {
+        /// Where.
+        at: TapPoint,
+        /// The ring that frames are copied to.
+        tap: Box<Tap>,
+        /// The one that was there before.
+        reply: SyncSender<Option<Box<Tap>>>,
+    },
+    /// Ends a capture whose reader has gone; a newer one at the same place goes on.
+    Untap {
+        /// Where.
+        at: TapPoint,
+        /// The one that was there.
+        reply: SyncSender<Option<Box<Tap>>>,
+    },
+    /// Ends the worker.
+    Stop,
+}
+
+/// The answer to [`Command::Install`].
+pub struct Installed {
+    /// When it takes effect, on the monotonic clock.
+    pub from_ns: Result<u64, InstallError>,
+    /// Schedules of earlier changes, to be freed by the receiver.
+    pub retired: ArrayVec<Cycle, RETIRED_CYCLES>,
+}
+
+/// What a worker says of itself.
+pub enum Event {
+    /// A guest's ring broke the protocol; the worker has let go of all of its rings.
+    RingBroken {
+        /// The guest.
+        slot: usize,
+        /// The port of the vif.
+        port: usize,
+        /// What was wrong.
+        error: QueueError,
+        /// The rings, to be freed by the receiver.
+        vifs: Vec<Vif>,
+    },
+}
+
+/// The worker did not answer: it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the data-plane worker does not answer; the node is going down or has failed")]
+pub struct WorkerGone;
+
+/// The asking side.
+#[derive(Clone)]
+pub struct Mailbox {
+    commands: SyncSender<Command>,
+}
+
+impl Mailbox {
+    /// A mailbox and the worker's side of it.
+    #[must_use]
+    pub fn new() -> (Self, Receiver<Command>) {
+        let (commands, inbox) = sync_channel(DEPTH);
+        (Self { commands }, inbox)
+    }
+
+    /// Sends the command that `make` builds around a reply channel, and waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerGone`] if the worker has ended.
+    pub fn ask<T>(&self, make: impl FnOnce(SyncSender<T>) -> Command) -> Result<T, WorkerGone> {
+        let (reply, answer) = sync_channel(1);
+        self.post(make(reply))?;
+        match answer.recv_timeout(ANSWER) {
+            Ok(value) => Ok(value),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(WorkerGone),
+        }
+    }
+
+    /// Sends a command and does not wait for the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerGone`] if the worker has ended.
+    pub fn post(&self, command: Command) -> Result<(), WorkerGone> {
+        self.commands.send(command).map_err(|_| WorkerGone)
+    }
+
+    /// Tells the worker to end. It is gone when its thread is joined.
+    pub fn stop(&self) {
+        // A worker that has already ended needs no telling.
+        let _ = self.post(Command::Stop);
+    }
+}
