@@ -98,7 +98,7 @@ fn built_in_guests() -> Result<()> {
 
 /// Shell of the Linux guest: a bridge between its two interfaces, and the control channel's three answers.
 const GUEST_SCRIPT: &str = "\
-brctl addbr bridge && brctl stp bridge off && brctl setfd bridge 0\n\
+brctl addbr bridge && brctl setfd bridge 0\n\
 for vif in eth0 eth1; do\n\
   echo 1 > /proc/sys/net/ipv6/conf/$vif/disable_ipv6\n\
   brctl addif bridge $vif\n\
