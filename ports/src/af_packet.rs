@@ -15,6 +15,7 @@ use std::os::fd::AsFd;
 
 use self::unsafe_ring::{Arrived, RingConfig, RxRing};
 use self::unsafe_socket as socket;
+pub(crate) use self::unsafe_socket::{open as open_packet_socket, promiscuous};
 use crate::checksum::set_be16;
 use crate::error::{Blame, PortError};
 use crate::interface::Interface;

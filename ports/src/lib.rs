@@ -25,6 +25,7 @@
 //! ```
 
 mod af_packet;
+mod af_xdp;
 mod checksum;
 mod error;
 mod inline;
@@ -39,6 +40,7 @@ mod tap;
 mod unsafe_ifreq;
 
 pub use af_packet::AfPacketPort;
+pub use af_xdp::AfXdpPort;
 pub use error::{PortError, SpecError};
 pub use inline::{InjectSlots, InlinePort, Wire};
 pub use port::{BURST, DEFAULT_SLOT_OCTETS, Port, RxBurst, TxMeta, TxSlots, slot_octets_for};

@@ -1,6 +1,7 @@
 //! Ports on real interfaces: veth pairs and TAPs in network namespaces of the tests' own.
 
 mod af_packet;
+mod af_xdp;
 mod bench;
 mod stacks;
 mod tap;

@@ -1,0 +1,251 @@
+//! One ring of an AF_XDP socket: single producer, single consumer, one side of it the kernel.
+//!
+//! Unsafe: index words and entries lie in a mapping shared with the kernel. The producer's entries become
+//! the consumer's with a Release store of the producer index, seen by an Acquire load; likewise back.
+//! Must never read or write an entry that is the other side's.
+
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use rustix::net::xdp::{XdpDesc, XdpRingOffset};
+
+/// A mapping of this value's own.
+pub(super) struct Mapping {
+    base: NonNull<u8>,
+    octets: usize,
+}
+
+// SAFETY: the mapping belongs to this value alone and is not bound to a thread.
+unsafe impl Send for Mapping {}
+
+impl Mapping {
+    /// Zeroed memory of this process.
+    pub(super) fn anonymous(octets: usize) -> io::Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a fresh anonymous mapping.
+        let base =
+            unsafe { mmap_anonymous(std::ptr::null_mut(), octets, protection, MapFlags::PRIVATE)? };
+        Ok(Self {
+            base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
+            octets,
+        })
+    }
+
+    fn of_socket(socket: BorrowedFd<'_>, octets: usize, offset: u64) -> io::Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::SHARED | MapFlags::POPULATE;
+        // SAFETY: a fresh mapping of one of the socket's rings; the kernel checks offset and size.
+        let base = unsafe {
+            mmap(
+                std::ptr::null_mut(),
+                octets,
+                protection,
+                flags,
+                socket,
+                offset,
+            )?
+        };
+        Ok(Self {
+            base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
+            octets,
+        })
+    }
+
+    pub(super) fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    pub(super) fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// An address inside, aligned for `T`, with room for `count` of them.
+    fn at<T>(&self, offset: u64, count: usize) -> io::Result<NonNull<T>> {
+        let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::InvalidData)?;
+        let end = count
+            .checked_mul(size_of::<T>())
+            .and_then(|octets| octets.checked_add(offset));
+        if end.is_none_or(|end| end > self.octets) || !offset.is_multiple_of(align_of::<T>()) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        // SAFETY: the offset is inside the mapping, checked above.
+        Ok(unsafe { self.base.add(offset) }.cast())
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made by this value; what points into it is dropped with it.
+        if let Err(error) = unsafe { munmap(self.base.as_ptr().cast(), self.octets) } {
+            debug_assert!(false, "munmap of a live mapping: {error}");
+        }
+    }
+}
+
+/// What a ring carries: plain data of which every bit pattern is a value.
+pub(super) trait Entry: Copy {}
+/// Fill and completion ring: the address of a chunk.
+impl Entry for u64 {}
+/// Receive and transmit ring: address, length, options. (`options` is a bit set that keeps unknown bits.)
+impl Entry for XdpDesc {}
+
+/// A mapped ring; `ours` is this process's index, `seen` the other side's when last looked at.
+struct Shared<T> {
+    _mapping: Mapping,
+    producer: NonNull<AtomicU32>,
+    consumer: NonNull<AtomicU32>,
+    flags: NonNull<AtomicU32>,
+    entries: NonNull<T>,
+    size: u32,
+}
+
+impl<T: Entry> Shared<T> {
+    fn map(
+        socket: BorrowedFd<'_>,
+        size: u32,
+        page_offset: u64,
+        offset: &XdpRingOffset,
+    ) -> io::Result<Self> {
+        let entries = size as usize;
+        let start = usize::try_from(offset.desc).map_err(|_| io::ErrorKind::InvalidData)?;
+        let mapping = Mapping::of_socket(socket, start + entries * size_of::<T>(), page_offset)?;
+        let flags = offset.flags.ok_or(io::ErrorKind::Unsupported)?;
+        Ok(Self {
+            producer: mapping.at(offset.producer, 1)?,
+            consumer: mapping.at(offset.consumer, 1)?,
+            flags: mapping.at(flags, 1)?,
+            entries: mapping.at(offset.desc, entries)?,
+            size,
+            _mapping: mapping,
+        })
+    }
+
+    fn producer(&self) -> &AtomicU32 {
+        // SAFETY: inside the mapping, which lives as long as this value; accessed atomically by both sides.
+        unsafe { self.producer.as_ref() }
+    }
+
+    fn consumer(&self) -> &AtomicU32 {
+        // SAFETY: as `producer`.
+        unsafe { self.consumer.as_ref() }
+    }
+
+    fn needs_wakeup(&self) -> bool {
+        const NEED_WAKEUP: u32 = 1;
+        // SAFETY: as `producer`.
+        unsafe { self.flags.as_ref() }.load(Ordering::Relaxed) & NEED_WAKEUP != 0
+    }
+
+    fn entry(&self, index: u32) -> NonNull<T> {
+        // SAFETY: the kernel takes only sizes that are powers of two, so the mask keeps below `size`.
+        unsafe { self.entries.add((index & (self.size - 1)) as usize) }
+    }
+}
+
+/// A ring this process fills.
+pub(super) struct Producer<T> {
+    shared: Shared<T>,
+    ours: u32,
+    seen: u32,
+    _entries: PhantomData<T>,
+}
+
+// SAFETY: the pointers lead into the mapping the value owns; it is used by one thread at a time.
+unsafe impl<T: Entry> Send for Producer<T> {}
+
+impl<T: Entry> Producer<T> {
+    pub(super) fn map(
+        socket: BorrowedFd<'_>,
+        size: u32,
+        page_offset: u64,
+        offset: &XdpRingOffset,
+    ) -> io::Result<Self> {
+        let shared = Shared::map(socket, size, page_offset, offset)?;
+        Ok(Self {
+            shared,
+            ours: 0,
+            seen: 0,
+            _entries: PhantomData,
+        })
+    }
+
+    /// Enters an entry, visible to the kernel at [`publish`](Self::publish). False: the ring is full.
+    pub(super) fn put(&mut self, entry: T) -> bool {
+        if self.ours.wrapping_sub(self.seen) >= self.shared.size {
+            self.seen = self.shared.consumer().load(Ordering::Acquire);
+            if self.ours.wrapping_sub(self.seen) >= self.shared.size {
+                return false;
+            }
+        }
+        // SAFETY: the kernel has consumed this place (Acquire above) and does not see it before `publish`.
+        unsafe { self.shared.entry(self.ours).write(entry) };
+        self.ours = self.ours.wrapping_add(1);
+        true
+    }
+
+    pub(super) fn publish(&mut self) {
+        self.shared.producer().store(self.ours, Ordering::Release);
+    }
+
+    /// Entries the kernel has not consumed.
+    pub(super) fn pending(&self) -> u32 {
+        self.ours
+            .wrapping_sub(self.shared.consumer().load(Ordering::Acquire))
+    }
+
+    /// The kernel waits for a system call.
+    pub(super) fn needs_wakeup(&self) -> bool {
+        self.shared.needs_wakeup()
+    }
+}
+
+/// A ring the kernel fills.
+pub(super) struct Consumer<T> {
+    shared: Shared<T>,
+    ours: u32,
+    seen: u32,
+    _entries: PhantomData<T>,
+}
+
+// SAFETY: as for the producer.
+unsafe impl<T: Entry> Send for Consumer<T> {}
+
+impl<T: Entry> Consumer<T> {
+    pub(super) fn map(
+        socket: BorrowedFd<'_>,
+        size: u32,
+        page_offset: u64,
+        offset: &XdpRingOffset,
+    ) -> io::Result<Self> {
+        let shared = Shared::map(socket, size, page_offset, offset)?;
+        Ok(Self {
+            shared,
+            ours: 0,
+            seen: 0,
+            _entries: PhantomData,
+        })
+    }
+
+    /// The next entry; its place is the kernel's again at [`release`](Self::release).
+    pub(super) fn take(&mut self) -> Option<T> {
+        if self.ours == self.seen {
+            self.seen = self.shared.producer().load(Ordering::Acquire);
+            if self.ours == self.seen {
+                return None;
+            }
+        }
+        // SAFETY: the kernel has filled this place (Acquire above) and leaves it alone until `release`;
+        // any bits are a valid entry.
+        let entry = unsafe { self.shared.entry(self.ours).read() };
+        self.ours = self.ours.wrapping_add(1);
+        Some(entry)
+    }
+
+    pub(super) fn release(&mut self) {
+        self.shared.consumer().store(self.ours, Ordering::Release);
+    }
+}

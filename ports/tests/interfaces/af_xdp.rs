@@ -1,0 +1,164 @@
+//! AF_XDP over a veth pair: native XDP, copy mode.
+
+use pinode_ports::{AfPacketPort, AfXdpPort, Port, PortError};
+
+use crate::bench::{
+    all_sizes_both_ways, frame, moderate_rate, output, own_namespace, receive_all, run, send_all,
+    skip, veth,
+};
+
+/// True where this kernel lets the process attach XDP programs; says so where it does not.
+fn possible(test: &str) -> bool {
+    if !veth(test) {
+        return false;
+    }
+    match AfXdpPort::open(&"near".parse().expect("a name"), 1500) {
+        Ok(_) => true,
+        Err(error @ (PortError::Permission { .. } | PortError::Unsupported { .. })) => {
+            skip(test, &error.to_string());
+            false
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn open(interface: &str) -> AfXdpPort {
+    AfXdpPort::open(&interface.parse().expect("a name"), 1500).expect("the port opens")
+}
+
+fn open_packet(interface: &str) -> AfPacketPort {
+    AfPacketPort::open(&interface.parse().expect("a name"), 1500).expect("the port opens")
+}
+
+#[test]
+fn every_size_passes_both_ways() {
+    if !possible("af_xdp every_size_passes_both_ways") {
+        return;
+    }
+    let mut near = open("near");
+    assert_eq!(near.describe(), "af_xdp near: native XDP, copy mode");
+    all_sizes_both_ways(&mut near, &mut open("far"));
+    all_sizes_both_ways(&mut near, &mut open_packet("far"));
+}
+
+#[test]
+fn nothing_is_lost_at_a_moderate_rate() {
+    if !possible("af_xdp nothing_is_lost_at_a_moderate_rate") {
+        return;
+    }
+    let (mut near, mut far) = (open("near"), open("far"));
+    moderate_rate(&mut near, &mut far, 40_000, 20);
+    moderate_rate(&mut far, &mut near, 40_000, 20);
+}
+
+#[test]
+fn the_program_goes_away_with_the_port() {
+    if !possible("af_xdp the_program_goes_away_with_the_port") {
+        return;
+    }
+    let show = || output("ip -details link show dev near");
+    let port = open("near");
+    assert!(
+        show().contains("xdp") && show().contains("promiscuity 1"),
+        "{}",
+        show()
+    );
+    let error = AfXdpPort::open(&"near".parse().expect("a name"), 1500)
+        .err()
+        .expect("held");
+    assert!(
+        matches!(error, PortError::ProgramAttached { .. }),
+        "{error}"
+    );
+    drop(port);
+    let after = show();
+    let program = after.contains("xdp id") || after.contains("prog/xdp");
+    assert!(!program && after.contains("promiscuity 0"), "{after}");
+    drop(open("near"));
+}
+
+#[test]
+fn chunks_come_back_for_ever() {
+    if !possible("af_xdp chunks_come_back_for_ever") {
+        return;
+    }
+    let (mut near, mut far) = (open("near"), open("far"));
+    // Several times the chunks of each direction.
+    for round in 0..200u32 {
+        let frames: Vec<_> = (0..48)
+            .map(|n| frame(round * 48 + n, 60 + n as usize))
+            .collect();
+        send_all(&mut near, &frames);
+        assert_eq!(receive_all(&mut far, 48), frames);
+    }
+    assert_eq!(
+        (near.missed(), near.tx_lost(), far.missed(), far.tx_lost()),
+        (0, 0, 0, 0)
+    );
+}
+
+#[test]
+fn a_frame_above_the_mtu_is_passed_on_or_counted() {
+    if !possible("af_xdp a_frame_above_the_mtu_is_passed_on_or_counted") {
+        return;
+    }
+    run("ip link set dev near mtu 3000");
+    run("ip link set dev far mtu 3000");
+    let mut near = AfXdpPort::open(&"near".parse().expect("a name"), 3000).expect("opens");
+    let mut far = open("far");
+    send_all(
+        &mut near,
+        &[frame(1, 1515), frame(2, 1700), frame(3, 3014), frame(4, 60)],
+    );
+    assert_eq!(
+        receive_all(&mut far, 3),
+        [frame(1, 1515), frame(2, 1700), frame(4, 60)]
+    );
+    assert_eq!(far.missed(), 1);
+    drop(far);
+    let mut far = AfXdpPort::open(&"far".parse().expect("a name"), 3000).expect("opens");
+    send_all(&mut near, &[frame(1, 1515), frame(3, 3014)]);
+    assert_eq!(receive_all(&mut far, 2), [frame(1, 1515), frame(3, 3014)]);
+}
+
+#[test]
+fn an_interface_of_several_queues_is_received_from_whole() {
+    if !own_namespace("af_xdp an_interface_of_several_queues_is_received_from_whole") {
+        return;
+    }
+    run(
+        "ip link add near numrxqueues 3 numtxqueues 3 type veth peer name far numrxqueues 3 numtxqueues 3",
+    );
+    run("ip link set dev far up");
+    let mut near = match AfXdpPort::open(&"near".parse().expect("a name"), 1500) {
+        Ok(port) => port,
+        Err(error) => return skip("af_xdp an_interface_of_several_queues", &error.to_string()),
+    };
+    let mut far = open_packet("far");
+    all_sizes_both_ways(&mut near, &mut far);
+    assert!(
+        near.describe().contains("3 receive queues"),
+        "{}",
+        near.describe()
+    );
+}
+
+#[test]
+fn an_mtu_it_cannot_carry_is_refused_with_the_limit() {
+    let error = AfXdpPort::open(&"near".parse().expect("a name"), 9000)
+        .err()
+        .expect("too large");
+    let message = error.to_string();
+    assert!(
+        message.contains("at most 3821") && message.contains("af_packet"),
+        "{message}"
+    );
+}
+
+#[test]
+fn two_hosts_talk_without_a_word_to_their_offloads() {
+    if !possible("af_xdp two_hosts_talk_without_a_word_to_their_offloads") {
+        return;
+    }
+    crate::stacks::talk(|| Box::new(open("west")), || Box::new(open("east")));
+}
