@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::config::Isolation;
 
 pub use conservation::{Violation, violations};
+pub(crate) use table::columns;
 pub use table::{guests_table, phases_table, status_table};
 
 /// Everything that a node counts, at one instant between two bursts.
