@@ -104,8 +104,10 @@ macro_rules! notification_methods {
             /// Whether the driver waits for an interrupt that something published since the last
             /// [`signalled`](Self::signalled) has earned it (EVENT_IDX, 2.7.10, or flags, 2.7.7).
             ///
-            /// Stays true until `signalled`, so the wake-up may be held back. Ask it every round,
-            /// not only after a publish: the driver may arm at any time. Costs one load.
+            /// Stays true until `signalled`, so the wake-up may be held back; or until the driver
+            /// has evidently gone on without it, by posting again what was used after its event.
+            /// Ask every round, not only after a publish: the driver may arm at any time. Costs
+            /// one load.
             #[inline]
             pub fn wants_interrupt(&self) -> bool {
                 self.ring.wants_interrupt()
@@ -132,7 +134,9 @@ macro_rules! notification_methods {
             /// (the state of a new queue). Returns whether entries wait already: then there may
             /// be no kick for them, look again.
             ///
-            /// With EVENT_IDX a wish holds for one kick: ask again before each sleep.
+            /// With EVENT_IDX a wish holds for one kick: ask again before each sleep. And look at
+            /// [`wants_interrupt`](Self::wants_interrupt) once more after asking: both sides
+            /// asleep is nobody's turn.
             pub fn ask_kick(&mut self, on: bool) -> bool {
                 self.ring.ask_kick(on)
             }

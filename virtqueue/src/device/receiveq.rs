@@ -4,11 +4,11 @@
 //! (VIRTIO 1.2, 5.1.6.4). Must never show the driver part of a frame: nothing counts before the
 //! whole frame is in, and nothing is visible before [`Receiveq::publish`].
 
-use super::chain::{Budget, Chain, Direction};
+use super::chain::{Budget, Chain, Direction, check};
 use super::notify::notification_methods;
 use super::ring::Ring;
 use crate::error::{QueueError, Refused};
-use crate::layout::{DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, NET_HEADER, QueueLayout};
+use crate::layout::{DESC_F_NEXT, NET_HEADER, QueueLayout};
 use crate::unsafe_ram::{Ram, Window};
 
 /// `virtio_net_hdr` of a frame in one buffer without offloads: all zero but `num_buffers` = 1.
@@ -73,11 +73,13 @@ impl Receiveq {
         let head = self.ring.head(0).ok()?;
         let descriptor = self.ring.descriptor(head);
         let len = frame_octets(prefix, body)?;
-        let kind = descriptor.flags & (DESC_F_NEXT | DESC_F_WRITE | DESC_F_INDIRECT);
-        if kind != DESC_F_WRITE || descriptor.len < len {
+        // All of the buffer is checked, though the frame may need less of it: what is refused
+        // must not depend on the frame.
+        let segment = check(&self.ring, head, &descriptor, Direction::Writes).ok()?;
+        if descriptor.flags & DESC_F_NEXT != 0 || segment.len < len {
             return None;
         }
-        let mut window = self.ring.ram.window(descriptor.addr, u64::from(len))?;
+        let mut window = self.ring.ram.window(segment.addr, u64::from(len))?;
         window.put(&HEADER);
         window.put(prefix);
         window.put(body);
