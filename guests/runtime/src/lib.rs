@@ -1,1 +1,38 @@
 //! What a guest stands on: boot to ring 3, net driver, idle, control channel.
+//!
+//! A guest is a [`Function`] and this runtime around it. The function gets frames in bursts and says
+//! where each goes; the runtime moves them between the rings without copying, wakes and idles, and
+//! talks to the host over the control channel ([`control`]). The same main loop ([`run`]) drives a
+//! function in two places, each a [`Platform`]:
+//!
+//! - `bare` (feature): a virtual machine of its own, in ring 3, without an operating system.
+//! - `hosted` (feature): a thread of the host, over ordinary memory.
+//!
+//! The way of a frame: [`vif`] takes it off a receive ring, [`function`] decides, [`vif`] posts the
+//! same buffer on a transmit ring, and the buffer returns to the pool when the device has used it.
+//!
+//! This crate must never allocate, lock or log per frame, and never copy a frame.
+
+#![no_std]
+
+extern crate alloc;
+#[cfg(any(test, feature = "hosted"))]
+extern crate std;
+
+pub mod control;
+pub mod function;
+#[cfg(feature = "hosted")]
+pub mod hosted;
+pub mod run;
+#[allow(unsafe_code)]
+pub mod unsafe_arena;
+pub mod usage;
+pub mod vif;
+pub mod virtio;
+
+#[cfg(feature = "bare")]
+pub mod bare;
+
+pub use control::{Config, FromGuest, ToGuest, VifConfig};
+pub use function::{BURST, Frame, Frames, Function, Output, VifIndex};
+pub use run::{Exit, Platform, run};

@@ -1,0 +1,139 @@
+//! The machine as the main loop sees it: console, net devices, clock and sleep.
+//!
+//! Must never fail quietly: a device that is missing or breaks is a panic, which the host is told of.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::boot_info::MmioDevice;
+use super::unsafe_entry;
+use super::unsafe_registers::{MmioRegisters, tick_length, time_stamp};
+use crate::control::Config;
+use crate::run::Platform;
+use crate::unsafe_arena::Arena;
+use crate::vif::{Direction, Net};
+use crate::virtio::console::Console;
+use crate::virtio::net::NetDevice;
+
+/// Octets of Ethernet header and PIH before the PDU.
+const FRAME_HEADER: u32 = 15;
+
+/// The virtual machine.
+#[derive(Debug)]
+pub struct Machine {
+    console: Console<MmioRegisters>,
+    nets: Vec<MmioDevice>,
+    started: Vec<NetDevice<MmioRegisters>>,
+    pairs: usize,
+    arena: Arena,
+    factor: u32,
+    shift: i8,
+}
+
+impl Machine {
+    /// Takes the console, the first of `devices`, in use; the others are the vifs in order.
+    ///
+    /// # Panics
+    ///
+    /// Without a console there is nobody to talk to.
+    pub fn new(devices: &[MmioDevice], mut arena: Arena) -> Self {
+        let (console, nets) = devices.split_first().expect("no virtio-mmio device on the command line");
+        let registers = MmioRegisters::at(console.base).expect("console registers below 3 GiB");
+        let console = match Console::start(registers, &mut arena) {
+            Ok(console) => console,
+            Err(error) => panic!("console: {error}"),
+        };
+        let (factor, shift) = tick_length();
+        Machine { console, nets: nets.to_vec(), started: Vec::new(), pairs: 1, arena, factor, shift }
+    }
+
+    /// Sleeps until an interrupt, with nothing left to do.
+    pub fn rest(&mut self) {
+        let _ = self.receive_line();
+        if !self.arm() {
+            self.idle();
+        }
+    }
+}
+
+impl Platform for Machine {
+    #[inline]
+    fn ticks(&self) -> u64 {
+        time_stamp()
+    }
+
+    fn nanoseconds(&self, ticks: u64) -> u64 {
+        let shifted = match self.shift {
+            left @ 0.. => u128::from(ticks) << left.unsigned_abs().min(63),
+            right => u128::from(ticks) >> right.unsigned_abs().min(63),
+        };
+        // Fits for centuries; the factor is a fraction of 2^32 (KVM's pvclock).
+        ((shifted * u128::from(self.factor)) >> 32) as u64
+    }
+
+    #[inline]
+    fn receive_line(&mut self) -> Option<String> {
+        match self.console.receive_line() {
+            Ok(line) => line,
+            Err(error) => panic!("console: {error}"),
+        }
+    }
+
+    fn send_line(&mut self, line: &str) {
+        if let Err(error) = self.console.send_line(line) {
+            panic!("console: {error}");
+        }
+    }
+
+    fn log(&mut self, text: &str) {
+        if let Err(error) = self.console.log(&format!("{text}\n")) {
+            panic!("console: {error}");
+        }
+    }
+
+    fn arm(&mut self) -> bool {
+        self.console.arm()
+    }
+
+    fn idle(&mut self) {
+        unsafe_entry::idle();
+    }
+
+    fn open(&mut self, config: &Config) -> Result<Net, String> {
+        let (vifs, nets) = (config.vifs.len(), self.nets.len());
+        if vifs != nets {
+            return Err(format!("{vifs} vifs configured, but the machine has {nets} net devices"));
+        }
+        let mut queues = Vec::new();
+        for (device, vif) in self.nets.iter().zip(&config.vifs) {
+            let name = &vif.name;
+            let Some(registers) = MmioRegisters::at(device.base) else {
+                return Err(format!("vif {name}: registers at {:#x}, below 3 GiB", device.base));
+            };
+            let (started, pairs) = NetDevice::start(registers, &mut self.arena)
+                .map_err(|error| format!("vif {name}: {error}"))?;
+            if !self.started.is_empty() && pairs.len() != self.pairs {
+                return Err(format!("vif {name} has {} queue pairs, not {}", pairs.len(), self.pairs));
+            }
+            self.pairs = pairs.len();
+            self.started.push(started);
+            queues.extend(pairs);
+        }
+        Net::with_buffers(&mut self.arena, queues, self.pairs, largest(config))
+            .map_err(|error| error.to_string())
+    }
+
+    #[inline]
+    fn kick(&mut self, lane: usize, direction: Direction) {
+        if let Some(device) = self.started.get_mut(lane / self.pairs) {
+            device.kick(lane % self.pairs, direction);
+        }
+    }
+}
+
+/// Octets of the largest frame, without FCS.
+fn largest(config: &Config) -> u32 {
+    let mtu = config.vifs.iter().map(|vif| u32::from(vif.mtu)).max().unwrap_or(0);
+    FRAME_HEADER + mtu
+}

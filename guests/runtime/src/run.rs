@@ -1,0 +1,171 @@
+//! The main loop of a guest, wherever it runs: configuration, then frames until told to stop.
+//!
+//! Vifs are polled in bursts; the function is called; what it sent is published once a burst. When
+//! there is nothing to do the guest asks for interrupts, looks once more, and idles: an interrupt
+//! raised after the asking ends [`Platform::idle`], so none is lost.
+//!
+//! Must know nothing of where it runs: clock, control channel, rings and sleep are the platform's.
+
+use alloc::string::{String, ToString};
+use alloc::format;
+
+use pinode_virtqueue::QueueError;
+
+use crate::control::{self, ABI, Config, FromGuest, ToGuest};
+use crate::function::Function;
+use crate::usage::Meter;
+use crate::vif::{Direction, Net};
+
+/// Where a guest runs.
+pub trait Platform {
+    /// A counter that always goes forward, cheap to read.
+    fn ticks(&self) -> u64;
+    /// Length of a number of ticks, nanoseconds.
+    fn nanoseconds(&self, ticks: u64) -> u64;
+    /// The next line from the host, if there is one. Called every round: cheap when there is none.
+    fn receive_line(&mut self) -> Option<String>;
+    /// Sends a line to the host, later if it cannot be now.
+    fn send_line(&mut self, line: &str);
+    /// Writes a line to the log, for a person to read.
+    fn log(&mut self, text: &str);
+    /// Asks to be woken for lines. True: there is one already.
+    fn arm(&mut self) -> bool;
+    /// Sleeps until an interrupt came since the last return. May return without one.
+    fn idle(&mut self);
+    /// Brings up the vifs of `config`.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, for a person to read.
+    fn open(&mut self, config: &Config) -> Result<Net, String>;
+    /// Tells the device of a queue that there is something new on it.
+    fn kick(&mut self, lane: usize, direction: Direction);
+}
+
+/// Why the main loop ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// The host said so.
+    Stopped,
+    /// The configuration was refused; the host was told why.
+    Refused(String),
+    /// A device broke a ring.
+    Broken(QueueError),
+}
+
+/// Runs `function` on `platform` until the host says stop.
+pub fn run(platform: &mut impl Platform, function: &mut dyn Function) -> Exit {
+    send(platform, &FromGuest::Hello { abi: ABI });
+    let config = match configuration(platform) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let mut net = match open(platform, function, &config) {
+        Ok(net) => net,
+        Err(why) => {
+            send(platform, &FromGuest::Error(why.clone()));
+            return Exit::Refused(why);
+        }
+    };
+    // Before the host hears of it: a frame it delivers at once finds a buffer.
+    net.publish(|lane, direction| platform.kick(lane, direction));
+    platform.log(&format!("{}: forwarding on {} vifs", function.name(), config.vifs.len()));
+    send(platform, &FromGuest::Ready {});
+    match forward(platform, function, net, config.idle_after_rounds) {
+        Ok(()) => Exit::Stopped,
+        Err(error) => {
+            send(platform, &FromGuest::Error(format!("a device broke its ring: {error}")));
+            Exit::Broken(error)
+        }
+    }
+}
+
+fn open(
+    platform: &mut impl Platform,
+    function: &mut dyn Function,
+    config: &Config,
+) -> Result<Net, String> {
+    function.configure(config)?;
+    platform.open(config)
+}
+
+/// Waits for the configuration; answers pings meanwhile.
+fn configuration(platform: &mut impl Platform) -> Result<Config, Exit> {
+    let meter = Meter::new(platform.ticks());
+    loop {
+        match next(platform, &meter) {
+            Some(ToGuest::Config(config)) => return Ok(config),
+            Some(ToGuest::Stop {}) => return Err(Exit::Stopped),
+            Some(ToGuest::Ping(_)) => {}
+            None => {
+                if !platform.arm() {
+                    platform.idle();
+                }
+            }
+        }
+    }
+}
+
+fn forward(
+    platform: &mut impl Platform,
+    function: &mut dyn Function,
+    mut net: Net,
+    idle_after: u32,
+) -> Result<(), QueueError> {
+    let mut meter = Meter::new(platform.ticks());
+    let mut empty = 0u32;
+    loop {
+        let moved = net.round(function, |lane, direction| platform.kick(lane, direction))?;
+        let line = next(platform, &meter);
+        meter.round(platform.ticks(), moved.any(), moved.frames, moved.discarded);
+        match line {
+            Some(ToGuest::Stop {}) => return Ok(()),
+            Some(ToGuest::Config(_)) => {
+                let why = "the guest is configured already; restart it for another configuration";
+                send(platform, &FromGuest::Error(why.to_string()));
+            }
+            Some(ToGuest::Ping(_)) => {}
+            None if moved.any() => empty = 0,
+            None => {
+                empty = empty.saturating_add(1);
+                if empty >= idle_after && idle_after != u32::MAX {
+                    sleep(platform, &mut net, &mut meter);
+                    empty = 0;
+                }
+            }
+        }
+    }
+}
+
+/// Asks for interrupts, looks again, sleeps.
+fn sleep(platform: &mut impl Platform, net: &mut Net, meter: &mut Meter) {
+    // Both are asked, whatever the first answers.
+    let ready = net.arm() | platform.arm();
+    if !ready {
+        platform.idle();
+        meter.slept(platform.ticks());
+    }
+    net.disarm();
+}
+
+/// The next line, with pings answered and nonsense refused.
+fn next(platform: &mut impl Platform, meter: &Meter) -> Option<ToGuest> {
+    let line = platform.receive_line()?;
+    match control::parse(&line) {
+        Ok(ToGuest::Ping(number)) => {
+            send(platform, &FromGuest::Pong(number));
+            let usage = meter.usage(|ticks| platform.nanoseconds(ticks));
+            send(platform, &FromGuest::Usage(usage));
+            Some(ToGuest::Ping(number))
+        }
+        Ok(message) => Some(message),
+        Err(error) => {
+            send(platform, &FromGuest::Error(format!("line not understood: {error}")));
+            None
+        }
+    }
+}
+
+fn send(platform: &mut impl Platform, message: &FromGuest) {
+    platform.send_line(&control::format(message));
+}

@@ -1,0 +1,410 @@
+//! The guest's network interfaces: receive and transmit rings, and the buffers that go around them.
+//!
+//! A *lane* is one queue pair of one vif. A buffer belongs to the lane it was first posted to receive
+//! on; from there it is moved to the transmit ring of another lane, and when the device has sent it,
+//! back to its own lane's pool. It is never copied. Each lane having its own buffers, a transmit ring
+//! that stands still starves only the lanes that send to it.
+//!
+//! Must never block, and never lose a buffer: each is in a pool, on a ring, or waits to be sent.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use pinode_virtqueue::{DriverQueue, NET_HEADER, QueueError};
+
+use crate::function::{BURST, Burst, Frame, Frames, Function, Output, VifIndex};
+use crate::unsafe_arena::{Arena, Buffers, OutOfMemory, Places};
+
+/// Descriptors of a ring that are never used. With one spare the driver can arm an interrupt that does
+/// not come, which shows the host that it sleeps ([`Lanes::arm`]).
+const SPARE: u16 = 1;
+/// Most sent buffers taken back a round, so that a round stays short.
+const RECLAIM: usize = 4 * BURST;
+
+/// The two queues of a lane, as the driver has them.
+#[derive(Debug)]
+pub struct Queues {
+    /// Frames from the host.
+    pub receive: DriverQueue,
+    /// Frames to the host.
+    pub transmit: DriverQueue,
+}
+
+/// One queue of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the host.
+    Receive,
+    /// To the host.
+    Transmit,
+}
+
+/// A frame that found its transmit ring full, and the lane it was received on.
+#[derive(Debug)]
+struct Waiting {
+    source: usize,
+    frame: Frame,
+}
+
+#[derive(Debug)]
+struct Lane {
+    vif: VifIndex,
+    queues: Queues,
+    receive_size: u16,
+    transmit_size: u16,
+    /// Frames to be sent on this lane.
+    waiting: VecDeque<Waiting>,
+    /// Frames received here that wait, on whichever lane.
+    held: usize,
+    /// What a post on the transmit ring failed with; reported when it is published.
+    broken: Option<QueueError>,
+}
+
+/// The rings of all lanes.
+#[derive(Debug)]
+pub struct Lanes {
+    lanes: Vec<Lane>,
+    /// Per lane, the buffers that are nowhere else.
+    pools: Vec<Vec<u32>>,
+    pairs: usize,
+    places: Places,
+}
+
+/// The vifs of a guest: lanes and buffers.
+#[derive(Debug)]
+pub struct Net {
+    lanes: Lanes,
+    buffers: Buffers,
+}
+
+/// What a round moved.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// Frames taken from the host.
+    pub frames: usize,
+    /// Of these, given back at once.
+    pub discarded: usize,
+    /// Sent buffers that came back.
+    pub returned: usize,
+    /// Frames that had waited and are on their ring now.
+    pub resumed: usize,
+}
+
+impl Moved {
+    /// Whether anything moved at all.
+    pub fn any(&self) -> bool {
+        self.frames + self.returned + self.resumed > 0
+    }
+
+    /// Adds what another round moved.
+    pub fn add(&mut self, other: Moved) {
+        self.frames += other.frames;
+        self.discarded += other.discarded;
+        self.returned += other.returned;
+        self.resumed += other.resumed;
+    }
+}
+
+/// Why vifs could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// No memory for the buffers.
+    #[error(transparent)]
+    Memory(#[from] OutOfMemory),
+    /// A queue refused a buffer.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl Net {
+    /// The vifs with `pairs` queue pairs each, in order of vif and pair, and buffers from `arena` for
+    /// frames of up to `largest` octets without FCS: as many as the rings of a lane hold, or fit.
+    ///
+    /// # Errors
+    ///
+    /// The memory is too small.
+    pub fn with_buffers(
+        arena: &mut Arena,
+        queues: Vec<Queues>,
+        pairs: usize,
+        largest: u32,
+    ) -> Result<Self, NetError> {
+        let most = queues.iter().map(|lane| {
+            u32::from(lane.receive.free()) + u32::from(lane.transmit.free())
+        });
+        let most = most.max().unwrap_or(0);
+        // Lanes are numbered by 8 bits of a token.
+        let lanes = queues.len().min(256) as u32;
+        let buffers = arena.buffers(largest, lanes, most)?;
+        Ok(Net::new(queues, pairs, buffers)?)
+    }
+
+    /// The vifs with `pairs` queue pairs each, in order of vif and pair. All buffers that fit are
+    /// posted to receive; [`publish`](Self::publish) shows them to the devices.
+    ///
+    /// # Errors
+    ///
+    /// A queue refused a buffer.
+    pub fn new(queues: Vec<Queues>, pairs: usize, buffers: Buffers) -> Result<Self, QueueError> {
+        let pairs = pairs.max(1);
+        let places = buffers.places();
+        let room = BURST * queues.len();
+        // Lanes are numbered by 8 bits of a token.
+        let lanes: Vec<Lane> = (0..256usize)
+            .zip(queues)
+            .map(|(number, queues)| Lane {
+                vif: VifIndex((number / pairs) as u8),
+                receive_size: queues.receive.free(),
+                transmit_size: queues.transmit.free(),
+                queues,
+                waiting: VecDeque::with_capacity(room),
+                held: 0,
+                broken: None,
+            })
+            .collect();
+        let pools = (0u32..).zip(&lanes).map(|(number, _)| places.tokens(number)).collect();
+        let mut lanes = Lanes { lanes, pools, pairs, places };
+        for number in 0..lanes.len() {
+            lanes.refill(number)?;
+        }
+        Ok(Net { lanes, buffers })
+    }
+
+    /// Shows the devices the buffers to receive into. `kick` is called for each that asks for it.
+    pub fn publish(&mut self, mut kick: impl FnMut(usize, Direction)) {
+        for number in 0..self.lanes.len() {
+            self.lanes.publish_receive(number, &mut kick);
+        }
+    }
+
+    /// One round over all lanes. `kick` is called for each queue whose device asks for it.
+    ///
+    /// # Errors
+    ///
+    /// The device broke a ring; nothing more can be done with it.
+    #[inline]
+    pub fn round(
+        &mut self,
+        function: &mut dyn Function,
+        mut kick: impl FnMut(usize, Direction),
+    ) -> Result<Moved, QueueError> {
+        let mut moved = Moved::default();
+        for number in 0..self.lanes.len() {
+            moved.add(self.lane_round(number, function, &mut kick)?);
+        }
+        Ok(moved)
+    }
+
+    /// Buffers back, waiting frames out, a burst through `function`, buffers posted to receive, and
+    /// everything published once.
+    #[inline]
+    fn lane_round(
+        &mut self,
+        number: usize,
+        function: &mut dyn Function,
+        kick: &mut impl FnMut(usize, Direction),
+    ) -> Result<Moved, QueueError> {
+        let returned = self.lanes.reclaim(number)?;
+        let resumed = self.lanes.resume(number);
+        let mut burst = Burst::new();
+        let from = self.lanes.take(number, &mut burst)?;
+        let mut moved = Moved { frames: burst.len(), discarded: 0, returned, resumed };
+        if moved.frames > 0 {
+            for frame in &burst {
+                self.buffers.clear_header(frame.token);
+            }
+            let mut frames = Frames { burst: burst.drain(..), buffers: &mut self.buffers };
+            let mut out = Output { lanes: &mut self.lanes, source: number, sent: 0 };
+            function.burst(from, &mut frames, &mut out);
+            while let Some(left) = frames.next() {
+                out.discard(left);
+            }
+            moved.discarded = moved.frames.saturating_sub(out.sent);
+            for lane in 0..self.lanes.len() {
+                self.lanes.publish_transmit(lane, kick)?;
+            }
+        } else if resumed > 0 {
+            self.lanes.publish_transmit(number, kick)?;
+        }
+        self.lanes.refill(number)?;
+        self.lanes.publish_receive(number, kick);
+        Ok(moved)
+    }
+
+    /// Asks for interrupts on all that can make progress possible, and shows on every ring that the
+    /// driver is about to sleep (VIRTIO 1.2, 2.7.10). True: there is something to do already.
+    pub fn arm(&mut self) -> bool {
+        self.lanes.arm()
+    }
+
+    /// Asks for no interrupts.
+    pub fn disarm(&mut self) {
+        for lane in &mut self.lanes.lanes {
+            lane.queues.receive.disarm();
+            lane.queues.transmit.disarm();
+        }
+    }
+
+    /// Buffers that are in a pool, on a ring or waiting; all of them, always.
+    #[cfg(test)]
+    pub(crate) fn accounted(&self) -> usize {
+        let lanes = &self.lanes;
+        let on_rings = lanes.lanes.iter().map(|lane| {
+            usize::from(lane.receive_size - lane.queues.receive.free())
+                + usize::from(lane.transmit_size - lane.queues.transmit.free())
+                + lane.waiting.len()
+        });
+        on_rings.sum::<usize>() + lanes.pools.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+impl Lanes {
+    fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// The lane of `to` with the queue pair of `lane`.
+    #[inline]
+    pub(crate) fn beside(&self, lane: usize, to: VifIndex) -> Option<usize> {
+        let lane = usize::from(to.0) * self.pairs + lane % self.pairs;
+        (lane < self.lanes.len()).then_some(lane)
+    }
+
+    /// Posts `frame`, received on lane `source`, on lane `to`, or lets it wait there.
+    #[inline]
+    pub(crate) fn send(&mut self, to: usize, source: usize, frame: Frame) {
+        let places = self.places;
+        let Some(lane) = self.lanes.get_mut(to) else { return self.recycle(frame.token) };
+        if lane.waiting.is_empty() && lane.queues.transmit.free() > SPARE {
+            lane.transmit(&places, &frame);
+        } else {
+            lane.waiting.push_back(Waiting { source, frame });
+            if let Some(source) = self.lanes.get_mut(source) {
+                source.held += 1;
+            }
+        }
+    }
+
+    /// Gives a buffer back to its pool.
+    #[inline]
+    pub(crate) fn recycle(&mut self, token: u32) {
+        if let Some(pool) = self.pools.get_mut(Places::lane(token)) {
+            pool.push(token);
+        }
+    }
+
+    #[inline]
+    fn reclaim(&mut self, number: usize) -> Result<usize, QueueError> {
+        let Lanes { lanes, pools, .. } = self;
+        let Some(lane) = lanes.get_mut(number) else { return Ok(0) };
+        lane.queues.transmit.take(RECLAIM, |token, _| {
+            if let Some(pool) = pools.get_mut(Places::lane(token)) {
+                pool.push(token);
+            }
+        })
+    }
+
+    #[inline]
+    fn resume(&mut self, number: usize) -> usize {
+        let places = self.places;
+        let mut resumed = 0;
+        while let Some(lane) = self.lanes.get_mut(number)
+            && lane.queues.transmit.free() > SPARE
+            && let Some(Waiting { source, frame }) = lane.waiting.pop_front()
+        {
+            lane.transmit(&places, &frame);
+            resumed += 1;
+            if let Some(source) = self.lanes.get_mut(source) {
+                source.held -= 1;
+            }
+        }
+        resumed
+    }
+
+    /// Takes a burst, unless frames of this lane still wait to be sent.
+    #[inline]
+    fn take(&mut self, number: usize, burst: &mut Burst) -> Result<VifIndex, QueueError> {
+        let Some(lane) = self.lanes.get_mut(number) else { return Ok(VifIndex(0)) };
+        if lane.held == 0 {
+            lane.queues.receive.take(BURST, |token, octets| {
+                burst.push(Frame { token, octets: octets.saturating_sub(NET_HEADER) });
+            })?;
+        }
+        Ok(lane.vif)
+    }
+
+    #[inline]
+    fn refill(&mut self, number: usize) -> Result<(), QueueError> {
+        let Lanes { lanes, pools, places, .. } = self;
+        let (Some(lane), Some(pool)) = (lanes.get_mut(number), pools.get_mut(number)) else {
+            return Ok(());
+        };
+        while lane.queues.receive.free() > SPARE
+            && let Some(token) = pool.pop()
+        {
+            lane.queues.receive.post(token, places.address(token), places.octets(), true)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn publish_receive(&mut self, number: usize, kick: &mut impl FnMut(usize, Direction)) {
+        if let Some(lane) = self.lanes.get_mut(number)
+            && lane.queues.receive.publish()
+        {
+            kick(number, Direction::Receive);
+        }
+    }
+
+    #[inline]
+    fn publish_transmit(
+        &mut self,
+        number: usize,
+        kick: &mut impl FnMut(usize, Direction),
+    ) -> Result<(), QueueError> {
+        let Some(lane) = self.lanes.get_mut(number) else { return Ok(()) };
+        if let Some(error) = lane.broken {
+            return Err(error);
+        }
+        if lane.queues.transmit.publish() {
+            kick(number, Direction::Transmit);
+        }
+        Ok(())
+    }
+
+    fn arm(&mut self) -> bool {
+        let starved = self.lanes.iter().any(Lane::is_starved);
+        let mut ready = false;
+        for lane in &mut self.lanes {
+            if lane.held == 0 {
+                ready |= lane.queues.receive.arm(1);
+            } else {
+                // Nothing can be taken before something was sent: an interrupt that does not come,
+                // as one descriptor is spare.
+                lane.queues.receive.arm(lane.receive_size);
+            }
+            let in_flight = lane.transmit_size - lane.queues.transmit.free();
+            let after = if starved { (in_flight / 4).max(1) } else { lane.transmit_size };
+            ready |= lane.queues.transmit.arm(after);
+        }
+        ready
+    }
+}
+
+impl Lane {
+    /// Posts on the transmit ring; the caller has seen that there is room.
+    #[inline]
+    fn transmit(&mut self, places: &Places, frame: &Frame) {
+        let octets = (frame.octets + NET_HEADER).min(places.octets());
+        let address = places.address(frame.token);
+        if let Err(error) = self.queues.transmit.post(frame.token, address, octets, false) {
+            self.broken = Some(error);
+        }
+    }
+
+    /// Whether only sent buffers coming back can make progress possible, or soon will be all that can.
+    fn is_starved(&self) -> bool {
+        let posted = self.receive_size - self.queues.receive.free();
+        !self.waiting.is_empty() || posted < self.receive_size / 4
+    }
+}
