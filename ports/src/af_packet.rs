@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 use std::os::fd::AsFd;
 
 use self::unsafe_ring::{Arrived, RingConfig, RxRing};
-use self::unsafe_socket as socket;
+use self::unsafe_socket::Sender;
 pub(crate) use self::unsafe_socket::{open as open_packet_socket, promiscuous};
 use crate::checksum::set_be16;
 use crate::error::{Blame, PortError};
@@ -49,7 +49,7 @@ struct Cutting {
 /// A port on an interface by packet sockets.
 pub struct AfPacketPort {
     ring: RxRing,
-    sender: socket::Sender,
+    sender: Sender,
     queue: SendQueue,
     longest: usize,
     lent: ArrayVec<Lent, BURST>,
@@ -74,16 +74,16 @@ impl AfPacketPort {
         let was_down = interface.bring_up()?;
         let slot_octets = slot_octets_for(mtu);
         let raw = "cap_net_raw,cap_net_admin";
-        let receiver = socket::open(&blame)?;
-        socket::promiscuous(receiver.as_fd(), interface.index)
+        let receiver = unsafe_socket::open(&blame)?;
+        unsafe_socket::promiscuous(receiver.as_fd(), interface.index)
             .map_err(|e| blame.refused("make the interface promiscuous", raw, e))?;
-        socket::prepare_receive(receiver.as_fd(), SUPER_ROOM)
+        unsafe_socket::prepare_receive(receiver.as_fd(), SUPER_ROOM)
             .map_err(|e| blame.refused("set up the packet socket", raw, e))?;
         let ring = RxRing::new(receiver, RingConfig::new(RX_RING_OCTETS, slot_octets))
             .map_err(|e| blame.refused("set up the receive ring", raw, e))?;
-        socket::bind(ring.socket(), interface.index, true)
+        unsafe_socket::bind(ring.socket(), interface.index, true)
             .map_err(|e| blame.refused("bind the packet socket", raw, e))?;
-        let sender = socket::Sender::new(socket::open(&blame)?, interface.index)
+        let sender = Sender::new(unsafe_socket::open(&blame)?, interface.index)
             .map_err(|e| blame.refused("set up the sending socket", raw, e))?;
         let interface_frame = 18 + interface.mtu()? as usize;
         Ok(Self {
@@ -143,7 +143,7 @@ impl AfPacketPort {
     /// place there, from the socket. True: it will be cut.
     fn take_super(&mut self, arrived: &Arrived, offload: &Offload) -> bool {
         let len = if arrived.copied {
-            match socket::receive(self.ring.socket(), &mut self.superframe) {
+            match unsafe_socket::receive(self.ring.socket(), &mut self.superframe) {
                 Ok(len) if len > Offload::OCTETS => {
                     len.min(self.superframe.len()) - Offload::OCTETS
                 }
@@ -251,7 +251,7 @@ impl Port for AfPacketPort {
     }
 
     fn missed(&mut self) -> u64 {
-        self.missed += socket::drops(self.ring.socket()).unwrap_or(0);
+        self.missed += unsafe_socket::drops(self.ring.socket()).unwrap_or(0);
         self.missed
     }
 

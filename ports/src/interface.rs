@@ -6,7 +6,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with
 
 use crate::error::{Blame, PortError};
 use crate::spec::InterfaceName;
-use crate::unsafe_ifreq as ifreq;
+use crate::unsafe_ifreq;
 
 /// An existing interface.
 pub(crate) struct Interface {
@@ -35,31 +35,34 @@ impl Interface {
 
     /// Brings it up where it is down. True: it was down.
     pub(crate) fn bring_up(&self) -> Result<bool, PortError> {
-        let flags = ifreq::flags(self.control.as_fd(), self.name.as_str()).map_err(|e| {
+        let flags = unsafe_ifreq::flags(self.control.as_fd(), self.name.as_str()).map_err(|e| {
             self.blame
                 .refused("read the interface's flags", "cap_net_admin", e)
         })?;
-        if flags & ifreq::UP != 0 {
+        if flags & unsafe_ifreq::UP != 0 {
             return Ok(false);
         }
-        ifreq::set_flags(self.control.as_fd(), self.name.as_str(), flags | ifreq::UP).map_err(
-            |e| {
-                self.blame
-                    .refused("bring the interface up", "cap_net_admin", e)
-            },
-        )?;
+        unsafe_ifreq::set_flags(
+            self.control.as_fd(),
+            self.name.as_str(),
+            flags | unsafe_ifreq::UP,
+        )
+        .map_err(|e| {
+            self.blame
+                .refused("bring the interface up", "cap_net_admin", e)
+        })?;
         Ok(true)
     }
 
     /// True where the link has a partner: the cable is in, the other end of the veth is up.
     pub(crate) fn running(&self) -> bool {
-        ifreq::flags(self.control.as_fd(), self.name.as_str())
-            .is_ok_and(|flags| flags & ifreq::RUNNING != 0)
+        unsafe_ifreq::flags(self.control.as_fd(), self.name.as_str())
+            .is_ok_and(|flags| flags & unsafe_ifreq::RUNNING != 0)
     }
 
     /// MTU of the interface, octets.
     pub(crate) fn mtu(&self) -> Result<u32, PortError> {
-        ifreq::mtu(self.control.as_fd(), self.name.as_str()).map_err(|e| {
+        unsafe_ifreq::mtu(self.control.as_fd(), self.name.as_str()).map_err(|e| {
             self.blame
                 .refused("read the interface's MTU", "cap_net_admin", e)
         })
@@ -67,7 +70,7 @@ impl Interface {
 
     /// Sets the MTU of an interface that is the port's own.
     pub(crate) fn set_mtu(&self, mtu: u16) -> Result<(), PortError> {
-        ifreq::set_mtu(self.control.as_fd(), self.name.as_str(), mtu).map_err(|e| {
+        unsafe_ifreq::set_mtu(self.control.as_fd(), self.name.as_str(), mtu).map_err(|e| {
             self.blame
                 .refused("set the interface's MTU", "cap_net_admin", e)
         })
@@ -89,7 +92,7 @@ impl Interface {
 
     /// Receive queues of the interface, at least 1.
     pub(crate) fn receive_queues(&self) -> u32 {
-        ifreq::receive_queues(self.control.as_fd(), self.name.as_str())
+        unsafe_ifreq::receive_queues(self.control.as_fd(), self.name.as_str())
             .unwrap_or(1)
             .max(1)
     }
