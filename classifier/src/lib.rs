@@ -10,7 +10,7 @@
 //! | a trunk port reads the header from the frame, an access port gives its own | [`trunk`], [`access`] |
 //! | the PI's policer on this port: GCRA over octets, time injected | [`policer`] |
 //! | the frame's head is exchanged while it is copied, never in a pass of its own | [`splice`] |
-//! | every refusal has a cause, and each cause a counter | [`drop`] |
+//! | every refusal has a cause, and each cause a counter | [`mod@drop`] |
 //!
 //! Nothing here allocates, locks, reads a clock or panics on a frame's octets, whatever they are.
 //! Nothing here knows a socket, a ring or a virtual machine.

@@ -166,7 +166,7 @@ proptest! {
             let mut gate = Gate::new(cycle.clone(), 0, u64::MAX);
             let mut window = gate.advance(from_ns);
             let mut served_ns = 0.0;
-            while window.opens_ns < from_ns + 3 * cycle.length_ns() {
+            for _ in 0..3 * durations.len() {
                 for start_ns in fill(&mut gate, 0, FRAME) {
                     let passed_ns = (start_ns - from_ns) as f64;
                     let curve_ns = share * (passed_ns - pi.latency_ns);
@@ -183,10 +183,11 @@ proptest! {
 fn lone_wait_ns(cycle: &pinode_scheduler::Cycle, arrival_ns: u64, size: u32) -> u64 {
     let mut gate = Gate::new(cycle.clone(), 0, 0);
     let mut window = gate.advance(arrival_ns);
-    loop {
+    for _ in 0..=2 * cycle.phases().len() {
         if let Ok(start_ns) = gate.try_start(0, size) {
             return start_ns - arrival_ns;
         }
         window = gate.advance(window.closes_ns);
     }
+    panic!("a lone frame waits for more than two cycles");
 }
