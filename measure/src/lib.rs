@@ -3,7 +3,7 @@
 //! A [`stream`] says what frames look like and when they are due; a [`source`] sends streams, a
 //! [`sink`] takes them and counts what befell each frame by its [`signature`]; a [`wire`] is a source
 //! and a sink behind a port of the node, in the worker's own bursts, read by a probe from another
-//! thread; a [`report`] shows people what came out. All but the probe's waiting is pure: clocks are
+//! thread; a [`meter`] makes figures of what the probes read, and a [`report`] shows them to people. All but the probe's waiting is pure: clocks are
 //! injected.
 //!
 //! ```
@@ -21,8 +21,10 @@
 //! # Ok::<(), pinode_measure::stream::StreamError>(())
 //! ```
 
+pub mod meter;
 pub mod order;
 pub mod pace;
+pub mod report;
 pub mod signature;
 pub mod sink;
 pub mod source;
