@@ -3,6 +3,7 @@
 mod af_packet;
 mod af_xdp;
 mod bench;
+mod permissions;
 mod stacks;
 mod tap;
 #[allow(unsafe_code)] // unshare(2).
