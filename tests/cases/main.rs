@@ -14,6 +14,7 @@ mod command_line;
 mod frames;
 mod guests;
 mod harness;
+mod hostile;
 mod hosts;
 mod licences;
 mod phases;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         frames::cases(),
         hosts::cases(),
         guests::cases(),
+        hostile::cases(),
         phases::cases(),
         resources::cases(),
         stock_kvm::cases(),

@@ -115,21 +115,25 @@ impl Namespace {
             "-c",
             &format!("echo 1 > /proc/sys/net/ipv6/conf/{near}/disable_ipv6"),
         ])?;
-        self.run(&[
-            "ethtool", "-K", near, "tx", "off", "rx", "off", "gro", "off",
-        ])?;
+        self.offloads_off(near)?;
         self.ip(&["link", "set", near, "up"])?;
         host.run(&[
             "sh",
             "-c",
             "echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad",
         ])?;
-        host.run(&[
-            "ethtool", "-K", "eth0", "tx", "off", "rx", "off", "gro", "off",
-        ])?;
+        host.offloads_off("eth0")?;
         host.ip(&["address", "add", address, "dev", "eth0", "nodad"])?;
         host.ip(&["link", "set", "eth0", "up"])?;
         Ok(())
+    }
+
+    fn offloads_off(&self, interface: &str) -> Result<()> {
+        let mut arguments = vec!["ethtool", "-K", interface];
+        for offload in ["tx", "rx", "tso", "gso", "gro"] {
+            arguments.extend([offload, "off"]);
+        }
+        self.run(&arguments).map(drop)
     }
 
     /// A raw socket on an interface inside.
