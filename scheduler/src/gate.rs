@@ -258,7 +258,6 @@ impl Gate {
         self.set_close();
         if first_look {
             self.usage.from_ps = (at_ns - self.window.opens_ns) * PS_PER_NS;
-            self.usage.free_ps = self.usage.from_ps;
         }
     }
 
