@@ -46,20 +46,23 @@ pub fn ticks(max: f64, most: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Powers of ten from at or below `min` to at or above `max`, as exponents.
-pub fn decades(min: f64, max: f64) -> std::ops::RangeInclusive<i32> {
-    let exponent = |x: f64| {
-        if x.is_finite() && x > 0.0 {
-            x.log10()
-        } else {
-            0.0
-        }
-    };
-    let (low, high) = (
-        exponent(min).floor() as i32,
-        (exponent(max) - 1e-9).ceil() as i32,
-    );
-    low..=high.max(low + 1)
+/// Ticks of a logarithmic axis: 1, 2 and 5 times powers of ten, from at or below `min` to at or above `max`.
+pub fn log_ticks(min: f64, max: f64) -> Vec<f64> {
+    let sound = |x: f64| if x.is_finite() && x > 0.0 { x } else { 1.0 };
+    let (min, max) = (sound(min) * 1.000_001, sound(max) * 0.999_999);
+    let powers = (min.log10().floor() as i32)..=(max.log10().ceil() as i32 + 1);
+    let all: Vec<f64> = powers
+        .flat_map(|p| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(p)))
+        .collect();
+    let first = all.iter().rposition(|t| *t <= min).unwrap_or(0);
+    let last = all
+        .iter()
+        .position(|t| *t >= max)
+        .unwrap_or(all.len() - 1)
+        .max(first + 1);
+    all.get(first..=last)
+        .map(<[f64]>::to_vec)
+        .unwrap_or_default()
 }
 
 /// A number on an axis: no more decimals than its ticks need.
@@ -84,11 +87,15 @@ mod tests {
     }
 
     #[test]
-    fn decades_enclose() {
-        assert_eq!(decades(0.7, 212.0), -1..=3);
-        assert_eq!(decades(1.0, 1000.0), 0..=3);
-        assert_eq!(decades(5.0, 5.0), 0..=1);
-        assert_eq!(decades(0.0, 0.0), 0..=1);
+    fn logarithmic_ticks_enclose() {
+        assert_eq!(
+            log_ticks(9.0, 1_100.0),
+            [5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0]
+        );
+        assert_eq!(log_ticks(1.0, 10.0), [1.0, 2.0, 5.0, 10.0]);
+        assert_eq!(log_ticks(0.03, 0.03), [0.02, 0.05]);
+        assert_eq!(log_ticks(0.0, 0.0), [1.0, 2.0]);
+        assert_eq!(log_ticks(f64::NAN, f64::INFINITY), [1.0, 2.0]);
     }
 
     #[test]

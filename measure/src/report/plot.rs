@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use minijinja::HtmlEscape;
 
-use super::axis::{Scale, decades, label, ticks};
+use super::axis::{Scale, label, log_ticks, ticks};
 use super::demo::{DemoReport, Flow, colour, fixed};
 use crate::stats::Quantile;
 
@@ -220,8 +220,8 @@ pub fn latencies(report: &DemoReport) -> Vec<String> {
         .filter_map(nines)
         .fold(1.0, f64::max);
     let shared = LatencyAxes {
-        decades: decades(min, max),
-        nines: nines.ceil(),
+        ticks_us: log_ticks(min, max),
+        nines,
     };
     report
         .sections
@@ -231,7 +231,7 @@ pub fn latencies(report: &DemoReport) -> Vec<String> {
 }
 
 struct LatencyAxes {
-    decades: std::ops::RangeInclusive<i32>,
+    ticks_us: Vec<f64>,
     nines: f64,
 }
 
@@ -241,14 +241,15 @@ fn nines(point: &Quantile) -> Option<f64> {
 }
 
 fn latency_plot(report: &DemoReport, section: &super::Section, axes: &LatencyAxes) -> String {
-    const HEIGHT: f64 = 340.0;
+    const HEIGHT: f64 = 356.0;
     const MAX_COLUMN: f64 = 40.0;
-    let (top, bottom) = (52.0, HEIGHT - 40.0);
+    let (top, bottom) = (62.0, HEIGHT - 40.0);
     let end = WIDTH - RIGHT - MAX_COLUMN;
     let x = Scale::new((0.0, axes.nines), (LEFT, end));
-    let (low, high) = (*axes.decades.start(), *axes.decades.end());
-    let y = Scale::new((f64::from(low), f64::from(high)), (bottom, top));
-    let y_at = |us: f64| y.at(us.max(10f64.powi(low)).log10());
+    let low = axes.ticks_us.first().copied().unwrap_or(1.0);
+    let high = axes.ticks_us.last().copied().unwrap_or(10.0);
+    let y = Scale::new((low.log10(), high.log10()), (bottom, top));
+    let y_at = |us: f64| y.at(us.max(low).log10());
     let mut svg = String::new();
     let about =
         "For each share of the frames the latency that it did not exceed; both scales logarithmic.";
@@ -258,32 +259,15 @@ fn latency_plot(report: &DemoReport, section: &super::Section, axes: &LatencyAxe
         &format!("Latency distribution, {}", section.name),
         about,
     );
-    for decade in axes.decades.clone() {
-        let us = 10f64.powi(decade);
-        line(
-            &mut svg,
-            "grid",
-            (LEFT, y_at(us)),
-            (WIDTH - RIGHT, y_at(us)),
-        );
+    let right = WIDTH - RIGHT;
+    for us in &axes.ticks_us {
+        line(&mut svg, "grid", (LEFT, y_at(*us)), (right, y_at(*us)));
         text(
             &mut svg,
             "tick end",
-            (LEFT - 8.0, y_at(us) + 4.0),
-            &label(us),
+            (LEFT - 8.0, y_at(*us) + 4.0),
+            &label(*us),
         );
-        for part in [2.0, 5.0]
-            .map(|m| m * us)
-            .into_iter()
-            .filter(|us| us.log10() < f64::from(high))
-        {
-            line(
-                &mut svg,
-                "grid minor",
-                (LEFT, y_at(part)),
-                (WIDTH - RIGHT, y_at(part)),
-            );
-        }
     }
     let mut shares = vec![(0.0, "0 %".to_owned()), (0.5, "50 %".to_owned())];
     for nine in 1..=axes.nines as usize {
@@ -299,30 +283,37 @@ fn latency_plot(report: &DemoReport, section: &super::Section, axes: &LatencyAxe
         line(&mut svg, "grid", (at, top), (at, bottom));
         text(&mut svg, "tick middle", (at, bottom + 18.0), words);
     }
-    let last = WIDTH - RIGHT;
-    line(&mut svg, "grid", (last, top), (last, bottom));
-    text(&mut svg, "tick middle", (last, bottom + 18.0), "max");
-    line(&mut svg, "axis", (LEFT, bottom), (last, bottom));
+    line(&mut svg, "grid", (right, top), (right, bottom));
+    text(&mut svg, "tick middle", (right, bottom + 18.0), "max");
+    line(&mut svg, "axis", (LEFT, bottom), (right, bottom));
     text(&mut svg, "unit", (4.0, 14.0), "µs");
     text(
         &mut svg,
         "unit end",
-        (last, HEIGHT - 4.0),
+        (right, HEIGHT - 4.0),
         "share of the frames that were not slower",
     );
 
     let mut entries = Vec::new();
     for flow in &section.flows {
         let class = format!("line c{} d{}", colour(report, &flow.pi), dash(report, flow));
-        let place = |q: &Quantile| (nines(q).map_or(last, |n| x.at(n)), y_at(q.ns as f64 / 1e3));
+        let place = |q: &Quantile| (nines(q).map_or(right, |n| x.at(n)), y_at(q.ns as f64 / 1e3));
         polyline(&mut svg, &class, flow.figures.quantiles.iter().map(place));
         entries.push((class, format!("{}, {} to {}", flow.pi, flow.from, flow.to)));
     }
-    for (us, pis) in waits(section) {
-        line(&mut svg, "ceiling", (LEFT, y_at(us)), (last, y_at(us)));
-        let words = format!("longest computed wait {} µs: {pis}", fixed(us, 1));
-        text(&mut svg, "note", (LEFT + 6.0, y_at(us) - 4.0), &words);
+    let waits = waits(section);
+    for (us, _) in &waits {
+        line(&mut svg, "ceiling", (LEFT, y_at(*us)), (right, y_at(*us)));
     }
+    let words: Vec<_> = waits
+        .iter()
+        .map(|(us, pis)| format!("{pis} {} µs", fixed(*us, 1)))
+        .collect();
+    let words = format!(
+        "longest computed wait of a lone frame: {}",
+        words.join("; ")
+    );
+    legend(&mut svg, top - 10.0, &[("ceiling".to_owned(), words)]);
     let half = entries.len().div_ceil(2).max(3);
     for (row, entries) in entries.chunks(half).enumerate() {
         legend(&mut svg, 14.0 + 18.0 * row as f64, entries);
@@ -331,7 +322,7 @@ fn latency_plot(report: &DemoReport, section: &super::Section, axes: &LatencyAxe
     svg
 }
 
-/// Longest waits in microseconds, to a tenth, and whose they are.
+/// Longest waits in microseconds, to a tenth, and whose they are; longest first.
 fn waits(section: &super::Section) -> Vec<(f64, String)> {
     let mut out: Vec<(f64, Vec<&str>)> = Vec::new();
     for flow in &section.flows {
@@ -342,6 +333,7 @@ fn waits(section: &super::Section) -> Vec<(f64, String)> {
             None => out.push((us, vec![&flow.pi])),
         }
     }
+    out.sort_by(|a, b| b.0.total_cmp(&a.0));
     out.into_iter()
         .map(|(us, pis)| (us, pis.join(", ")))
         .collect()
