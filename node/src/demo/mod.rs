@@ -1,0 +1,153 @@
+//! `pinode demo`: the whole node at work in twenty seconds, on memory ports.
+//!
+//! Three guests boot, streams of all three PIs cross the node both ways, one of them above its
+//! ceiling; half-way the phases are changed so that it fits. What is shown is measured by the same
+//! tester that `measure` uses; nothing of the node is replaced but the cables.
+
+mod facts;
+mod live;
+mod outcome;
+mod table;
+mod traffic;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use pinode_measure::report::{DemoReport, render_demo};
+use pinode_ports::{InlinePort, Port, slot_octets_for};
+
+use crate::config::{self, Isolation, NodeConfig};
+use crate::control::{Control, SetPhases};
+use crate::running::RunningNode;
+use crate::status::PhaseEntry;
+
+use live::Live;
+use traffic::Traffic;
+
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// The least in which both halves show something.
+const LEAST_SECONDS: f64 = 2.0;
+/// How often the tester is read.
+const READ_EVERY: Duration = Duration::from_millis(100);
+/// The phases of the second half, nanoseconds: what was too much for `can` fits now.
+const SECOND_HALF: [(&str, u64); 3] = [("ipv6qos", 80_000), ("can", 140_000), ("dss", 80_000)];
+
+/// How to run the demo.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// Seconds of traffic, 2 at least.
+    pub seconds: f64,
+    /// Where the report goes.
+    pub out: PathBuf,
+    /// One JSON document on stdout and nothing else.
+    pub json: bool,
+    /// How the guests run.
+    pub isolation: Isolation,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+///
+/// What kept it from running, in one line that says what to do.
+pub fn run(options: &DemoOptions) -> anyhow::Result<()> {
+    let began = Instant::now();
+    if !options.seconds.is_finite() || options.seconds < LEAST_SECONDS {
+        bail!("--seconds {}: allowed: {LEAST_SECONDS} and more", options.seconds);
+    }
+    // Found out now and not after twenty seconds.
+    std::fs::create_dir_all(&options.out)
+        .with_context(|| format!("--out {}: cannot be made", options.out.display()))?;
+
+    let config = node_config(options.isolation)?;
+    let (mut traffic, wires) = Traffic::plan(&config)?;
+    let ports = wires.map(|wire| -> Box<dyn Port> {
+        Box::new(InlinePort::new(wire, slot_octets_for(config.ports[0].mtu)))
+    });
+    let node = RunningNode::start(config.clone(), ports.into())?;
+    let shown = Live::new(options.json, &config, began);
+    let outcome = node
+        .wait_ready(READY_LIMIT, || false)
+        .and_then(|()| cross(&node, &config, &mut traffic, &shown, options, began));
+    shown.finish();
+    node.stop();
+    let report = outcome?;
+    deliver(&report, options)
+}
+
+/// The run proper: first half, change of phases, second half, drain.
+fn cross(
+    node: &RunningNode,
+    config: &NodeConfig,
+    traffic: &mut Traffic,
+    shown: &Live,
+    options: &DemoOptions,
+    began: Instant,
+) -> anyhow::Result<DemoReport> {
+    let ready_ms = began.elapsed().as_secs_f64() * 1e3;
+    shown.ready(ready_ms);
+    let operator = node.operator();
+    let interrupted = crate::run::end_on_signals()?;
+    let half = Duration::from_secs_f64(options.seconds / 2.0);
+
+    let mut meters = traffic.start();
+    let first_ends = Instant::now() + half;
+    let second_ends = first_ends + half;
+    traffic.read_until(first_ends, &mut meters, READ_EVERY, |m| shown.rates(m, &interrupted))?;
+    for port in &config.ports {
+        let phases = SECOND_HALF.map(|(pi, ns)| PhaseEntry { pi: pi.into(), duration_ns: ns });
+        let request = SetPhases { phases: phases.into(), base_tai_ns: None };
+        operator.set_phases(&port.name, request).map_err(|error| anyhow!("{error}"))?;
+    }
+    shown.changed(&SECOND_HALF);
+    traffic.read(&mut meters)?;
+    meters.end_section();
+    traffic.read_until(second_ends, &mut meters, READ_EVERY, |m| shown.rates(m, &interrupted))?;
+    traffic.stop_and_drain(&mut meters)?;
+
+    let status = operator.status().map_err(|error| anyhow!("{error}"))?;
+    if interrupted.load(Ordering::Relaxed) {
+        shown.say("interrupted: the report shows what was measured until then");
+    }
+    outcome::report(config, &SECOND_HALF, &status, meters, ready_ms, options)
+}
+
+fn node_config(isolation: Isolation) -> anyhow::Result<NodeConfig> {
+    let text = include_str!("demo.toml");
+    let mut config =
+        config::parse("demo.toml", Path::new(""), text, pinode_images::BUILTIN_NAMES)?;
+    config.isolation = isolation;
+    // With two cores the worker has one and the guests share the other.
+    if let (true, [worker, guests @ ..]) = (config.cpus.workers.is_empty(), &facts::cpus()[..])
+        && !guests.is_empty()
+    {
+        config.cpus.workers = vec![*worker];
+        config.cpus.guests = guests.to_vec();
+    }
+    Ok(config)
+}
+
+fn deliver(report: &DemoReport, options: &DemoOptions) -> anyhow::Result<()> {
+    let write = |name: &str, content: &[u8]| -> anyhow::Result<PathBuf> {
+        let path = options.out.join(name);
+        std::fs::write(&path, content)
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+        Ok(path)
+    };
+    let html = write("report.html", render_demo(report)?.as_bytes())?;
+    let json = serde_json::to_string_pretty(report)?;
+    write("results.json", json.as_bytes())?;
+    if options.json {
+        println!("{json}");
+    } else {
+        print!("{}", table::closing(report, &html));
+    }
+    Ok(())
+}
+
+/// Whether the demo was told to end early.
+fn told_to_end(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Relaxed)
+}

@@ -1,0 +1,138 @@
+//! The demo's streams: one of each PI in each direction, in the seed's frame layout.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use pinode_measure::meter::{FlowFigures, Meter, RatePoint};
+use pinode_measure::stream::{Stream, StreamSpec};
+use pinode_measure::wire::{Probe, Snapshot, TesterWire};
+use pinode_scheduler::bounds;
+
+use crate::assemble;
+use crate::config::NodeConfig;
+use crate::dataplane::clock::{Clock, Monotonic};
+
+/// Of each PI, in the order of the configuration: size in octets with FCS, offered share of the
+/// ceiling that it has in the first half. `can` is offered more than its phase can carry.
+const OFFERED: [(u16, f64); 3] = [(512, 0.7), (1280, 1.3), (79, 0.7)];
+/// Traffic starts this long after it was ordered, so that both directions start together.
+const LEAD_NS: u64 = 20_000_000;
+/// A worker that has not polled its ports for so long is stuck.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What is inside the node leaves within this: a full ring of the slowest PI takes 150 ms.
+const DRAIN: Duration = Duration::from_millis(600);
+
+/// One PI's stream in one direction, as it was planned.
+#[derive(Debug, Clone, Copy)]
+pub struct Planned {
+    /// The PI's slot.
+    pub slot: u8,
+    /// Octets with FCS.
+    pub size: u16,
+    /// Frames per second.
+    pub offered_fps: f64,
+}
+
+/// The probes that read source and sink of both ports.
+pub struct Traffic {
+    probes: [Probe; 2],
+}
+
+/// What was read, by direction: eastbound, then westbound.
+pub struct Meters {
+    pub eastbound: Meter,
+    pub westbound: Meter,
+}
+
+/// A flow's figures for each section, and its rates over the whole run.
+pub type Measured = (Vec<FlowFigures>, Vec<RatePoint>);
+
+/// What is sent in each direction.
+pub fn planned(config: &NodeConfig) -> anyhow::Result<Vec<Planned>> {
+    let port = &config.ports[0];
+    let cycle = assemble::cycle(port, &port.phases)?;
+    let plan = (0u8..).zip(OFFERED).map(|(slot, (size, share))| {
+        let ceiling = bounds::of_size(&cycle, slot, u32::from(size))
+            .with_context(|| format!("frames of {size} octets fit in no phase"))?;
+        Ok(Planned { slot, size, offered_fps: share * ceiling.ceiling_fps })
+    });
+    plan.collect()
+}
+
+impl Traffic {
+    /// Plans the streams for the first two ports of `config`; the wires are those of west and east.
+    pub fn plan(config: &NodeConfig) -> anyhow::Result<(Self, [TesterWire; 2])> {
+        let direction = |first_id: u16| -> anyhow::Result<Vec<Stream>> {
+            let specs = planned(config)?.into_iter().zip(first_id..).map(|(plan, id)| {
+                let code = config.pis[usize::from(plan.slot)].code.get();
+                StreamSpec::new(id, code, plan.size, plan.offered_fps)
+            });
+            Ok(Stream::all(specs)?)
+        };
+        let (eastbound, westbound) = (direction(1)?, direction(101)?);
+        let (west, west_probe) =
+            TesterWire::new(&eastbound, &westbound, config.ports[0].capacity_bps);
+        let (east, east_probe) =
+            TesterWire::new(&westbound, &eastbound, config.ports[1].capacity_bps);
+        Ok((Self { probes: [west_probe, east_probe] }, [west, east]))
+    }
+
+    /// Orders the sources to start.
+    pub fn start(&mut self) -> Meters {
+        let start_ns = Monotonic.now_ns() + LEAD_NS;
+        self.probes.iter().for_each(|probe| probe.start(start_ns));
+        let meter = || Meter::new(OFFERED.len(), start_ns);
+        Meters { eastbound: meter(), westbound: meter() }
+    }
+
+    /// Reads both wires.
+    pub fn read(&mut self, meters: &mut Meters) -> anyhow::Result<()> {
+        let [west, east] = &mut self.probes;
+        let west: Snapshot = west.snapshot(PATIENCE)?.clone();
+        let east = east.snapshot(PATIENCE)?;
+        meters.eastbound.add(&west, east);
+        meters.westbound.add(east, &west);
+        Ok(())
+    }
+
+    /// Reads both wires every `every` until `end`, or until `seen` says that it is enough.
+    pub fn read_until(
+        &mut self,
+        end: Instant,
+        meters: &mut Meters,
+        every: Duration,
+        seen: impl Fn(&Meters) -> bool,
+    ) -> anyhow::Result<()> {
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            std::thread::sleep(left.min(every));
+            self.read(meters)?;
+            if !seen(meters) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the sources and waits until nothing arrives any more.
+    pub fn stop_and_drain(&mut self, meters: &mut Meters) -> anyhow::Result<()> {
+        let now_ns = Monotonic.now_ns();
+        self.probes.iter().for_each(|probe| probe.stop(now_ns));
+        std::thread::sleep(DRAIN);
+        self.read(meters)
+    }
+}
+
+impl Meters {
+    /// The section ends, in both directions.
+    pub fn end_section(&mut self) {
+        self.eastbound.end_section();
+        self.westbound.end_section();
+    }
+
+    /// Figures of each flow: eastbound in the order of the PIs, then westbound.
+    pub fn finish(self) -> Vec<Measured> {
+        let mut all = self.eastbound.finish();
+        all.extend(self.westbound.finish());
+        all
+    }
+}

@@ -1,0 +1,371 @@
+//! What an operator sees and may change of a running node: [`Control`] on the worker's mailbox and
+//! the supervisor's handle.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::assemble;
+use crate::capture::{self, CaptureReader, LinkType, Poll};
+use crate::config::{NodeConfig, PhaseConfig};
+use crate::control::{
+    CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
+};
+use crate::dataplane::clock::{Clock, Monotonic, tai_offset_ns, to_tai_ns};
+use crate::dataplane::counters::{GateError, PiSnapshot, PortSnapshot};
+use crate::dataplane::mailbox::{Command, Mailbox, TapPoint, WorkerGone};
+use crate::status::{
+    EgressDrops, GuestState, GuestStatus, IngressDrops, PhaseEntry, PiStatus, PortDrops,
+    PortPhases, PortStatus, Quantiles, Schedule, Status,
+};
+use crate::supervisor::lifecycle::State;
+use crate::supervisor::{Action, GuestView, SupervisorHandle};
+
+/// Octets of each frame that a capture keeps: all of an ordinary one.
+const SNAP_OCTETS: u32 = 2048;
+/// How long a capture rests when there is nothing to move.
+const REST: Duration = Duration::from_millis(5);
+/// How often a silent capture looks whether it is still wanted.
+const ANYBODY_THERE: Duration = Duration::from_millis(500);
+/// pcapng pieces that may wait for the reader of a capture.
+const PIECES: usize = 64;
+/// The phase of nobody.
+const NOBODY: &str = "none";
+
+/// The schedules of one port as the operator gave them.
+pub struct Schedules {
+    oper: Installed,
+    admin: Option<Installed>,
+}
+
+#[derive(Clone)]
+struct Installed {
+    phases: Vec<PhaseConfig>,
+    /// When it takes effect, on the worker's clock.
+    from_ns: u64,
+}
+
+impl Schedules {
+    /// The schedule a port starts with.
+    #[must_use]
+    pub fn new(phases: Vec<PhaseConfig>, base_ns: u64) -> Self {
+        Self { oper: Installed { phases, from_ns: base_ns }, admin: None }
+    }
+
+    fn settle(&mut self, now_ns: u64) {
+        if let Some(admin) = self.admin.take_if(|admin| admin.from_ns <= now_ns) {
+            self.oper = admin;
+        }
+    }
+}
+
+/// The operator's side of a running node.
+pub struct Operator {
+    config: Arc<NodeConfig>,
+    kvm: Option<String>,
+    backends: Vec<String>,
+    schedules: Mutex<Vec<Schedules>>,
+    worker: Mailbox,
+    guests: SupervisorHandle,
+    started_ns: u64,
+    captures: AtomicU64,
+}
+
+impl Operator {
+    pub(crate) fn new(
+        config: Arc<NodeConfig>,
+        kvm: Option<String>,
+        backends: Vec<String>,
+        schedules: Mutex<Vec<Schedules>>,
+        worker: Mailbox,
+        guests: SupervisorHandle,
+    ) -> Self {
+        let started_ns = Monotonic.now_ns();
+        let captures = AtomicU64::new(0);
+        Self { config, kvm, backends, schedules, worker, guests, started_ns, captures }
+    }
+
+    fn port(&self, name: &str) -> Result<usize, ControlError> {
+        let position = self.config.ports.iter().position(|port| port.name == name);
+        position.ok_or_else(|| ControlError::Unknown {
+            kind: "port",
+            name: name.to_owned(),
+            known: self.config.ports.iter().map(|port| port.name.clone()).collect(),
+        })
+    }
+
+    fn slot(&self, kind: &'static str, name: &str) -> Result<usize, ControlError> {
+        let position = self.config.pis.iter().position(|pi| pi.name == name);
+        position.ok_or_else(|| ControlError::Unknown {
+            kind,
+            name: name.to_owned(),
+            known: self.config.pis.iter().map(|pi| pi.name.clone()).collect(),
+        })
+    }
+
+    fn snapshot(&self) -> Result<Vec<PortSnapshot>, ControlError> {
+        let slots = self.config.pis.len();
+        let into = self.config.ports.iter().map(|_| PortSnapshot::empty(slots)).collect();
+        let (filled, _now_ns) =
+            self.worker.ask(|reply| Command::Snapshot { into, reply }).map_err(worker_gone)?;
+        Ok(filled)
+    }
+
+    fn guest_status(&self, slot: usize, view: &GuestView) -> GuestStatus {
+        let pi = &self.config.pis[slot];
+        GuestStatus {
+            pi: pi.name.clone(),
+            state: match view.state {
+                State::Stopped => GuestState::Stopped,
+                State::Booting => GuestState::Starting,
+                State::Running => GuestState::Running,
+                State::Quarantined => GuestState::Quarantined,
+            },
+            restarts: view.restarts,
+            boot_us: view.boot_us,
+            memory_bytes: pi.memory,
+            image: pi.guest.to_string(),
+            last_fault: view.failures.back().cloned(),
+        }
+    }
+
+    fn phase_entries(&self, phases: &[PhaseConfig]) -> Vec<PhaseEntry> {
+        let name = |owner: Option<u8>| {
+            let pi = owner.and_then(|slot| self.config.pis.get(usize::from(slot)));
+            pi.map_or_else(|| NOBODY.to_owned(), |pi| pi.name.clone())
+        };
+        let entry = |phase: &PhaseConfig| PhaseEntry {
+            pi: name(phase.owner),
+            duration_ns: phase.duration_ns,
+        };
+        phases.iter().map(entry).collect()
+    }
+
+    fn schedule(&self, port: usize, installed: &Installed) -> Schedule {
+        Schedule {
+            base_tai_ns: to_tai_ns(installed.from_ns),
+            cycle_ns: installed.phases.iter().map(|phase| phase.duration_ns).sum(),
+            guard_ns: self.config.ports[port].guard_ns,
+            phases: self.phase_entries(&installed.phases),
+        }
+    }
+
+    fn port_status(&self, port: usize, copy: &PortSnapshot) -> PortStatus {
+        let names = self.config.pis.iter().map(|pi| pi.name.clone());
+        let counted = copy.port;
+        PortStatus {
+            name: self.config.ports[port].name.clone(),
+            backend: self.backends.get(port).cloned().unwrap_or_default(),
+            rx_frames: counted.rx_frames,
+            rx_bytes: counted.rx_bytes,
+            tx_frames: counted.tx_frames,
+            tx_bytes: counted.tx_bytes,
+            drops: PortDrops {
+                bad_ethertype: counted.bad_ethertype,
+                unknown_pi: counted.unknown_pi,
+                unknown_vn: counted.unknown_vn,
+                truncated: counted.truncated,
+                oversize: counted.oversize,
+            },
+            pi: names.zip(&copy.pis).map(|(name, pi)| (name, pi_status(pi))).collect::<IndexMap<_, _>>(),
+        }
+    }
+}
+
+impl Control for Operator {
+    fn status(&self) -> Result<Status, ControlError> {
+        let snapshot = self.snapshot()?;
+        let ports = snapshot.iter().enumerate().map(|(port, copy)| self.port_status(port, copy));
+        let uptime_ns = Monotonic.now_ns().saturating_sub(self.started_ns);
+        Ok(Status {
+            node: self.config.name.clone(),
+            uptime_s: uptime_ns as f64 / 1e9,
+            isolation: self.config.isolation,
+            kvm: self.kvm.clone(),
+            guests: self.guests()?,
+            ports: ports.collect(),
+        })
+    }
+
+    fn phases(&self, port: &str) -> Result<PortPhases, ControlError> {
+        let index = self.port(port)?;
+        let mut all = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        all[index].settle(Monotonic.now_ns());
+        Ok(PortPhases {
+            port: port.to_owned(),
+            oper: self.schedule(index, &all[index].oper),
+            admin: all[index].admin.as_ref().map(|admin| self.schedule(index, admin)),
+        })
+    }
+
+    fn set_phases(&self, port: &str, request: SetPhases) -> Result<PhasesSet, ControlError> {
+        let index = self.port(port)?;
+        let at = format!("port.{port}.cycle");
+        let refused = |what: String| ControlError::Refused { at: at.clone(), what };
+        let mut phases = Vec::with_capacity(request.phases.len());
+        for phase in &request.phases {
+            let owner = match phase.pi.as_str() {
+                NOBODY => None,
+                name => {
+                    let slot = self.slot("pi", name)?;
+                    Some(u8::try_from(slot).map_err(|error| refused(error.to_string()))?)
+                }
+            };
+            phases.push(PhaseConfig { owner, duration_ns: phase.duration_ns });
+        }
+        let cycle = assemble::cycle(&self.config.ports[index], &phases)
+            .map_err(|error| refused(strip_place(&error.to_string(), &at)))?;
+        let base_ns = match request.base_tai_ns {
+            None => None,
+            Some(tai) => {
+                let base = i128::from(tai) - tai_offset_ns();
+                // A base time before the clock's own start lies in the past like any other.
+                Some(u64::try_from(base.max(0)).map_err(|error| refused(error.to_string()))?)
+            }
+        };
+        // Held over the hand-over, so that what is shown is what was installed last.
+        let mut all = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        let installed = self
+            .worker
+            .ask(|reply| Command::Install { port: index, cycle: Box::new(cycle), base_ns, reply })
+            .map_err(worker_gone)?;
+        let from_ns = installed.from_ns.map_err(|error| refused(error.to_string()))?;
+        all[index].settle(Monotonic.now_ns());
+        all[index].admin = Some(Installed { phases, from_ns });
+        Ok(PhasesSet { takes_effect_tai_ns: to_tai_ns(from_ns) })
+    }
+
+    fn guests(&self) -> Result<Vec<GuestStatus>, ControlError> {
+        let views = self.guests.views();
+        Ok(views.iter().enumerate().map(|(slot, view)| self.guest_status(slot, view)).collect())
+    }
+
+    fn guest_action(&self, name: &str, action: GuestAction) -> Result<GuestStatus, ControlError> {
+        let slot = self.slot("guest", name)?;
+        self.guests.act(
+            slot,
+            match action {
+                GuestAction::Start => Action::Start,
+                GuestAction::Stop => Action::Stop,
+                GuestAction::Restart => Action::Restart,
+            },
+        );
+        let views = self.guests.views();
+        Ok(self.guest_status(slot, &views[slot]))
+    }
+
+    fn console_since(&self, name: &str, offset: u64) -> Result<ConsoleChunk, ControlError> {
+        let slot = self.slot("guest", name)?;
+        let (bytes, next) = self.guests.console_since(slot, offset);
+        Ok(ConsoleChunk { bytes, next })
+    }
+
+    fn capture(&self, at: &CapturePoint) -> Result<Receiver<Vec<u8>>, ControlError> {
+        let point = match at {
+            CapturePoint::Port(port) => TapPoint::Port(self.port(port)?),
+            CapturePoint::Vif { guest, port } => {
+                TapPoint::Vif { slot: self.slot("guest", guest)?, port: self.port(port)? }
+            }
+        };
+        let (tap, reader) = capture::channel(&at.to_string(), LinkType::Ethernet, SNAP_OCTETS);
+        let before = self
+            .worker
+            .ask(|reply| Command::Tap { at: point, tap: Box::new(tap), reply })
+            .map_err(worker_gone)?;
+        // The newest reader has the point; an older one sees its stream end.
+        drop(before);
+        let (pieces, stream) = sync_channel(PIECES);
+        let worker = self.worker.clone();
+        let number = self.captures.fetch_add(1, Ordering::Relaxed);
+        std::thread::Builder::new()
+            .name(format!("capture-{number}"))
+            .stack_size(256 * 1024)
+            .spawn(move || {
+                pump(reader, &pieces);
+                drop(worker.ask(|reply| Command::Untap { at: point, reply }));
+            })
+            .map_err(|error| ControlError::Failed {
+                at: at.to_string(),
+                what: format!("no thread for the capture: {error}"),
+            })?;
+        Ok(stream)
+    }
+}
+
+/// Moves pieces until either end is gone. In silence an empty piece is sent now and then: it is the
+/// only way to learn that nobody listens any more.
+fn pump(mut reader: CaptureReader, pieces: &SyncSender<Vec<u8>>) {
+    let mut quiet = Duration::ZERO;
+    loop {
+        let piece = match reader.poll() {
+            Poll::Ended => return,
+            Poll::Piece(piece) => piece,
+            Poll::Quiet if quiet < ANYBODY_THERE => {
+                std::thread::sleep(REST);
+                quiet += REST;
+                continue;
+            }
+            Poll::Quiet => Vec::new(),
+        };
+        quiet = Duration::ZERO;
+        if pieces.send(piece).is_err() {
+            return;
+        }
+    }
+}
+
+fn pi_status(copy: &PiSnapshot) -> PiStatus {
+    let PiSnapshot { counters: counted, queued, gate, gate_error } = copy;
+    PiStatus {
+        classified: counted.classified,
+        to_guest: counted.to_guest,
+        drops: IngressDrops {
+            policed: counted.policed,
+            guest_down: counted.guest_down,
+            ring_full: counted.ring_full,
+        },
+        from_guest: counted.from_guest,
+        sent: counted.sent,
+        sent_bytes: counted.sent_bytes,
+        queued: *queued,
+        tx_drops: EgressDrops {
+            spoofed: counted.tx_spoofed,
+            unknown_vn: counted.tx_unknown_vn,
+            oversize: counted.tx_oversize,
+            class_full: counted.tx_class_full,
+            port_error: counted.tx_port_error,
+            malformed: counted.tx_malformed,
+            guest_down: counted.tx_guest_down,
+        },
+        phase_ns: gate.phase_ns,
+        windows: gate.windows,
+        window_overruns: gate.window_overruns,
+        guard_idle_ns: gate.guard_idle_ns,
+        empty_idle_ns: gate.empty_idle_ns,
+        gate_error_ns: quantiles(gate_error),
+    }
+}
+
+fn quantiles(errors: &GateError) -> Quantiles {
+    if errors.is_empty() {
+        return Quantiles::default();
+    }
+    Quantiles {
+        p50: errors.value_at_quantile(0.5),
+        p99: errors.value_at_quantile(0.99),
+        p999: errors.value_at_quantile(0.999),
+        max: errors.max(),
+    }
+}
+
+fn worker_gone(error: WorkerGone) -> ControlError {
+    ControlError::Failed { at: "worker".to_owned(), what: error.to_string() }
+}
+
+/// The place is said once, by the error that carries it.
+fn strip_place(message: &str, place: &str) -> String {
+    message.strip_prefix(place).map_or(message, |rest| rest.trim_start_matches([':', ' '])).to_owned()
+}

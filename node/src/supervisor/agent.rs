@@ -1,0 +1,67 @@
+//! What is said on a guest's control channel, host side: one JSON object a line.
+//!
+//! A guest's lines are claims: anything else than the few known messages is an error to report,
+//! never to act on.
+
+use pinode_classifier::Vn;
+use pinode_guest_runtime::control::{Config, FromGuest, ToGuest, VifConfig};
+
+use crate::config::{NodeConfig, PiConfig};
+
+/// Rounds without work after which a guest with a core of its own idles: about a millisecond of
+/// looking, so that a frame within it finds the guest awake.
+const ROUNDS_ON_OWN_CORE: u32 = 20_000;
+/// A guest that shares its core lets go of it at once (docs/adr/0003-baton-read-from-the-rings.md).
+const ROUNDS_ON_SHARED_CORE: u32 = 1;
+
+/// The first line: what the guest is to be.
+#[must_use]
+pub fn config_line(node: &NodeConfig, pi: &PiConfig) -> String {
+    let vifs = node.ports.iter().enumerate().map(|(index, port)| VifConfig {
+        name: port.name.clone(),
+        mac: mac_text(vif_mac(pi.code.get(), index)),
+        mtu: port.mtu,
+    });
+    line(&ToGuest::Config(Config {
+        function: pi.function().to_owned(),
+        vifs: vifs.collect(),
+        vns: pi.vns.iter().map(Vn::get).collect(),
+        pi: pi.config.clone(),
+        idle_after_rounds: if node.guests_share_cores() {
+            ROUNDS_ON_SHARED_CORE
+        } else {
+            ROUNDS_ON_OWN_CORE
+        },
+    }))
+}
+
+/// A question that a living guest answers.
+#[must_use]
+pub fn ping_line(number: u64) -> String {
+    line(&ToGuest::Ping(number))
+}
+
+/// What a guest said.
+///
+/// # Errors
+///
+/// The parser's message if the line is no known message.
+pub fn read(line: &str) -> Result<FromGuest, serde_json::Error> {
+    serde_json::from_str(line)
+}
+
+/// The MAC address of a guest's vif: locally administered, the same at each boot.
+#[must_use]
+pub fn vif_mac(code: u8, port: usize) -> [u8; 6] {
+    let [high, low] = u16::try_from(port).unwrap_or(u16::MAX).to_be_bytes();
+    [0x02, b'P', b'I', code, high, low]
+}
+
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|octet| format!("{octet:02x}")).join(":")
+}
+
+fn line(message: &ToGuest) -> String {
+    // The message types hold nothing that JSON cannot carry.
+    serde_json::to_string(message).unwrap_or_default()
+}

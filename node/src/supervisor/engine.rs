@@ -1,0 +1,150 @@
+//! What runs a guest: a virtual machine, or a host thread with the same guest function.
+//!
+//! Both give the worker the same rings and speak the same control lines; from here on nobody can
+//! tell them apart.
+
+use std::sync::Arc;
+
+use pinode_vmm::{
+    BootProtocol, FaultReport, Kernel, KvmHost, Machine, MachineConfig, MachineEvent, NetConfig,
+    QueuePair,
+};
+use thiserror::Error;
+
+use super::agent::vif_mac;
+use crate::config::{GuestImage, Isolation, NodeConfig, PiConfig};
+use crate::dataplane::vif::Vif;
+
+/// What a guest says or suffers.
+pub enum GuestEvent {
+    /// It has set up the vif of this port.
+    VifUp { port: usize, vif: Box<Vif> },
+    /// It has reset the vif of this port; the reset completes when `released` is dropped.
+    VifDown { port: usize, released: Box<dyn Send> },
+    /// A line on the control channel.
+    Line(String),
+    /// It faulted.
+    Fault(Box<FaultReport>),
+    /// It ended by itself.
+    Ended(String),
+}
+
+/// Where a guest's events go.
+pub type Events = Arc<dyn Fn(GuestEvent) + Send + Sync>;
+
+/// Why a guest could not be launched.
+#[derive(Debug, Error)]
+pub enum LaunchError {
+    /// The machine could not be made.
+    #[error(transparent)]
+    Machine(#[from] pinode_vmm::MachineError),
+    /// A built-in image is not among the functions that run as a thread.
+    #[error("{0} cannot run with isolation = \"thread\": only built-in guests can; allowed: builtin:patch")]
+    NotBuiltIn(String),
+    /// The configuration was read with `isolation = "thread"`, so there is no KVM.
+    #[error("isolation = \"kvm\" needs /dev/kvm, which this node has not opened")]
+    NoKvm,
+}
+
+/// A running guest.
+pub enum Engine {
+    /// A virtual machine.
+    Vm(Machine),
+}
+
+impl Engine {
+    /// Launches the guest of `pi`.
+    ///
+    /// # Errors
+    ///
+    /// See [`LaunchError`].
+    pub fn launch(
+        kvm: Option<&KvmHost>,
+        node: &NodeConfig,
+        pi: &PiConfig,
+        events: Events,
+    ) -> Result<Self, LaunchError> {
+        match node.isolation {
+            Isolation::Kvm => {
+                let host = kvm.ok_or(LaunchError::NoKvm)?;
+                let config = machine_config(node, pi)?;
+                let forward: Arc<dyn Fn(MachineEvent) + Send + Sync> =
+                    Arc::new(move |event| forward_machine(event, &events));
+                Ok(Self::Vm(Machine::boot(host, config, forward)?))
+            }
+            Isolation::Thread => Err(LaunchError::NotBuiltIn(String::new())),
+        }
+    }
+
+    /// Sends a line on the control channel.
+    pub fn send_line(&self, line: &str) {
+        // A guest that does not read its control channel is found out by its missing answers.
+        match self {
+            Self::Vm(machine) => drop(machine.control().send_line(line)),
+        }
+    }
+
+    /// What the guest wrote on its console from octet `offset` on, and the offset to ask with next.
+    #[must_use]
+    pub fn console_since(&self, offset: u64) -> (Vec<u8>, u64) {
+        match self {
+            Self::Vm(machine) => machine.console().since(offset),
+        }
+    }
+
+    /// Ends it. The worker must have let go of its rings, or they keep its memory.
+    pub fn stop(self) {
+        match self {
+            Self::Vm(machine) => machine.stop(),
+        }
+    }
+}
+
+fn machine_config(node: &NodeConfig, pi: &PiConfig) -> Result<MachineConfig, LaunchError> {
+    let (kernel, initrd, cmdline) = match &pi.guest {
+        GuestImage::Builtin(name) => {
+            let image = pinode_images::builtin(name)
+                .ok_or_else(|| LaunchError::NotBuiltIn(pi.guest.to_string()))?;
+            (Kernel::Embedded(image), None, String::new())
+        }
+        GuestImage::File { kernel, initrd, cmdline } => {
+            (Kernel::File(kernel.clone()), initrd.clone(), cmdline.clone())
+        }
+    };
+    let nets = node.ports.iter().enumerate().map(|(index, port)| NetConfig {
+        mac: vif_mac(pi.code.get(), index),
+        mtu: port.mtu,
+        queue_pairs: node.workers,
+        queue_size: pi.queue,
+    });
+    Ok(MachineConfig {
+        name: pi.name.clone(),
+        memory: pi.memory,
+        vcpus: pi.vcpus,
+        cpus: node.cpus.guests.clone(),
+        kernel,
+        initrd,
+        cmdline,
+        boot: BootProtocol::Auto,
+        nets: nets.collect(),
+    })
+}
+
+fn forward_machine(event: MachineEvent, events: &Events) {
+    match event {
+        MachineEvent::NetUp { net, pairs } => {
+            // One worker, so one pair; a guest that set up more of them uses the first.
+            if let Some(pair) = pairs.into_iter().next() {
+                let QueuePair { receive, transmit, interrupt, memory, .. } = pair;
+                let vif = Vif::new(receive, transmit, Box::new(move || interrupt.raise()), memory);
+                events(GuestEvent::VifUp { port: net, vif: Box::new(vif) });
+            }
+        }
+        MachineEvent::NetDown { net, released } => {
+            events(GuestEvent::VifDown { port: net, released: Box::new(released) });
+        }
+        MachineEvent::Control(line) => events(GuestEvent::Line(line)),
+        MachineEvent::Fault(report) => events(GuestEvent::Fault(report)),
+        MachineEvent::Stopped(reason) => events(GuestEvent::Ended(format!("{reason:?}"))),
+    }
+}
