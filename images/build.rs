@@ -18,16 +18,39 @@ struct Image {
 }
 
 /// The built-in guests.
-const BUILTIN: &[Image] =
-    &[Image { name: "patch", package: "pinode-guest-patch", program: "patch" }];
+const BUILTIN: &[Image] = &[Image {
+    name: "patch",
+    package: "pinode-guest-patch",
+    program: "patch",
+}];
 
 /// Guests that misbehave, for tests.
 const HOSTILE: &[Image] = &[
-    Image { name: "fault", package: "pinode-guest-hostile", program: "fault" },
-    Image { name: "garbage", package: "pinode-guest-hostile", program: "garbage" },
-    Image { name: "hang", package: "pinode-guest-hostile", program: "hang" },
-    Image { name: "panics", package: "pinode-guest-hostile", program: "panics" },
-    Image { name: "silent", package: "pinode-guest-hostile", program: "silent" },
+    Image {
+        name: "fault",
+        package: "pinode-guest-hostile",
+        program: "fault",
+    },
+    Image {
+        name: "garbage",
+        package: "pinode-guest-hostile",
+        program: "garbage",
+    },
+    Image {
+        name: "hang",
+        package: "pinode-guest-hostile",
+        program: "hang",
+    },
+    Image {
+        name: "panics",
+        package: "pinode-guest-hostile",
+        program: "panics",
+    },
+    Image {
+        name: "silent",
+        package: "pinode-guest-hostile",
+        program: "silent",
+    },
 ];
 
 /// Sources that images are made of, from the workspace's root.
@@ -38,20 +61,30 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 fn main() {
     let here = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    let root = here.parent().expect("images/ lies in the workspace").to_path_buf();
+    let root = here
+        .parent()
+        .expect("images/ lies in the workspace")
+        .to_path_buf();
     for source in SOURCES {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
     let target = variable("TARGET");
-    assert!(target == TARGET, "guest images are built on {TARGET} only, not for {target}");
+    assert!(
+        target == TARGET,
+        "guest images are built on {TARGET} only, not for {target}"
+    );
     let out = PathBuf::from(variable("OUT_DIR"));
     let hostile = env::var_os("CARGO_FEATURE_HOSTILE").is_some();
-    let wanted: Vec<&Image> =
-        BUILTIN.iter().chain(HOSTILE.iter().filter(|_| hostile)).collect();
+    let wanted: Vec<&Image> = BUILTIN
+        .iter()
+        .chain(HOSTILE.iter().filter(|_| hostile))
+        .collect();
     build(&root, &out.join("guests"), &wanted);
     let mut list = table("BUILTIN", BUILTIN, &out);
-    list += &table("HOSTILE", if hostile { HOSTILE } else { &[] }, &out);
+    if hostile {
+        list += &table("HOSTILE", HOSTILE, &out);
+    }
     fs::write(out.join("images.rs"), list).expect("OUT_DIR can be written");
 }
 
@@ -63,9 +96,13 @@ fn variable(name: &str) -> String {
 fn build(root: &Path, target_dir: &Path, images: &[&Image]) {
     let script = root.join("guests/runtime/image.ld");
     let mut flags = String::from("-Crelocation-model=static\u{1f}-Cforce-unwind-tables=no");
-    for argument in
-        ["-nostartfiles", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none"]
-    {
+    for argument in [
+        "-nostartfiles",
+        "-nostdlib",
+        "-static",
+        "-no-pie",
+        "-Wl,--build-id=none",
+    ] {
         let _ = write!(flags, "\u{1f}-Clink-arg={argument}");
     }
     let _ = write!(flags, "\u{1f}-Clink-arg=-T{}", script.display());
@@ -87,7 +124,12 @@ fn build(root: &Path, target_dir: &Path, images: &[&Image]) {
     // The outer build's settings are for the host's programs.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        let outer = ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"];
+        let outer = [
+            "RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CLIPPY_ARGS",
+        ];
         if outer.contains(&&*text) || text.starts_with("CARGO_PROFILE_") {
             cargo.env_remove(&name);
         }
@@ -96,14 +138,21 @@ fn build(root: &Path, target_dir: &Path, images: &[&Image]) {
     // Nobody but this build reads the directory, and images are small: no need of debug or incremental files.
     cargo.env("CARGO_INCREMENTAL", "0");
     let status = cargo.status().expect("cargo starts");
-    assert!(status.success(), "building the guest images failed ({status}); its errors are above");
+    assert!(
+        status.success(),
+        "building the guest images failed ({status}); its errors are above"
+    );
 }
 
 /// A table of names and contents as Rust source.
 fn table(name: &str, images: &[Image], out: &Path) -> String {
     let mut text = format!("const {name}: &[(&str, &[u8])] = &[\n");
     for image in images {
-        let file = out.join("guests").join(TARGET).join("guest").join(image.program);
+        let file = out
+            .join("guests")
+            .join(TARGET)
+            .join("guest")
+            .join(image.program);
         let _ = writeln!(text, "    ({:?}, include_bytes!({file:?})),", image.name);
     }
     let names: Vec<&str> = images.iter().map(|image| image.name).collect();

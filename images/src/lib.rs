@@ -21,6 +21,13 @@ pub fn hostile(name: &str) -> Option<&'static [u8]> {
     find(HOSTILE, name)
 }
 
+/// Names of the guests that misbehave.
+#[cfg(feature = "hostile")]
+pub const HOSTILE_NAMES: &[&str] = HOSTILE_LIST;
+
 fn find(images: &[(&str, &'static [u8])], name: &str) -> Option<&'static [u8]> {
-    images.iter().find(|(known, _)| *known == name).map(|(_, image)| *image)
+    images
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, image)| *image)
 }

@@ -22,7 +22,9 @@ pub fn scramble_rings() {
     let first = core::ptr::with_exposed_provenance_mut::<u64>(memory.start);
     let mut word = 0x9e37_79b9_7f4a_7c15_u64;
     for at in 0..words {
-        word = word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        word = word
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(0x1405_7b7e_f767_814f);
         // SAFETY: within the packet memory, which is mapped and writable. It is in use, and that is the misdeed;
         // the runtime checks what it reads from rings.
         unsafe { first.add(at).write_volatile(word ^ word >> 29) };

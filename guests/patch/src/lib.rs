@@ -24,10 +24,14 @@ impl Function for Patch {
     fn configure(&mut self, config: &Config) -> Result<(), String> {
         let vifs = config.vifs.len();
         if vifs != 2 {
-            return Err(format!("patch joins exactly two ports; {vifs} are configured"));
+            return Err(format!(
+                "patch joins exactly two ports; {vifs} are configured"
+            ));
         }
         if let Some(key) = config.pi.as_object().and_then(|table| table.keys().next()) {
-            return Err(format!("patch has nothing to configure; unknown key '{key}'"));
+            return Err(format!(
+                "patch has nothing to configure; unknown key '{key}'"
+            ));
         }
         Ok(())
     }
@@ -65,7 +69,10 @@ mod tests {
         assert_eq!(configured(2, "null"), Ok(()));
         for vifs in [0, 1, 3] {
             let error = configured(vifs, "{}").unwrap_err();
-            assert_eq!(error, format!("patch joins exactly two ports; {vifs} are configured"));
+            assert_eq!(
+                error,
+                format!("patch joins exactly two ports; {vifs} are configured")
+            );
         }
     }
 

@@ -65,6 +65,20 @@ pub struct Config {
     pub idle_after_rounds: u32,
 }
 
+impl Config {
+    /// Octets of the largest frame on any vif, without FCS: Ethernet header, PIH, PDU.
+    pub fn largest_frame(&self) -> u32 {
+        const HEADER: u32 = 14 + 1;
+        HEADER
+            + self
+                .vifs
+                .iter()
+                .map(|vif| u32::from(vif.mtu))
+                .max()
+                .unwrap_or(0)
+    }
+}
+
 fn at_once() -> u32 {
     1
 }
@@ -118,21 +132,36 @@ mod tests {
     #[test]
     fn lines_are_as_documented() {
         let line = r#"{"config":{"function":"patch","vifs":[{"name":"west","mac":"02:00:00:00:00:01","mtu":1500}],"vns":[0],"pi":{}}}"#;
-        let ToGuest::Config(config) = parse(line).unwrap() else { panic!("not a config") };
+        let ToGuest::Config(config) = parse(line).unwrap() else {
+            panic!("not a config")
+        };
         assert_eq!(config.function, "patch");
         assert_eq!(config.vifs[0].mtu, 1500);
         assert_eq!(config.idle_after_rounds, 1);
         assert_eq!(parse(r#"{"ping":7}"#).unwrap(), ToGuest::Ping(7));
         assert_eq!(parse(r#"{"stop":{}}"#).unwrap(), ToGuest::Stop {});
-        assert_eq!(format(&FromGuest::Hello { abi: 1 }), r#"{"hello":{"abi":1}}"#);
+        assert_eq!(
+            format(&FromGuest::Hello { abi: 1 }),
+            r#"{"hello":{"abi":1}}"#
+        );
         assert_eq!(format(&FromGuest::Ready {}), r#"{"ready":{}}"#);
         assert_eq!(format(&FromGuest::Pong(7)), r#"{"pong":7}"#);
-        assert_eq!(format(&FromGuest::Error("no".to_string())), r#"{"error":"no"}"#);
+        assert_eq!(
+            format(&FromGuest::Error("no".to_string())),
+            r#"{"error":"no"}"#
+        );
     }
 
     #[test]
     fn nonsense_is_an_error() {
-        for line in ["", "{", "[]", "{\"ping\":-1}", "{\"config\":{}}", "{\"reboot\":{}}"] {
+        for line in [
+            "",
+            "{",
+            "[]",
+            "{\"ping\":-1}",
+            "{\"config\":{}}",
+            "{\"reboot\":{}}",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -33,6 +33,14 @@ pub mod virtio;
 #[cfg(feature = "bare")]
 pub mod bare;
 
+#[cfg(test)]
+mod run_tests;
+#[cfg(test)]
+#[allow(unsafe_code)]
+mod unsafe_rig;
+#[cfg(test)]
+mod vif_tests;
+
 pub use control::{Config, FromGuest, ToGuest, VifConfig};
 pub use function::{BURST, Frame, Frames, Function, Output, VifIndex};
 pub use run::{Exit, Platform, run};

@@ -6,8 +6,8 @@
 //!
 //! Must know nothing of where it runs: clock, control channel, rings and sleep are the platform's.
 
-use alloc::string::{String, ToString};
 use alloc::format;
+use alloc::string::{String, ToString};
 
 use pinode_virtqueue::QueueError;
 
@@ -69,12 +69,19 @@ pub fn run(platform: &mut impl Platform, function: &mut dyn Function) -> Exit {
     };
     // Before the host hears of it: a frame it delivers at once finds a buffer.
     net.publish(|lane, direction| platform.kick(lane, direction));
-    platform.log(&format!("{}: forwarding on {} vifs", function.name(), config.vifs.len()));
+    platform.log(&format!(
+        "{}: forwarding on {} vifs",
+        function.name(),
+        config.vifs.len()
+    ));
     send(platform, &FromGuest::Ready {});
     match forward(platform, function, net, config.idle_after_rounds) {
         Ok(()) => Exit::Stopped,
         Err(error) => {
-            send(platform, &FromGuest::Error(format!("a device broke its ring: {error}")));
+            send(
+                platform,
+                &FromGuest::Error(format!("a device broke its ring: {error}")),
+            );
             Exit::Broken(error)
         }
     }
@@ -160,7 +167,10 @@ fn next(platform: &mut impl Platform, meter: &Meter) -> Option<ToGuest> {
         }
         Ok(message) => Some(message),
         Err(error) => {
-            send(platform, &FromGuest::Error(format!("line not understood: {error}")));
+            send(
+                platform,
+                &FromGuest::Error(format!("line not understood: {error}")),
+            );
             None
         }
     }

@@ -47,7 +47,12 @@ impl Arena {
         // SAFETY: the mapping is the caller's promise. The references this crate makes are to buffers that are
         // on no ring, so no queue accesses the same octets meanwhile.
         let ram = unsafe { Ram::new(base, len) };
-        Arena { ram, base, next: start, end }
+        Arena {
+            ram,
+            base,
+            next: start,
+            end,
+        }
     }
 
     /// The whole RAM, as the queues want it.
@@ -66,9 +71,18 @@ impl Arena {
     ///
     /// There are not as many left.
     pub fn allocate(&mut self, octets: u64, align: u64) -> Result<u64, OutOfMemory> {
-        let error = OutOfMemory { wanted: octets, left: self.left() };
-        let start = self.next.checked_next_multiple_of(align.max(1)).ok_or(error)?;
-        let end = start.checked_add(octets).filter(|end| *end <= self.end).ok_or(error)?;
+        let error = OutOfMemory {
+            wanted: octets,
+            left: self.left(),
+        };
+        let start = self
+            .next
+            .checked_next_multiple_of(align.max(1))
+            .ok_or(error)?;
+        let end = start
+            .checked_add(octets)
+            .filter(|end| *end <= self.end)
+            .ok_or(error)?;
         self.next = end;
         Ok(start)
     }
@@ -78,7 +92,7 @@ impl Arena {
     ///
     /// # Errors
     ///
-    /// Fewer than [`crate::BURST`] a lane fit.
+    /// Fewer than a burst a lane fit.
     pub fn buffers(&mut self, frame: u32, lanes: u32, most: u32) -> Result<Buffers, OutOfMemory> {
         // An odd number of lines a buffer: the heads of buffers spread over all sets of the caches.
         let lines = (u64::from(frame) + u64::from(NET_HEADER)).div_ceil(LINE) | 1;
@@ -86,14 +100,26 @@ impl Arena {
         let lanes_wide = u64::from(lanes.max(1));
         let fit = self.left().saturating_sub(LINE) / stride / lanes_wide;
         let each = fit.min(u64::from(most));
-        if each < crate::BURST as u64 {
-            let wanted = crate::BURST as u64 * stride * lanes_wide;
-            return Err(OutOfMemory { wanted, left: self.left() });
+        let least = u64::from(most).min(crate::BURST as u64);
+        if each < least {
+            let wanted = least * stride * lanes_wide;
+            return Err(OutOfMemory {
+                wanted,
+                left: self.left(),
+            });
         }
         let gpa = self.allocate(each * lanes_wide * stride, LINE)?;
         // Fits: `most` is 32 bits wide.
-        let places = Places { gpa, stride, each: each as u32, lanes: lanes.max(1) };
-        Ok(Buffers { base: self.base, places })
+        let places = Places {
+            gpa,
+            stride,
+            each: each as u32,
+            lanes: lanes.max(1),
+        };
+        Ok(Buffers {
+            base: self.base,
+            places,
+        })
     }
 }
 
@@ -122,7 +148,10 @@ const NUMBER_BITS: u32 = 24;
 impl Places {
     /// All tokens of a lane, the lowest last: what is taken first is lowest in memory.
     pub fn tokens(&self, lane: u32) -> Vec<u32> {
-        (0..self.each.min(1 << NUMBER_BITS)).rev().map(|n| lane << NUMBER_BITS | n).collect()
+        (0..self.each.min(1 << NUMBER_BITS))
+            .rev()
+            .map(|n| lane << NUMBER_BITS | n)
+            .collect()
     }
 
     /// The lane a token belongs to.
@@ -193,7 +222,13 @@ mod tests {
         let b = arena.allocate(10, 4096).unwrap();
         assert_eq!((a, b), (128, 4096));
         let error = arena.allocate(1 << 20, 1).unwrap_err();
-        assert_eq!(error, OutOfMemory { wanted: 1 << 20, left: 65536 - 4106 });
+        assert_eq!(
+            error,
+            OutOfMemory {
+                wanted: 1 << 20,
+                left: 65536 - 4106
+            }
+        );
         assert!(arena.allocate(u64::MAX, 64).is_err());
     }
 
@@ -206,11 +241,16 @@ mod tests {
         assert_eq!(places.octets(), 1600);
         let tokens: Vec<u32> = (0..2).flat_map(|lane| places.tokens(lane)).collect();
         assert_eq!(tokens.len(), 2 * ((512 * 1024 - 64) / 1600 / 2));
-        for (n, token) in (0u8..).cycle().zip(&tokens) {
+        for (n, token) in (0..=255u8).cycle().zip(&tokens) {
             buffers.frame(*token, 1588).fill(n % 251);
         }
-        for (n, token) in (0u8..).cycle().zip(&tokens) {
-            assert!(buffers.frame(*token, 1588).iter().all(|octet| *octet == n % 251));
+        for (n, token) in (0..=255u8).cycle().zip(&tokens) {
+            assert!(
+                buffers
+                    .frame(*token, 1588)
+                    .iter()
+                    .all(|octet| *octet == n % 251)
+            );
         }
         assert_eq!(Places::lane(tokens[tokens.len() - 1]), 1);
     }

@@ -18,7 +18,14 @@ pub struct Meter {
 impl Meter {
     /// Starts at `now`, in the platform's ticks.
     pub fn new(now: u64) -> Self {
-        Meter { last: now, busy: 0, poll: 0, frames: 0, discarded: 0, wakeups: 0 }
+        Meter {
+            last: now,
+            busy: 0,
+            poll: 0,
+            frames: 0,
+            discarded: 0,
+            wakeups: 0,
+        }
     }
 
     /// A round ended: it moved `frames`, of which `discarded` went no further; `worked` also when
@@ -68,7 +75,13 @@ mod tests {
         meter.round(1180, true, 1, 0);
         assert_eq!(
             meter.usage(|ticks| 2 * ticks),
-            Usage { busy_ns: 120, poll_ns: 40, frames: 4, discarded: 1, wakeups: 1 }
+            Usage {
+                busy_ns: 120,
+                poll_ns: 40,
+                frames: 4,
+                discarded: 1,
+                wakeups: 1
+            }
         );
     }
 }

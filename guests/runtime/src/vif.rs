@@ -129,9 +129,9 @@ impl Net {
         pairs: usize,
         largest: u32,
     ) -> Result<Self, NetError> {
-        let most = queues.iter().map(|lane| {
-            u32::from(lane.receive.free()) + u32::from(lane.transmit.free())
-        });
+        let most = queues
+            .iter()
+            .map(|lane| u32::from(lane.receive.free()) + u32::from(lane.transmit.free()));
         let most = most.max().unwrap_or(0);
         // Lanes are numbered by 8 bits of a token.
         let lanes = queues.len().min(256) as u32;
@@ -162,8 +162,16 @@ impl Net {
                 broken: None,
             })
             .collect();
-        let pools = (0u32..).zip(&lanes).map(|(number, _)| places.tokens(number)).collect();
-        let mut lanes = Lanes { lanes, pools, pairs, places };
+        let pools = (0u32..)
+            .zip(&lanes)
+            .map(|(number, _)| places.tokens(number))
+            .collect();
+        let mut lanes = Lanes {
+            lanes,
+            pools,
+            pairs,
+            places,
+        };
         for number in 0..lanes.len() {
             lanes.refill(number)?;
         }
@@ -208,13 +216,25 @@ impl Net {
         let resumed = self.lanes.resume(number);
         let mut burst = Burst::new();
         let from = self.lanes.take(number, &mut burst)?;
-        let mut moved = Moved { frames: burst.len(), discarded: 0, returned, resumed };
+        let mut moved = Moved {
+            frames: burst.len(),
+            discarded: 0,
+            returned,
+            resumed,
+        };
         if moved.frames > 0 {
             for frame in &burst {
                 self.buffers.clear_header(frame.token);
             }
-            let mut frames = Frames { burst: burst.drain(..), buffers: &mut self.buffers };
-            let mut out = Output { lanes: &mut self.lanes, source: number, sent: 0 };
+            let mut frames = Frames {
+                burst: burst.drain(..),
+                buffers: &mut self.buffers,
+            };
+            let mut out = Output {
+                lanes: &mut self.lanes,
+                source: number,
+                sent: 0,
+            };
             function.burst(from, &mut frames, &mut out);
             while let Some(left) = frames.next() {
                 out.discard(left);
@@ -274,7 +294,9 @@ impl Lanes {
     #[inline]
     pub(crate) fn send(&mut self, to: usize, source: usize, frame: Frame) {
         let places = self.places;
-        let Some(lane) = self.lanes.get_mut(to) else { return self.recycle(frame.token) };
+        let Some(lane) = self.lanes.get_mut(to) else {
+            return self.recycle(frame.token);
+        };
         if lane.waiting.is_empty() && lane.queues.transmit.free() > SPARE {
             lane.transmit(&places, &frame);
         } else {
@@ -296,7 +318,9 @@ impl Lanes {
     #[inline]
     fn reclaim(&mut self, number: usize) -> Result<usize, QueueError> {
         let Lanes { lanes, pools, .. } = self;
-        let Some(lane) = lanes.get_mut(number) else { return Ok(0) };
+        let Some(lane) = lanes.get_mut(number) else {
+            return Ok(0);
+        };
         lane.queues.transmit.take(RECLAIM, |token, _| {
             if let Some(pool) = pools.get_mut(Places::lane(token)) {
                 pool.push(token);
@@ -324,10 +348,15 @@ impl Lanes {
     /// Takes a burst, unless frames of this lane still wait to be sent.
     #[inline]
     fn take(&mut self, number: usize, burst: &mut Burst) -> Result<VifIndex, QueueError> {
-        let Some(lane) = self.lanes.get_mut(number) else { return Ok(VifIndex(0)) };
+        let Some(lane) = self.lanes.get_mut(number) else {
+            return Ok(VifIndex(0));
+        };
         if lane.held == 0 {
             lane.queues.receive.take(BURST, |token, octets| {
-                burst.push(Frame { token, octets: octets.saturating_sub(NET_HEADER) });
+                burst.push(Frame {
+                    token,
+                    octets: octets.saturating_sub(NET_HEADER),
+                });
             })?;
         }
         Ok(lane.vif)
@@ -335,14 +364,21 @@ impl Lanes {
 
     #[inline]
     fn refill(&mut self, number: usize) -> Result<(), QueueError> {
-        let Lanes { lanes, pools, places, .. } = self;
+        let Lanes {
+            lanes,
+            pools,
+            places,
+            ..
+        } = self;
         let (Some(lane), Some(pool)) = (lanes.get_mut(number), pools.get_mut(number)) else {
             return Ok(());
         };
         while lane.queues.receive.free() > SPARE
             && let Some(token) = pool.pop()
         {
-            lane.queues.receive.post(token, places.address(token), places.octets(), true)?;
+            lane.queues
+                .receive
+                .post(token, places.address(token), places.octets(), true)?;
         }
         Ok(())
     }
@@ -362,7 +398,9 @@ impl Lanes {
         number: usize,
         kick: &mut impl FnMut(usize, Direction),
     ) -> Result<(), QueueError> {
-        let Some(lane) = self.lanes.get_mut(number) else { return Ok(()) };
+        let Some(lane) = self.lanes.get_mut(number) else {
+            return Ok(());
+        };
         if let Some(error) = lane.broken {
             return Err(error);
         }
@@ -384,7 +422,11 @@ impl Lanes {
                 lane.queues.receive.arm(lane.receive_size);
             }
             let in_flight = lane.transmit_size - lane.queues.transmit.free();
-            let after = if starved { (in_flight / 4).max(1) } else { lane.transmit_size };
+            let after = if starved {
+                (in_flight / 4).max(1)
+            } else {
+                lane.transmit_size
+            };
             ready |= lane.queues.transmit.arm(after);
         }
         ready
@@ -397,7 +439,11 @@ impl Lane {
     fn transmit(&mut self, places: &Places, frame: &Frame) {
         let octets = (frame.octets + NET_HEADER).min(places.octets());
         let address = places.address(frame.token);
-        if let Err(error) = self.queues.transmit.post(frame.token, address, octets, false) {
+        if let Err(error) = self
+            .queues
+            .transmit
+            .post(frame.token, address, octets, false)
+        {
             self.broken = Some(error);
         }
     }

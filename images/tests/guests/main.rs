@@ -3,6 +3,6 @@
 //! Needs `/dev/kvm`; without it each test says so and passes, unless `CI=true` or `PINODE_REQUIRE=all`.
 
 mod boot;
-
-
+mod faults;
+mod frames;
 mod node;

@@ -35,7 +35,12 @@ pub struct Node {
 }
 
 pub fn config(image: &'static [u8], boot: BootProtocol, queue_pairs: u16) -> MachineConfig {
-    let net = |last| NetConfig { mac: [2, 0, 0, 0, 0, last], mtu: 1500, queue_pairs, queue_size: 256 };
+    let net = |last| NetConfig {
+        mac: [2, 0, 0, 0, 0, last],
+        mtu: 1500,
+        queue_pairs,
+        queue_size: 256,
+    };
     MachineConfig {
         name: "test".into(),
         memory: 32 << 20,
@@ -68,7 +73,12 @@ impl Node {
         let vifs = config.nets.len();
         let booted = Instant::now();
         let machine = Machine::boot(host, config, sink).unwrap();
-        Node { machine, pairs: (0..vifs).map(|_| Vec::new()).collect(), events, booted }
+        Node {
+            machine,
+            pairs: (0..vifs).map(|_| Vec::new()).collect(),
+            events,
+            booted,
+        }
     }
 
     /// Boots `image` as a patch, until it forwards.
@@ -88,10 +98,18 @@ impl Node {
                 Ok(event) => return event,
                 Err(_) => {
                     let console = self.machine.console().tail();
-                    panic!("nothing heard; console: {}", String::from_utf8_lossy(&console));
+                    panic!(
+                        "nothing heard; console: {}",
+                        String::from_utf8_lossy(&console)
+                    );
                 }
             }
         }
+    }
+
+    /// Whether nothing is heard for so long.
+    pub fn quiet(&mut self, time: Duration) -> bool {
+        self.events.recv_timeout(time).is_err()
     }
 
     /// Waits for exactly this line.
@@ -134,14 +152,18 @@ impl Node {
     pub fn take(&mut self, vif: usize, pair: usize) -> Vec<Vec<u8>> {
         let pair = &mut self.pairs[vif][pair];
         let mut found = Vec::new();
-        pair.transmit.harvest(64, |frame| found.push(frame)).unwrap();
+        pair.transmit
+            .harvest(64, |frame| found.push(frame))
+            .unwrap();
         let frames = found.iter().map(|frame| {
             let mut octets = vec![0; frame.len() as usize];
             pair.transmit.read(frame, 0, &mut octets).unwrap();
             octets
         });
         let frames = frames.collect();
-        found.into_iter().for_each(|frame| pair.transmit.complete(frame));
+        found
+            .into_iter()
+            .for_each(|frame| pair.transmit.complete(frame));
         pair.transmit.publish();
         if pair.transmit.wants_interrupt() {
             pair.transmit.signalled();

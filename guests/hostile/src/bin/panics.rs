@@ -3,4 +3,6 @@
 #![no_std]
 #![no_main]
 
-pinode_guest_runtime::image!(pinode_guest_hostile::Hostile::new(|| panic!("enough frames")));
+pinode_guest_runtime::image!(pinode_guest_hostile::Hostile::new(|| panic!(
+    "enough frames"
+)));

@@ -32,9 +32,11 @@ pub struct MmioDevice {
 /// End of the RAM that begins at or below `inside`, octets; `None` if no memory map says so.
 pub fn ram_end(low: &Ram, info: u64, protocol: Protocol, inside: u64) -> Option<u64> {
     let (table, count, stride) = match protocol {
-        Protocol::Pvh if u32_at(low, info)? == START_INFO_MAGIC => {
-            (u64_at(low, info + 40)?, u64::from(u32_at(low, info + 48)?), 24)
-        }
+        Protocol::Pvh if u32_at(low, info)? == START_INFO_MAGIC => (
+            u64_at(low, info + 40)?,
+            u64::from(u32_at(low, info + 48)?),
+            24,
+        ),
         Protocol::Pvh => return None,
         Protocol::Linux64 => (info + 0x2d0, u64::from(u8_at(low, info + 0x1e8)?), 20),
     };
@@ -54,7 +56,9 @@ pub fn command_line(low: &Ram, info: u64, protocol: Protocol) -> String {
         Protocol::Linux64 => u32_at(low, info + 0x228).map(u64::from),
     };
     let mut octets = Vec::new();
-    let Some(address) = address.filter(|address| *address != 0) else { return String::new() };
+    let Some(address) = address.filter(|address| *address != 0) else {
+        return String::new();
+    };
     while octets.len() < COMMAND_LINE_MOST
         && let Some(octet) = u8_at(low, address + octets.len() as u64)
         && octet != 0
@@ -87,10 +91,12 @@ fn u8_at(low: &Ram, address: u64) -> Option<u8> {
 
 fn u32_at(low: &Ram, address: u64) -> Option<u32> {
     let mut octets = [0; 4];
-    low.read(address, &mut octets).map(|()| u32::from_le_bytes(octets))
+    low.read(address, &mut octets)
+        .map(|()| u32::from_le_bytes(octets))
 }
 
 fn u64_at(low: &Ram, address: u64) -> Option<u64> {
     let mut octets = [0; 8];
-    low.read(address, &mut octets).map(|()| u64::from_le_bytes(octets))
+    low.read(address, &mut octets)
+        .map(|()| u64::from_le_bytes(octets))
 }

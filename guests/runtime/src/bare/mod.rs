@@ -17,18 +17,17 @@ mod unsafe_heap;
 #[allow(unsafe_code)]
 mod unsafe_registers;
 
-pub use platform::Machine;
-pub use unsafe_entry::ring_memory;
 #[doc(hidden)]
 pub use alloc::boxed::Box;
+pub use platform::Machine;
+pub use unsafe_entry::ring_memory;
 
 /// Makes the crate a guest image that runs one [`Function`](crate::Function).
 #[macro_export]
 macro_rules! image {
     ($function:expr) => {
         #[unsafe(no_mangle)]
-        extern "Rust" fn pinode_image_function()
-        -> $crate::bare::Box<dyn $crate::Function> {
+        extern "Rust" fn pinode_image_function() -> $crate::bare::Box<dyn $crate::Function> {
             $crate::bare::Box::new($function)
         }
     };

@@ -16,9 +16,6 @@ use crate::vif::{Direction, Net};
 use crate::virtio::console::Console;
 use crate::virtio::net::NetDevice;
 
-/// Octets of Ethernet header and PIH before the PDU.
-const FRAME_HEADER: u32 = 15;
-
 /// The virtual machine.
 #[derive(Debug)]
 pub struct Machine {
@@ -38,14 +35,24 @@ impl Machine {
     ///
     /// Without a console there is nobody to talk to.
     pub fn new(devices: &[MmioDevice], mut arena: Arena) -> Self {
-        let (console, nets) = devices.split_first().expect("no virtio-mmio device on the command line");
+        let (console, nets) = devices
+            .split_first()
+            .expect("no virtio-mmio device on the command line");
         let registers = MmioRegisters::at(console.base).expect("console registers below 3 GiB");
         let console = match Console::start(registers, &mut arena) {
             Ok(console) => console,
             Err(error) => panic!("console: {error}"),
         };
         let (factor, shift) = tick_length();
-        Machine { console, nets: nets.to_vec(), started: Vec::new(), pairs: 1, arena, factor, shift }
+        Machine {
+            console,
+            nets: nets.to_vec(),
+            started: Vec::new(),
+            pairs: 1,
+            arena,
+            factor,
+            shift,
+        }
     }
 
     /// Sleeps until an interrupt, with nothing left to do.
@@ -103,24 +110,33 @@ impl Platform for Machine {
     fn open(&mut self, config: &Config) -> Result<Net, String> {
         let (vifs, nets) = (config.vifs.len(), self.nets.len());
         if vifs != nets {
-            return Err(format!("{vifs} vifs configured, but the machine has {nets} net devices"));
+            return Err(format!(
+                "{vifs} vifs configured, but the machine has {nets} net devices"
+            ));
         }
         let mut queues = Vec::new();
         for (device, vif) in self.nets.iter().zip(&config.vifs) {
             let name = &vif.name;
             let Some(registers) = MmioRegisters::at(device.base) else {
-                return Err(format!("vif {name}: registers at {:#x}, below 3 GiB", device.base));
+                return Err(format!(
+                    "vif {name}: registers at {:#x}, below 3 GiB",
+                    device.base
+                ));
             };
             let (started, pairs) = NetDevice::start(registers, &mut self.arena)
                 .map_err(|error| format!("vif {name}: {error}"))?;
             if !self.started.is_empty() && pairs.len() != self.pairs {
-                return Err(format!("vif {name} has {} queue pairs, not {}", pairs.len(), self.pairs));
+                return Err(format!(
+                    "vif {name} has {} queue pairs, not {}",
+                    pairs.len(),
+                    self.pairs
+                ));
             }
             self.pairs = pairs.len();
             self.started.push(started);
             queues.extend(pairs);
         }
-        Net::with_buffers(&mut self.arena, queues, self.pairs, largest(config))
+        Net::with_buffers(&mut self.arena, queues, self.pairs, config.largest_frame())
             .map_err(|error| error.to_string())
     }
 
@@ -130,10 +146,4 @@ impl Platform for Machine {
             device.kick(lane % self.pairs, direction);
         }
     }
-}
-
-/// Octets of the largest frame, without FCS.
-fn largest(config: &Config) -> u32 {
-    let mtu = config.vifs.iter().map(|vif| u32::from(vif.mtu)).max().unwrap_or(0);
-    FRAME_HEADER + mtu
 }

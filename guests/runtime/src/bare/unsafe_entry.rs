@@ -67,14 +67,21 @@ fn plan(image: u64, ram: u64) -> Range<u64> {
 /// Called by `boot.s` with what the loader passed.
 #[unsafe(no_mangle)]
 extern "C" fn start(info: u64, protocol: u64) -> ! {
-    let protocol = if protocol == 1 { Protocol::Pvh } else { Protocol::Linux64 };
+    let protocol = if protocol == 1 {
+        Protocol::Pvh
+    } else {
+        Protocol::Linux64
+    };
     // SAFETY: RAM below the image is mapped, and nothing of this program lies there but its stack, which no
     // structure of the loader overlaps.
     let low = unsafe { Ram::new(physical(0), LOW) };
     let ram = boot_info::ram_end(&low, info, protocol, LOW).expect("no memory map from the loader");
     let image = (&raw const image_end).addr() as u64;
     let rings = plan(image, ram);
-    assert!(rings.start < rings.end, "{ram} octets of RAM leave no room for rings");
+    assert!(
+        rings.start < rings.end,
+        "{ram} octets of RAM leave no room for rings"
+    );
     for (place, address) in RINGS.iter().zip([rings.start, rings.end]) {
         place.store(physical(address).addr(), Relaxed);
     }

@@ -71,7 +71,10 @@ impl Write for Message {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    let mut message = Message { octets: [0; MESSAGE_OCTETS], used: 0 };
+    let mut message = Message {
+        octets: [0; MESSAGE_OCTETS],
+        used: 0,
+    };
     // Cannot fail: what is too long is cut.
     let _ = write!(message, "{info}");
     let record = &raw mut RECORD;

@@ -71,7 +71,9 @@ impl Stream {
         };
         if receives {
             for token in 0..count {
-                stream.queue.post(token, stream.address(token), each, true)?;
+                stream
+                    .queue
+                    .post(token, stream.address(token), each, true)?;
             }
         } else {
             stream.free = (0..count).collect();
@@ -86,13 +88,16 @@ impl Stream {
     /// Takes all that was received; `take` is given each piece.
     fn receive(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), DeviceError> {
         let mut came: Vec<(u32, u32)> = Vec::new();
-        self.queue.take(usize::from(MOST), |token, octets| came.push((token, octets)))?;
+        self.queue.take(usize::from(MOST), |token, octets| {
+            came.push((token, octets))
+        })?;
         for (token, octets) in came {
             let mut piece = alloc::vec![0; octets as usize];
             if self.ram.read(self.address(token), &mut piece).is_some() {
                 take(&piece);
             }
-            self.queue.post(token, self.address(token), self.each, true)?;
+            self.queue
+                .post(token, self.address(token), self.each, true)?;
         }
         Ok(())
     }
@@ -145,9 +150,8 @@ impl<R: Registers> Console<R> {
     /// It is no console with several ports, or memory is short.
     pub fn start(registers: R, arena: &mut Arena) -> Result<Self, DeviceError> {
         let mut device = Device::open(registers, DEVICE_ID, F_MULTIPORT, F_EVENT_IDX)?;
-        let mut stream = |number, each, receives| {
-            Stream::new(&mut device, arena, number, each, receives)
-        };
+        let mut stream =
+            |number, each, receives| Stream::new(&mut device, arena, number, each, receives);
         // Input typed at port 0 has no reader here: its queue is left alone.
         let log = stream(LOG, 256, false)?;
         let control_receive = stream(CONTROL_RECEIVE, 64, true)?;
@@ -228,11 +232,18 @@ impl<R: Registers> Console<R> {
 
     fn listen(&mut self) -> Result<(), DeviceError> {
         let mut messages: Vec<Vec<u8>> = Vec::new();
-        self.control_receive.receive(|piece| messages.push(piece.into()))?;
+        self.control_receive
+            .receive(|piece| messages.push(piece.into()))?;
         for message in messages {
             self.obey(&message);
         }
-        let Console { lines_receive, partial, overlong, lines, .. } = self;
+        let Console {
+            lines_receive,
+            partial,
+            overlong,
+            lines,
+            ..
+        } = self;
         lines_receive.receive(|piece| cut(piece, partial, overlong, lines))?;
         self.publish_receive();
         self.flush()
@@ -273,8 +284,19 @@ impl<R: Registers> Console<R> {
     }
 
     fn flush(&mut self) -> Result<(), DeviceError> {
-        let Console { device, log, control_transmit, lines_transmit, open, .. } = self;
-        for (stream, may) in [(control_transmit, true), (log, true), (lines_transmit, *open)] {
+        let Console {
+            device,
+            log,
+            control_transmit,
+            lines_transmit,
+            open,
+            ..
+        } = self;
+        for (stream, may) in [
+            (control_transmit, true),
+            (log, true),
+            (lines_transmit, *open),
+        ] {
             if may && stream.flush()? {
                 device.notify(stream.number);
             }
@@ -319,7 +341,10 @@ mod tests {
 
     #[test]
     fn lines_are_put_together_from_pieces() {
-        assert_eq!(lines_of(&[b"{\"pi", b"ng\":1}\n{}\n\nrest"]), ["{\"ping\":1}", "{}"]);
+        assert_eq!(
+            lines_of(&[b"{\"pi", b"ng\":1}\n{}\n\nrest"]),
+            ["{\"ping\":1}", "{}"]
+        );
     }
 
     #[test]

@@ -124,7 +124,10 @@ impl<R: Registers> Device<R> {
         }
         let found = registers.read(at::DEVICE_ID);
         if found != id {
-            return Err(DeviceError::Kind { found, expected: id });
+            return Err(DeviceError::Kind {
+                found,
+                expected: id,
+            });
         }
         registers.write(at::STATUS, 0);
         // A reset is done when the status reads zero (2.4.1).
@@ -147,7 +150,10 @@ impl<R: Registers> Device<R> {
             registers.write(at::STATUS, STATUS_FAILED);
             return Err(DeviceError::Features { offered, needed });
         }
-        Ok(Device { registers, features })
+        Ok(Device {
+            registers,
+            features,
+        })
     }
 
     /// Whether all features of `mask` were agreed on.
@@ -175,7 +181,11 @@ impl<R: Registers> Device<R> {
         let room = self.registers.read(at::QUEUE_NUM_MAX);
         let size = u16::try_from(room.min(u32::from(most))).unwrap_or(most);
         if size < LEAST {
-            return Err(DeviceError::QueueSize { queue, most: room, least: LEAST });
+            return Err(DeviceError::QueueSize {
+                queue,
+                most: room,
+                least: LEAST,
+            });
         }
         // Sizes are powers of two (2.7): the largest that fits.
         let size = 1 << size.ilog2();
@@ -219,8 +229,7 @@ impl<R: Registers> Device<R> {
 
     /// The driver is ready: the device lives.
     pub fn start(&mut self) {
-        let status =
-            STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
+        let status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
         self.registers.write(at::STATUS, status);
     }
 

@@ -70,7 +70,11 @@ impl<R: Registers> NetDevice<R> {
 
 impl<R: Registers> Device<R> {
     fn config_pairs(&self, multiqueue: bool) -> u16 {
-        if multiqueue { (self.config(CONFIG_PAIRS) as u16).clamp(1, 64) } else { 1 }
+        if multiqueue {
+            (self.config(CONFIG_PAIRS) as u16).clamp(1, 64)
+        } else {
+            1
+        }
     }
 }
 
@@ -107,8 +111,17 @@ impl Command {
             && write(layout.desc, &descriptor(place, 4, 1, 1))
             && write(layout.desc + 16, &descriptor(answer, 1, 2, 0))
             && write(layout.avail, &[1, 0, 1, 0, 0, 0]);
-        let failed = DeviceError::Command { class: CLASS_MQ, answer: u8::MAX };
-        written.then_some(Command { ram, layout, answer }).ok_or(failed)
+        let failed = DeviceError::Command {
+            class: CLASS_MQ,
+            answer: u8::MAX,
+        };
+        written
+            .then_some(Command {
+                ram,
+                layout,
+                answer,
+            })
+            .ok_or(failed)
     }
 
     fn run<R: Registers>(self, device: &mut Device<R>, queue: u16) -> Result<(), DeviceError> {
@@ -123,7 +136,10 @@ impl Command {
         let mut answer = [u8::MAX];
         let read = self.ram.read(self.answer, &mut answer);
         if read.is_none() || answer != [ANSWER_OK] {
-            return Err(DeviceError::Command { class: CLASS_MQ, answer: answer[0] });
+            return Err(DeviceError::Command {
+                class: CLASS_MQ,
+                answer: answer[0],
+            });
         }
         Ok(())
     }

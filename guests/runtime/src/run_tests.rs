@@ -1,0 +1,211 @@
+//! The main loop on a platform where the test decides what happens while the guest sleeps.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::control::{Config, FromGuest};
+use crate::function::{Frames, Function, Output, VifIndex};
+use crate::run::{Exit, Platform, run};
+use crate::unsafe_rig::{Host, rig};
+use crate::vif::{Direction, Net};
+
+struct Cross;
+
+impl Function for Cross {
+    fn name(&self) -> &'static str {
+        "cross"
+    }
+    fn configure(&mut self, config: &Config) -> Result<(), String> {
+        if config.vifs.len() == 2 {
+            Ok(())
+        } else {
+            Err("two vifs wanted".to_string())
+        }
+    }
+    fn burst(&mut self, from: VifIndex, frames: &mut Frames<'_>, out: &mut Output<'_>) {
+        while let Some(frame) = frames.next() {
+            out.send(VifIndex(1 - from.0), frame);
+        }
+    }
+}
+
+/// What happens in each sleep, in order; after the last the guest is told to stop.
+type Script = VecDeque<fn(&mut Fake)>;
+
+struct Fake {
+    net: Option<Net>,
+    hosts: Vec<Host>,
+    inbox: VecDeque<String>,
+    said: Vec<String>,
+    script: Script,
+    sleeps: usize,
+    clock: core::cell::Cell<u64>,
+}
+
+const CONFIG: &str = concat!(
+    r#"{"config":{"function":"cross","vifs":[{"name":"w","mac":"02:00:00:00:00:01","mtu":1500},"#,
+    r#"{"name":"e","mac":"02:00:00:00:00:02","mtu":1500}]}}"#
+);
+
+impl Fake {
+    fn new(lines: &[&str], script: &[fn(&mut Fake)]) -> Self {
+        let (net, hosts) = rig(2, 64, 1 << 20);
+        Fake {
+            net: Some(net),
+            hosts,
+            inbox: lines.iter().map(|line| line.to_string()).collect(),
+            said: Vec::new(),
+            script: script.iter().copied().collect(),
+            sleeps: 0,
+            clock: core::cell::Cell::new(0),
+        }
+    }
+
+    fn run(&mut self) -> Exit {
+        run(self, &mut Cross)
+    }
+}
+
+impl Platform for Fake {
+    fn ticks(&self) -> u64 {
+        self.clock.set(self.clock.get() + 10);
+        self.clock.get()
+    }
+    fn nanoseconds(&self, ticks: u64) -> u64 {
+        ticks
+    }
+    fn receive_line(&mut self) -> Option<String> {
+        self.inbox.pop_front()
+    }
+    fn send_line(&mut self, line: &str) {
+        self.said.push(line.to_string());
+    }
+    fn log(&mut self, _: &str) {}
+    fn arm(&mut self) -> bool {
+        !self.inbox.is_empty()
+    }
+    fn idle(&mut self) {
+        self.sleeps += 1;
+        if self.net.is_none() {
+            assert!(
+                self.hosts.iter().all(Host::sees_sleep),
+                "sleeps without saying so"
+            );
+        }
+        match self.script.pop_front() {
+            Some(step) => step(self),
+            None => self.inbox.push_back(r#"{"stop":{}}"#.to_string()),
+        }
+    }
+    fn open(&mut self, _: &Config) -> Result<Net, String> {
+        self.net.take().ok_or("open already".to_string())
+    }
+    fn kick(&mut self, _: usize, _: Direction) {}
+}
+
+#[test]
+fn speaks_the_protocol() {
+    let mut fake = Fake::new(
+        &[r#"{"ping":1}"#, "nonsense", CONFIG, r#"{"ping":2}"#, CONFIG],
+        &[],
+    );
+    assert_eq!(fake.run(), Exit::Stopped);
+    let said: Vec<&str> = fake.said.iter().map(String::as_str).collect();
+    assert_eq!(said[..2], [r#"{"hello":{"abi":1}}"#, r#"{"pong":1}"#]);
+    assert!(said[2].starts_with(r#"{"usage":"#), "{}", said[2]);
+    assert!(
+        said[3].starts_with(r#"{"error":"line not understood"#),
+        "{}",
+        said[3]
+    );
+    assert_eq!(said[4..6], [r#"{"ready":{}}"#, r#"{"pong":2}"#]);
+    assert!(said[7].contains("configured already"), "{}", said[7]);
+}
+
+#[test]
+fn refuses_what_the_function_refuses() {
+    let lone = r#"{"config":{"function":"cross","vifs":[]}}"#;
+    let mut fake = Fake::new(&[lone], &[]);
+    assert_eq!(fake.run(), Exit::Refused("two vifs wanted".to_string()));
+    assert_eq!(fake.said[1], r#"{"error":"two vifs wanted"}"#);
+    assert!(fake.net.is_some(), "no vif was brought up");
+}
+
+#[test]
+fn stops_before_it_is_configured() {
+    let mut fake = Fake::new(&[], &[|_| {}, |_| {}]);
+    assert_eq!(fake.run(), Exit::Stopped);
+    assert_eq!((fake.sleeps, fake.said.len()), (3, 1));
+}
+
+#[test]
+fn wakes_for_each_frame_and_forwards_it() {
+    fn deliver(fake: &mut Fake) {
+        assert!(fake.hosts[0].give(&[1; 60]));
+        assert!(
+            fake.hosts[0].interrupts(),
+            "the frame would not have woken it"
+        );
+    }
+    fn check(fake: &mut Fake) {
+        assert_eq!(fake.hosts[1].take(), [[1; 60]]);
+        // A wake-up without a frame, as another device's interrupt would be.
+    }
+    let mut fake = Fake::new(&[CONFIG], &[deliver, check, deliver, check]);
+    assert_eq!(fake.run(), Exit::Stopped);
+    assert_eq!(fake.sleeps, 5);
+}
+
+#[test]
+fn counts_time_on_frames_apart_from_polling() {
+    fn deliver(fake: &mut Fake) {
+        for _ in 0..10 {
+            fake.hosts[0].give(&[1; 60]);
+        }
+    }
+    fn ask(fake: &mut Fake) {
+        fake.inbox.push_back(r#"{"ping":9}"#.to_string());
+    }
+    let mut fake = Fake::new(&[CONFIG], &[deliver, ask]);
+    assert_eq!(fake.run(), Exit::Stopped);
+    let usage = fake
+        .said
+        .iter()
+        .rev()
+        .find(|line| line.starts_with(r#"{"usage""#))
+        .unwrap();
+    let FromGuest::Usage(usage) = serde_json::from_str(usage).unwrap() else {
+        panic!()
+    };
+    assert_eq!((usage.frames, usage.discarded, usage.wakeups), (10, 0, 2));
+    assert_eq!(usage.busy_ns, 10, "one round with frames");
+    assert!(usage.poll_ns > 0);
+}
+
+#[test]
+fn a_broken_ring_ends_it() {
+    fn scramble(fake: &mut Fake) {
+        let Host { ram, layouts, .. } = &fake.hosts[0];
+        ram.write(layouts[0].used + 2, &999u16.to_le_bytes())
+            .unwrap();
+    }
+    let mut fake = Fake::new(&[CONFIG], &[scramble]);
+    assert!(matches!(fake.run(), Exit::Broken(_)));
+    assert!(
+        fake.said.last().unwrap().contains("broke its ring"),
+        "{:?}",
+        fake.said
+    );
+}
+
+#[test]
+fn never_sleeps_when_told_to_poll() {
+    let config = CONFIG.replace(r#""vifs""#, r#""idle_after_rounds":4294967295,"vifs""#);
+    // Sleeps only before it is configured: the script hands it the lines one by one.
+    let mut fake = Fake::new(&[&config, r#"{"ping":1}"#, r#"{"stop":{}}"#], &[]);
+    assert_eq!(fake.run(), Exit::Stopped);
+    assert_eq!(fake.sleeps, 0);
+    assert!(fake.said.contains(&format!(r#"{{"pong":{}}}"#, 1)));
+}
