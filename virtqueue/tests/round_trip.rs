@@ -293,7 +293,7 @@ fn header_and_frame_may_be_split_anywhere() {
     let memory = Memory::new(RAM);
     let layout = QueueLayout::contiguous(0x1000, 8, false);
     let octets = frame(5, 60);
-    for first in 0..=72u32 {
+    for first in (0..=72u32).step_by(if cfg!(miri) { 11 } else { 1 }) {
         for second in [0, 1, 12, 72 - first] {
             let lens = [
                 first,
