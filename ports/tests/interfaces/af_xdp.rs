@@ -162,3 +162,24 @@ fn two_hosts_talk_without_a_word_to_their_offloads() {
     }
     crate::stacks::talk(|| Box::new(open("west")), || Box::new(open("east")));
 }
+
+#[test]
+fn an_interface_without_native_xdp_is_carried_by_the_generic_one() {
+    if !possible("af_xdp an_interface_without_native_xdp_is_carried_by_the_generic_one") {
+        return;
+    }
+    // A bridge has no native XDP; behind it is the veth.
+    run("ip link add bridge0 type bridge");
+    run("ip link set dev bridge0 addrgenmode none");
+    run("ip link set dev near master bridge0");
+    run("ip link set dev near up");
+    let mut near = open("bridge0");
+    let expected =
+        "af_xdp bridge0: generic XDP (the driver has no native one), copy mode, brought up";
+    assert_eq!(near.describe(), expected);
+    all_sizes_both_ways(&mut near, &mut open_packet("far"));
+    assert!(output("ip -details link show dev bridge0").contains("prog/xdp"));
+    drop(near);
+    let after = output("ip -details link show dev bridge0");
+    assert!(!after.contains("prog/xdp"), "{after}");
+}
