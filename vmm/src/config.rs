@@ -59,16 +59,6 @@ pub enum ConfigError {
         /// What was asked for.
         vcpus: u8,
     },
-    /// A host CPU that does not exist.
-    #[error("machine {name}: cannot use host CPU {cpu}: {why}")]
-    Cpu {
-        /// The machine.
-        name: String,
-        /// The CPU.
-        cpu: usize,
-        /// Why not.
-        why: String,
-    },
     /// A vif's queue size.
     #[error("machine {name}, vif {net}: queue size {size} is not a power of two from 2 to 32768")]
     QueueSize {

@@ -10,11 +10,14 @@ use std::time::Duration;
 /// Octets of output kept.
 pub const KEPT: usize = 64 << 10;
 
-/// A guest's console. Cheap to clone; usable after the machine is gone.
+/// Takes typed octets to the guest, if it still runs.
+pub(crate) type Keyboard = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
+/// A guest's console. Cheap to clone; what was printed can be read after the machine is gone.
 #[derive(Clone)]
 pub struct Console {
     log: Arc<Log>,
-    typed: Arc<dyn Fn(&[u8]) + Send + Sync>,
+    typed: Keyboard,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +69,7 @@ impl Log {
 }
 
 impl Console {
-    pub(crate) fn new(log: Arc<Log>, typed: Arc<dyn Fn(&[u8]) + Send + Sync>) -> Self {
+    pub(crate) fn new(log: Arc<Log>, typed: Keyboard) -> Self {
         Self { log, typed }
     }
 

@@ -1,6 +1,6 @@
 //! The owner's end of the control channel: lines to the guest's port `pinode.control`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::devices::console::ConsoleDevice;
 use crate::devices::console_ports::LINE_MOST;
@@ -20,17 +20,22 @@ pub enum ControlError {
     /// The guest does not read.
     #[error("the guest does not read its control port: 1 MiB of lines are waiting")]
     Full,
+    /// The machine was stopped.
+    #[error("the machine is gone")]
+    Gone,
 }
 
-/// Sends control lines to a guest. Cheap to clone.
+/// Sends control lines to a guest. Cheap to clone; a clone keeps nothing of the machine alive.
 #[derive(Clone)]
 pub struct ControlPort {
-    console: Arc<ConsoleDevice>,
+    console: Weak<ConsoleDevice>,
 }
 
 impl ControlPort {
-    pub(crate) fn new(console: Arc<ConsoleDevice>) -> Self {
-        Self { console }
+    pub(crate) fn new(console: &Arc<ConsoleDevice>) -> Self {
+        Self {
+            console: Arc::downgrade(console),
+        }
     }
 
     /// Queues a line (without newline); it is delivered once the guest has opened the port.
@@ -41,7 +46,8 @@ impl ControlPort {
         if line.contains('\n') {
             return Err(ControlError::Newline);
         }
-        if self.console.send_line(line) {
+        let console = self.console.upgrade().ok_or(ControlError::Gone)?;
+        if console.send_line(line) {
             Ok(())
         } else {
             Err(ControlError::Full)

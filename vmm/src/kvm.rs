@@ -50,11 +50,7 @@ pub struct KvmHost {
 impl KvmHost {
     /// Opens `/dev/kvm` and checks what the machines rely on.
     pub fn open() -> Result<Self, KvmError> {
-        let kvm = Kvm::new().map_err(|error| match error.errno() {
-            libc::ENOENT | libc::ENXIO | libc::ENODEV => KvmError::Missing,
-            libc::EACCES | libc::EPERM => KvmError::Denied,
-            errno => KvmError::Open(std::io::Error::from_raw_os_error(errno)),
-        })?;
+        let kvm = Kvm::new().map_err(|error| why_not(error.errno()))?;
         let found = kvm.get_api_version();
         if found != API_VERSION {
             return Err(KvmError::ApiVersion { found });
@@ -84,6 +80,15 @@ impl KvmHost {
     }
 }
 
+/// What an error of opening `/dev/kvm` means.
+fn why_not(errno: i32) -> KvmError {
+    match errno {
+        libc::ENOENT | libc::ENXIO | libc::ENODEV => KvmError::Missing,
+        libc::EACCES | libc::EPERM => KvmError::Denied,
+        errno => KvmError::Open(std::io::Error::from_raw_os_error(errno)),
+    }
+}
+
 fn flavour_of(modules: &Path) -> &'static str {
     ["kvm_pvm", "kvm_intel", "kvm_amd"]
         .into_iter()
@@ -102,7 +107,20 @@ mod tests {
 
     #[test]
     fn messages_say_what_to_do() {
-        assert!(KvmError::Missing.to_string().contains("isolation"));
-        assert!(KvmError::Denied.to_string().contains("kvm"));
+        assert!(
+            why_not(libc::ENOENT)
+                .to_string()
+                .contains("isolation = \"thread\"")
+        );
+        assert!(
+            why_not(libc::EACCES)
+                .to_string()
+                .contains("usermod -aG kvm")
+        );
+        assert!(
+            why_not(libc::EMFILE)
+                .to_string()
+                .contains("Too many open files")
+        );
     }
 }

@@ -24,6 +24,8 @@ mod machine;
 mod machine_builder;
 mod memory;
 mod mmio;
+#[cfg(test)]
+mod testing;
 #[allow(unsafe_code)]
 mod unsafe_exit;
 #[allow(unsafe_code)]

@@ -147,12 +147,20 @@ impl Machine {
         let (device_thread, wake) = DeviceThread::new(parts.served, shared.clone())
             .map_err(builder.host_error("epoll for the device thread"))?;
 
-        let (typed_console, typed_serial) = (parts.console.clone(), parts.serial);
+        // Weak: a console kept for reading must not keep the guest's RAM.
+        let keyboard = (
+            Arc::downgrade(&parts.console),
+            Arc::downgrade(&parts.serial),
+        );
         let console = Console::new(
             log,
             Arc::new(move |octets| {
-                if !typed_console.type_in(octets) {
-                    typed_serial.type_in(octets);
+                let (Some(console), Some(serial)) = (keyboard.0.upgrade(), keyboard.1.upgrade())
+                else {
+                    return;
+                };
+                if !console.type_in(octets) {
+                    serial.type_in(octets);
                 }
             }),
         );
@@ -160,7 +168,7 @@ impl Machine {
             threads: Vec::new(),
             wake,
             shared,
-            control: ControlPort::new(parts.console),
+            control: ControlPort::new(&parts.console),
             console,
             bus: parts.bus,
             _vm: vm,

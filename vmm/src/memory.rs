@@ -81,7 +81,7 @@ impl GuestRam {
                 most: MOST_MEMORY,
             });
         }
-        if octets % PAGE != 0 {
+        if !octets.is_multiple_of(PAGE) {
             return Err(MemoryError::NotPages { octets });
         }
         let size = usize::try_from(octets).map_err(|_| MemoryError::TooLarge {

@@ -110,7 +110,10 @@ fn stop_is_quick_whatever_the_guest_does() {
     };
     for steps in [vec![Step::Spin], vec![], vec![Step::Await(0xd000_0070, 1)]] {
         let (sink, _events) = guest::events();
-        let machine = Machine::boot(&host, Image::of(&steps).config("busy"), sink).unwrap();
+        let mut config = Image::of(&steps).config("busy");
+        // The second vCPU waits for a start-up that never comes.
+        config.vcpus = 2;
+        let machine = Machine::boot(&host, config, sink).unwrap();
         std::thread::sleep(Duration::from_millis(20));
         let begin = Instant::now();
         machine.stop();
@@ -123,12 +126,11 @@ fn stop_is_quick_whatever_the_guest_does() {
 }
 
 #[test]
-fn typed_octets_reach_the_serial_port() {
-    let Some(host) = kvm("typed_octets_reach_the_serial_port") else {
+fn typing_does_not_disturb_a_guest() {
+    let Some(host) = kvm("typing_does_not_disturb_a_guest") else {
         return;
     };
-    // The interpreter cannot read a port; the line status (data ready) shows in what another machine prints, so
-    // here only the path is walked: input while nobody listens must not disturb the guest.
+    // Input while nobody listens must not disturb the guest; what a listener reads is a unit test of the device.
     let (sink, events) = guest::events();
     let mut steps = vec![Step::Await(0x31_0000, 1)];
     steps.extend(say("done\n"));

@@ -335,3 +335,7 @@ impl Running {
         Ok(offered && !self.messages.is_empty())
     }
 }
+
+#[cfg(test)]
+#[path = "console_tests.rs"]
+mod tests;

@@ -264,3 +264,7 @@ impl VirtioDevice for Net {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "net_tests.rs"]
+mod tests;

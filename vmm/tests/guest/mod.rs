@@ -15,7 +15,7 @@ pub const CODE: u64 = 0x20_0000;
 pub const STEPS: u64 = 0x30_0000;
 pub const RECORD: u64 = 0x31_0000;
 /// How long a test waits for something that takes milliseconds.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The 64-bit interpreter. Each step is four u32: operation, address, value, unused.
 ///
