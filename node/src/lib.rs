@@ -1,9 +1,16 @@
 //! pinode: a virtual network node for Parallel Internets.
 
+pub mod api;
 pub mod assemble;
 pub mod capture;
 pub mod check;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod dataplane;
+pub mod demo;
+mod operator;
+pub mod run;
+pub mod running;
 pub mod status;
+pub mod supervisor;

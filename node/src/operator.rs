@@ -46,13 +46,28 @@ struct Installed {
     phases: Vec<PhaseConfig>,
     /// When it takes effect, on the worker's clock.
     from_ns: u64,
+    /// The same instant of CLOCK_TAI, converted once.
+    from_tai_ns: u64,
+}
+
+impl Installed {
+    fn new(phases: Vec<PhaseConfig>, from_ns: u64) -> Self {
+        Self {
+            phases,
+            from_ns,
+            from_tai_ns: to_tai_ns(from_ns),
+        }
+    }
 }
 
 impl Schedules {
     /// The schedule a port starts with.
     #[must_use]
     pub fn new(phases: Vec<PhaseConfig>, base_ns: u64) -> Self {
-        Self { oper: Installed { phases, from_ns: base_ns }, admin: None }
+        Self {
+            oper: Installed::new(phases, base_ns),
+            admin: None,
+        }
     }
 
     fn settle(&mut self, now_ns: u64) {
@@ -85,7 +100,16 @@ impl Operator {
     ) -> Self {
         let started_ns = Monotonic.now_ns();
         let captures = AtomicU64::new(0);
-        Self { config, kvm, backends, schedules, worker, guests, started_ns, captures }
+        Self {
+            config,
+            kvm,
+            backends,
+            schedules,
+            worker,
+            guests,
+            started_ns,
+            captures,
+        }
     }
 
     fn port(&self, name: &str) -> Result<usize, ControlError> {
@@ -93,7 +117,12 @@ impl Operator {
         position.ok_or_else(|| ControlError::Unknown {
             kind: "port",
             name: name.to_owned(),
-            known: self.config.ports.iter().map(|port| port.name.clone()).collect(),
+            known: self
+                .config
+                .ports
+                .iter()
+                .map(|port| port.name.clone())
+                .collect(),
         })
     }
 
@@ -108,9 +137,16 @@ impl Operator {
 
     fn snapshot(&self) -> Result<Vec<PortSnapshot>, ControlError> {
         let slots = self.config.pis.len();
-        let into = self.config.ports.iter().map(|_| PortSnapshot::empty(slots)).collect();
-        let (filled, _now_ns) =
-            self.worker.ask(|reply| Command::Snapshot { into, reply }).map_err(worker_gone)?;
+        let into = self
+            .config
+            .ports
+            .iter()
+            .map(|_| PortSnapshot::empty(slots))
+            .collect();
+        let (filled, _now_ns) = self
+            .worker
+            .ask(|reply| Command::Snapshot { into, reply })
+            .map_err(worker_gone)?;
         Ok(filled)
     }
 
@@ -146,7 +182,7 @@ impl Operator {
 
     fn schedule(&self, port: usize, installed: &Installed) -> Schedule {
         Schedule {
-            base_tai_ns: to_tai_ns(installed.from_ns),
+            base_tai_ns: installed.from_tai_ns,
             cycle_ns: installed.phases.iter().map(|phase| phase.duration_ns).sum(),
             guard_ns: self.config.ports[port].guard_ns,
             phases: self.phase_entries(&installed.phases),
@@ -170,7 +206,10 @@ impl Operator {
                 truncated: counted.truncated,
                 oversize: counted.oversize,
             },
-            pi: names.zip(&copy.pis).map(|(name, pi)| (name, pi_status(pi))).collect::<IndexMap<_, _>>(),
+            pi: names
+                .zip(&copy.pis)
+                .map(|(name, pi)| (name, pi_status(pi)))
+                .collect::<IndexMap<_, _>>(),
         }
     }
 }
@@ -178,7 +217,10 @@ impl Operator {
 impl Control for Operator {
     fn status(&self) -> Result<Status, ControlError> {
         let snapshot = self.snapshot()?;
-        let ports = snapshot.iter().enumerate().map(|(port, copy)| self.port_status(port, copy));
+        let ports = snapshot
+            .iter()
+            .enumerate()
+            .map(|(port, copy)| self.port_status(port, copy));
         let uptime_ns = Monotonic.now_ns().saturating_sub(self.started_ns);
         Ok(Status {
             node: self.config.name.clone(),
@@ -192,19 +234,28 @@ impl Control for Operator {
 
     fn phases(&self, port: &str) -> Result<PortPhases, ControlError> {
         let index = self.port(port)?;
-        let mut all = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .schedules
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         all[index].settle(Monotonic.now_ns());
         Ok(PortPhases {
             port: port.to_owned(),
             oper: self.schedule(index, &all[index].oper),
-            admin: all[index].admin.as_ref().map(|admin| self.schedule(index, admin)),
+            admin: all[index]
+                .admin
+                .as_ref()
+                .map(|admin| self.schedule(index, admin)),
         })
     }
 
     fn set_phases(&self, port: &str, request: SetPhases) -> Result<PhasesSet, ControlError> {
         let index = self.port(port)?;
         let at = format!("port.{port}.cycle");
-        let refused = |what: String| ControlError::Refused { at: at.clone(), what };
+        let refused = |what: String| ControlError::Refused {
+            at: at.clone(),
+            what,
+        };
         let mut phases = Vec::with_capacity(request.phases.len());
         for phase in &request.phases {
             let owner = match phase.pi.as_str() {
@@ -214,7 +265,10 @@ impl Control for Operator {
                     Some(u8::try_from(slot).map_err(|error| refused(error.to_string()))?)
                 }
             };
-            phases.push(PhaseConfig { owner, duration_ns: phase.duration_ns });
+            phases.push(PhaseConfig {
+                owner,
+                duration_ns: phase.duration_ns,
+            });
         }
         let cycle = assemble::cycle(&self.config.ports[index], &phases)
             .map_err(|error| refused(strip_place(&error.to_string(), &at)))?;
@@ -227,20 +281,36 @@ impl Control for Operator {
             }
         };
         // Held over the hand-over, so that what is shown is what was installed last.
-        let mut all = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .schedules
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let installed = self
             .worker
-            .ask(|reply| Command::Install { port: index, cycle: Box::new(cycle), base_ns, reply })
+            .ask(|reply| Command::Install {
+                port: index,
+                cycle: Box::new(cycle),
+                base_ns,
+                reply,
+            })
             .map_err(worker_gone)?;
-        let from_ns = installed.from_ns.map_err(|error| refused(error.to_string()))?;
+        let from_ns = installed
+            .from_ns
+            .map_err(|error| refused(error.to_string()))?;
         all[index].settle(Monotonic.now_ns());
-        all[index].admin = Some(Installed { phases, from_ns });
-        Ok(PhasesSet { takes_effect_tai_ns: to_tai_ns(from_ns) })
+        let admin = all[index].admin.insert(Installed::new(phases, from_ns));
+        Ok(PhasesSet {
+            takes_effect_tai_ns: admin.from_tai_ns,
+        })
     }
 
     fn guests(&self) -> Result<Vec<GuestStatus>, ControlError> {
         let views = self.guests.views();
-        Ok(views.iter().enumerate().map(|(slot, view)| self.guest_status(slot, view)).collect())
+        Ok(views
+            .iter()
+            .enumerate()
+            .map(|(slot, view)| self.guest_status(slot, view))
+            .collect())
     }
 
     fn guest_action(&self, name: &str, action: GuestAction) -> Result<GuestStatus, ControlError> {
@@ -266,14 +336,19 @@ impl Control for Operator {
     fn capture(&self, at: &CapturePoint) -> Result<Receiver<Vec<u8>>, ControlError> {
         let point = match at {
             CapturePoint::Port(port) => TapPoint::Port(self.port(port)?),
-            CapturePoint::Vif { guest, port } => {
-                TapPoint::Vif { slot: self.slot("guest", guest)?, port: self.port(port)? }
-            }
+            CapturePoint::Vif { guest, port } => TapPoint::Vif {
+                slot: self.slot("guest", guest)?,
+                port: self.port(port)?,
+            },
         };
         let (tap, reader) = capture::channel(&at.to_string(), LinkType::Ethernet, SNAP_OCTETS);
         let before = self
             .worker
-            .ask(|reply| Command::Tap { at: point, tap: Box::new(tap), reply })
+            .ask(|reply| Command::Tap {
+                at: point,
+                tap: Box::new(tap),
+                reply,
+            })
             .map_err(worker_gone)?;
         // The newest reader has the point; an older one sees its stream end.
         drop(before);
@@ -318,7 +393,12 @@ fn pump(mut reader: CaptureReader, pieces: &SyncSender<Vec<u8>>) {
 }
 
 fn pi_status(copy: &PiSnapshot) -> PiStatus {
-    let PiSnapshot { counters: counted, queued, gate, gate_error } = copy;
+    let PiSnapshot {
+        counters: counted,
+        queued,
+        gate,
+        gate_error,
+    } = copy;
     PiStatus {
         classified: counted.classified,
         to_guest: counted.to_guest,
@@ -362,10 +442,16 @@ fn quantiles(errors: &GateError) -> Quantiles {
 }
 
 fn worker_gone(error: WorkerGone) -> ControlError {
-    ControlError::Failed { at: "worker".to_owned(), what: error.to_string() }
+    ControlError::Failed {
+        at: "worker".to_owned(),
+        what: error.to_string(),
+    }
 }
 
 /// The place is said once, by the error that carries it.
 fn strip_place(message: &str, place: &str) -> String {
-    message.strip_prefix(place).map_or(message, |rest| rest.trim_start_matches([':', ' '])).to_owned()
+    message
+        .strip_prefix(place)
+        .map_or(message, |rest| rest.trim_start_matches([':', ' ']))
+        .to_owned()
 }

@@ -17,11 +17,15 @@ const ROUNDS_ON_SHARED_CORE: u32 = 1;
 /// The first line: what the guest is to be.
 #[must_use]
 pub fn config_line(node: &NodeConfig, pi: &PiConfig) -> String {
-    let vifs = node.ports.iter().enumerate().map(|(index, port)| VifConfig {
-        name: port.name.clone(),
-        mac: mac_text(vif_mac(pi.code.get(), index)),
-        mtu: port.mtu,
-    });
+    let vifs = node
+        .ports
+        .iter()
+        .enumerate()
+        .map(|(index, port)| VifConfig {
+            name: port.name.clone(),
+            mac: mac_text(vif_mac(pi.code.get(), index)),
+            mtu: port.mtu,
+        });
     line(&ToGuest::Config(Config {
         function: pi.function().to_owned(),
         vifs: vifs.collect(),

@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use pinode_guest_patch::Patch;
+use pinode_guest_runtime::Function;
+use pinode_guest_runtime::hosted::{Hosted, HostedConfig, HostedEvent, HostedPair, HostedVif};
 use pinode_vmm::{
-    BootProtocol, FaultReport, Kernel, KvmHost, Machine, MachineConfig, MachineEvent, NetConfig,
-    QueuePair,
+    BootProtocol, Kernel, KvmHost, Machine, MachineConfig, MachineEvent, NetConfig, QueuePair,
 };
 use thiserror::Error;
 
@@ -20,11 +22,14 @@ pub enum GuestEvent {
     /// It has set up the vif of this port.
     VifUp { port: usize, vif: Box<Vif> },
     /// It has reset the vif of this port; the reset completes when `released` is dropped.
-    VifDown { port: usize, released: Box<dyn Send> },
+    VifDown {
+        port: usize,
+        released: Box<dyn Send>,
+    },
     /// A line on the control channel.
     Line(String),
-    /// It faulted.
-    Fault(Box<FaultReport>),
+    /// It faulted: a report to read.
+    Fault(String),
     /// It ended by itself.
     Ended(String),
 }
@@ -38,8 +43,13 @@ pub enum LaunchError {
     /// The machine could not be made.
     #[error(transparent)]
     Machine(#[from] pinode_vmm::MachineError),
+    /// The thread could not be made.
+    #[error(transparent)]
+    Hosted(#[from] pinode_guest_runtime::hosted::HostedError),
     /// A built-in image is not among the functions that run as a thread.
-    #[error("{0} cannot run with isolation = \"thread\": only built-in guests can; allowed: builtin:patch")]
+    #[error(
+        "{0} cannot run with isolation = \"thread\": only built-in guests can; allowed: builtin:patch"
+    )]
     NotBuiltIn(String),
     /// The configuration was read with `isolation = "thread"`, so there is no KVM.
     #[error("isolation = \"kvm\" needs /dev/kvm, which this node has not opened")]
@@ -50,6 +60,8 @@ pub enum LaunchError {
 pub enum Engine {
     /// A virtual machine.
     Vm(Machine),
+    /// A host thread.
+    Thread(Hosted),
 }
 
 impl Engine {
@@ -72,7 +84,7 @@ impl Engine {
                     Arc::new(move |event| forward_machine(event, &events));
                 Ok(Self::Vm(Machine::boot(host, config, forward)?))
             }
-            Isolation::Thread => Err(LaunchError::NotBuiltIn(String::new())),
+            Isolation::Thread => launch_thread(node, pi, events),
         }
     }
 
@@ -81,6 +93,7 @@ impl Engine {
         // A guest that does not read its control channel is found out by its missing answers.
         match self {
             Self::Vm(machine) => drop(machine.control().send_line(line)),
+            Self::Thread(hosted) => hosted.send_line(line),
         }
     }
 
@@ -89,6 +102,7 @@ impl Engine {
     pub fn console_since(&self, offset: u64) -> (Vec<u8>, u64) {
         match self {
             Self::Vm(machine) => machine.console().since(offset),
+            Self::Thread(hosted) => hosted.console_since(offset),
         }
     }
 
@@ -96,6 +110,7 @@ impl Engine {
     pub fn stop(self) {
         match self {
             Self::Vm(machine) => machine.stop(),
+            Self::Thread(hosted) => hosted.stop(),
         }
     }
 }
@@ -107,16 +122,26 @@ fn machine_config(node: &NodeConfig, pi: &PiConfig) -> Result<MachineConfig, Lau
                 .ok_or_else(|| LaunchError::NotBuiltIn(pi.guest.to_string()))?;
             (Kernel::Embedded(image), None, String::new())
         }
-        GuestImage::File { kernel, initrd, cmdline } => {
-            (Kernel::File(kernel.clone()), initrd.clone(), cmdline.clone())
-        }
+        GuestImage::File {
+            kernel,
+            initrd,
+            cmdline,
+        } => (
+            Kernel::File(kernel.clone()),
+            initrd.clone(),
+            cmdline.clone(),
+        ),
     };
-    let nets = node.ports.iter().enumerate().map(|(index, port)| NetConfig {
-        mac: vif_mac(pi.code.get(), index),
-        mtu: port.mtu,
-        queue_pairs: node.workers,
-        queue_size: pi.queue,
-    });
+    let nets = node
+        .ports
+        .iter()
+        .enumerate()
+        .map(|(index, port)| NetConfig {
+            mac: vif_mac(pi.code.get(), index),
+            mtu: port.mtu,
+            queue_pairs: node.workers,
+            queue_size: pi.queue,
+        });
     Ok(MachineConfig {
         name: pi.name.clone(),
         memory: pi.memory,
@@ -135,16 +160,80 @@ fn forward_machine(event: MachineEvent, events: &Events) {
         MachineEvent::NetUp { net, pairs } => {
             // One worker, so one pair; a guest that set up more of them uses the first.
             if let Some(pair) = pairs.into_iter().next() {
-                let QueuePair { receive, transmit, interrupt, memory, .. } = pair;
-                let vif = Vif::new(receive, transmit, Box::new(move || interrupt.raise()), memory);
-                events(GuestEvent::VifUp { port: net, vif: Box::new(vif) });
+                let QueuePair {
+                    receive,
+                    transmit,
+                    interrupt,
+                    memory,
+                    ..
+                } = pair;
+                let vif = Vif::new(
+                    receive,
+                    transmit,
+                    Box::new(move || interrupt.raise()),
+                    memory,
+                );
+                events(GuestEvent::VifUp {
+                    port: net,
+                    vif: Box::new(vif),
+                });
             }
         }
         MachineEvent::NetDown { net, released } => {
-            events(GuestEvent::VifDown { port: net, released: Box::new(released) });
+            events(GuestEvent::VifDown {
+                port: net,
+                released: Box::new(released),
+            });
         }
         MachineEvent::Control(line) => events(GuestEvent::Line(line)),
-        MachineEvent::Fault(report) => events(GuestEvent::Fault(report)),
+        MachineEvent::Fault(report) => events(GuestEvent::Fault(report.to_string())),
         MachineEvent::Stopped(reason) => events(GuestEvent::Ended(format!("{reason:?}"))),
+    }
+}
+
+fn launch_thread(node: &NodeConfig, pi: &PiConfig, events: Events) -> Result<Engine, LaunchError> {
+    let function = function(&pi.guest)?;
+    let vif = HostedVif {
+        queue_size: pi.queue,
+        queue_pairs: node.workers,
+    };
+    let config = HostedConfig {
+        name: pi.name.clone(),
+        memory: pi.memory,
+        vifs: vec![vif; node.ports.len()],
+        cpus: node.cpus.guests.clone(),
+    };
+    let forward = Arc::new(move |event| forward_hosted(event, &events));
+    Ok(Engine::Thread(Hosted::start(config, function, forward)?))
+}
+
+/// The built-in functions as this process can run them.
+fn function(guest: &GuestImage) -> Result<Box<dyn Function + Send>, LaunchError> {
+    match guest {
+        GuestImage::Builtin(name) if name == "patch" => Ok(Box::new(Patch)),
+        other => Err(LaunchError::NotBuiltIn(other.to_string())),
+    }
+}
+
+fn forward_hosted(event: HostedEvent, events: &Events) {
+    match event {
+        HostedEvent::NetUp { net, pairs } => {
+            if let Some(pair) = pairs.into_iter().next() {
+                let HostedPair {
+                    receive,
+                    transmit,
+                    wake,
+                    memory,
+                } = pair;
+                let vif = Vif::new(receive, transmit, Box::new(move || wake()), memory);
+                events(GuestEvent::VifUp {
+                    port: net,
+                    vif: Box::new(vif),
+                });
+            }
+        }
+        HostedEvent::Control(line) => events(GuestEvent::Line(line)),
+        HostedEvent::Fault(what) => events(GuestEvent::Fault(what)),
+        HostedEvent::Stopped => events(GuestEvent::Ended("stopped".to_owned())),
     }
 }

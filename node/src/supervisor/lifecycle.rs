@@ -254,7 +254,10 @@ mod tests {
     #[test]
     fn boots_runs_and_stops() {
         let mut l = running();
-        assert_eq!((l.state(), l.boot_us(), l.restarts()), (State::Running, 3000, 0));
+        assert_eq!(
+            (l.state(), l.boot_us(), l.restarts()),
+            (State::Running, 3000, 0)
+        );
         assert_eq!(l.start(4 * MS), Act::Nothing);
         assert_eq!(l.stop(), Act::TakeDown);
         assert_eq!(l.stop(), Act::Nothing);

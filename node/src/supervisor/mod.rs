@@ -4,7 +4,7 @@
 //! lifecycle   when a guest is launched, taken down, held in quarantine (pure)
 //! engine      what runs it: a virtual machine or a host thread
 //! agent       what is said on the control channel
-//! supervisor  the thread that joins them
+//! watch       the thread that joins them
 //! ```
 //!
 //! Never on the frame path: a guest's rings go to the worker when the guest has set them up, and
@@ -13,9 +13,7 @@
 mod agent;
 mod engine;
 pub mod lifecycle;
-mod supervisor;
-#[cfg(test)]
-mod supervisor_tests;
+mod watch;
 
-pub use engine::{Engine, LaunchError};
-pub use supervisor::{Action, GuestView, Supervisor, SupervisorHandle};
+pub use engine::LaunchError;
+pub use watch::{Action, GuestView, Supervisor, SupervisorHandle};

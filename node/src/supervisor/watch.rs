@@ -63,11 +63,27 @@ impl GuestView {
 }
 
 enum Message {
-    Guest { slot: usize, generation: u64, event: GuestEvent },
-    Launched { slot: usize, generation: u64, engine: Result<Engine, LaunchError> },
+    Guest {
+        slot: usize,
+        generation: u64,
+        event: GuestEvent,
+    },
+    Launched {
+        slot: usize,
+        generation: u64,
+        engine: Result<Engine, LaunchError>,
+    },
     Worker(WorkerEvent),
-    Wish { slot: usize, action: Action, done: SyncSender<()> },
-    Console { slot: usize, offset: u64, reply: SyncSender<LastConsole> },
+    Wish {
+        slot: usize,
+        action: Action,
+        done: SyncSender<()>,
+    },
+    Console {
+        slot: usize,
+        offset: u64,
+        reply: SyncSender<LastConsole>,
+    },
     End,
 }
 
@@ -82,14 +98,21 @@ impl SupervisorHandle {
     /// What the guests are doing, by slot.
     #[must_use]
     pub fn views(&self) -> Vec<GuestView> {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.views
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Asks for `action` and waits until it is under way: a stopped guest is off the node and
     /// ended, a started one is being launched.
     pub fn act(&self, slot: usize, action: Action) {
         let (done, wait) = sync_channel(1);
-        if self.messages.send(Message::Wish { slot, action, done }).is_ok() {
+        if self
+            .messages
+            .send(Message::Wish { slot, action, done })
+            .is_ok()
+        {
             // The supervisor drops the sender if it ends; either way there is nothing to wait for.
             let _ = wait.recv();
         }
@@ -100,7 +123,11 @@ impl SupervisorHandle {
     #[must_use]
     pub fn console_since(&self, slot: usize, offset: u64) -> (Vec<u8>, u64) {
         let (reply, answer) = sync_channel(1);
-        match self.messages.send(Message::Console { slot, offset, reply }) {
+        match self.messages.send(Message::Console {
+            slot,
+            offset,
+            reply,
+        }) {
             Ok(()) => answer.recv().unwrap_or_default(),
             Err(_) => (Vec::new(), offset),
         }
@@ -251,15 +278,32 @@ impl Run {
 
     fn hear(&mut self, message: Message) {
         match message {
-            Message::Guest { slot, generation, event } => {
-                if self.guests.get(slot).is_some_and(|g| g.life.generation() == generation) {
+            Message::Guest {
+                slot,
+                generation,
+                event,
+            } => {
+                if self
+                    .guests
+                    .get(slot)
+                    .is_some_and(|g| g.life.generation() == generation)
+                {
                     self.hear_guest(slot, event);
                 }
             }
-            Message::Launched { slot, generation, engine } => {
+            Message::Launched {
+                slot,
+                generation,
+                engine,
+            } => {
                 self.launched(slot, generation, engine);
             }
-            Message::Worker(WorkerEvent::RingBroken { slot, port, error, vifs }) => {
+            Message::Worker(WorkerEvent::RingBroken {
+                slot,
+                port,
+                error,
+                vifs,
+            }) => {
                 drop(vifs);
                 let port = self.config.ports.get(port).map_or("?", |p| p.name.as_str());
                 self.fail(slot, format!("broke the rings of its vif {port}: {error}"));
@@ -269,7 +313,11 @@ impl Run {
                 self.show();
                 let _ = done.send(());
             }
-            Message::Console { slot, offset, reply } => {
+            Message::Console {
+                slot,
+                offset,
+                reply,
+            } => {
                 let _ = reply.send(self.console_since(slot, offset));
             }
             Message::End => {}
@@ -278,7 +326,9 @@ impl Run {
 
     fn wish(&mut self, slot: usize, action: Action) {
         let now_ns = self.clock.now_ns();
-        let Some(guest) = self.guests.get_mut(slot) else { return };
+        let Some(guest) = self.guests.get_mut(slot) else {
+            return;
+        };
         let act = match action {
             Action::Start => guest.life.start(now_ns),
             Action::Stop => guest.life.stop(),
@@ -291,23 +341,35 @@ impl Run {
         match event {
             GuestEvent::VifUp { port, vif } => self.vif_up(slot, port, vif),
             GuestEvent::VifDown { port, released } => {
-                let ask = |reply| Command::Detach { slot, port: Some(port), reply };
+                let ask = |reply| Command::Detach {
+                    slot,
+                    port: Some(port),
+                    reply,
+                };
                 // A worker that is gone holds no rings either.
                 drop(self.worker.ask(ask));
                 self.guests[slot].vifs_up = self.guests[slot].vifs_up.saturating_sub(1);
                 drop(released);
             }
             GuestEvent::Line(line) => self.hear_line(slot, &line),
-            GuestEvent::Fault(report) => self.fail(slot, report.to_string()),
+            GuestEvent::Fault(report) => self.fail(slot, report),
             GuestEvent::Ended(why) => self.fail(slot, format!("ended by itself: {why}")),
         }
     }
 
     fn vif_up(&mut self, slot: usize, port: usize, vif: Box<crate::dataplane::vif::Vif>) {
-        if !matches!(self.guests[slot].life.state(), State::Booting | State::Running) {
+        if !matches!(
+            self.guests[slot].life.state(),
+            State::Booting | State::Running
+        ) {
             return;
         }
-        drop(self.worker.ask(|reply| Command::Attach { slot, port, vif, reply }));
+        drop(self.worker.ask(|reply| Command::Attach {
+            slot,
+            port,
+            vif,
+            reply,
+        }));
         let guest = &mut self.guests[slot];
         guest.vifs_up += 1;
         // A guest without our agent (a stock Linux, say) forwards once its interfaces are up.
@@ -331,7 +393,10 @@ impl Run {
                 let text: String = text.chars().take(1024).collect();
                 self.fail(slot, format!("reports: {text}"));
             }
-            Err(error) => self.fail(slot, format!("speaks nonsense on its control channel: {error}")),
+            Err(error) => self.fail(
+                slot,
+                format!("speaks nonsense on its control channel: {error}"),
+            ),
         }
     }
 
@@ -394,7 +459,13 @@ impl Run {
         let (config, kvm) = (Arc::clone(&self.config), self.kvm.clone());
         let events: Events = {
             let messages = messages.clone();
-            Arc::new(move |event| drop(messages.send(Message::Guest { slot, generation, event })))
+            Arc::new(move |event| {
+                drop(messages.send(Message::Guest {
+                    slot,
+                    generation,
+                    event,
+                }))
+            })
         };
         let launch = move || {
             let pi = &config.pis[slot];
@@ -402,11 +473,17 @@ impl Run {
             if let Ok(engine) = &engine {
                 engine.send_line(&agent::config_line(&config, pi));
             }
-            drop(messages.send(Message::Launched { slot, generation, engine }));
+            drop(messages.send(Message::Launched {
+                slot,
+                generation,
+                engine,
+            }));
         };
         let name = format!("launch-{}", self.config.pis[slot].name);
-        let spawned =
-            std::thread::Builder::new().name(name).stack_size(512 * 1024).spawn(launch);
+        let spawned = std::thread::Builder::new()
+            .name(name)
+            .stack_size(512 * 1024)
+            .spawn(launch);
         if let Err(error) = spawned {
             self.fail(slot, format!("no thread to launch it: {error}"));
         }
@@ -414,7 +491,11 @@ impl Run {
 
     /// The worker lets go first, so that nothing is delivered into a machine that ends.
     fn take_down(&mut self, slot: usize) {
-        let let_go = self.worker.ask(|reply| Command::Detach { slot, port: None, reply });
+        let let_go = self.worker.ask(|reply| Command::Detach {
+            slot,
+            port: None,
+            reply,
+        });
         let guest = &mut self.guests[slot];
         if let Some(engine) = guest.engine.take() {
             guest.last_console = engine.console_since(0);
@@ -424,7 +505,9 @@ impl Run {
     }
 
     fn console_since(&self, slot: usize, offset: u64) -> LastConsole {
-        let Some(guest) = self.guests.get(slot) else { return LastConsole::default() };
+        let Some(guest) = self.guests.get(slot) else {
+            return LastConsole::default();
+        };
         match &guest.engine {
             Some(engine) => engine.console_since(offset),
             None => {
@@ -437,13 +520,19 @@ impl Run {
     }
 
     fn show(&self) {
-        let mut views = self.handle.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut views = self
+            .handle
+            .views
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for (view, guest) in views.iter_mut().zip(&self.guests) {
             view.state = guest.life.state();
             view.restarts = guest.life.restarts();
             view.boot_us = guest.life.boot_us();
             view.cannot_launch = guest.cannot_launch;
-            if view.failures.len() != guest.failures.len() || view.failures.back() != guest.failures.back() {
+            if view.failures.len() != guest.failures.len()
+                || view.failures.back() != guest.failures.back()
+            {
                 view.failures.clone_from(&guest.failures);
             }
         }

@@ -1,0 +1,285 @@
+//! The `pinode` binary as a script sees it: output, messages, exit codes.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder of its own, with the configuration `node.toml` in it.
+struct Dir(TempDir);
+
+const NODE: &str = r#"[node]
+name = "n1"
+[[port]]
+name = "west"
+backend = "memory:cable"
+mode = "trunk"
+capacity = "1Gbps"
+[port.cycle]
+phases = [{ pi = "can", for = "100us" }, { pi = "none", for = "200us" }]
+[pi.can]
+code = 2
+guest = "builtin:patch"
+"#;
+
+impl Dir {
+    fn new(config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("node.toml"), config).unwrap();
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn pinode(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_pinode"))
+            .args(args)
+            .current_dir(self.0.path())
+            .env_remove("PINODE_SOCKET")
+            .env_remove("PINODE_LOG")
+            .output()
+            .unwrap()
+    }
+}
+
+/// Exit code, stdout, stderr.
+fn said(output: &Output) -> (Option<i32>, &str, &str) {
+    let text = |octets| std::str::from_utf8(octets).unwrap();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn alone_it_prints_short_help() {
+    let output = Dir::new(NODE).pinode(&[]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, err), (Some(0), ""));
+    for command in [
+        "demo", "run", "check", "status", "phases", "guest", "capture",
+    ] {
+        assert!(
+            out.contains(&format!("\n  {command} ")),
+            "{command} is not in {out}"
+        );
+    }
+    assert!(out.lines().count() < 30, "{out}");
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let dir = Dir::new(NODE);
+    for command in [
+        "demo",
+        "run",
+        "check",
+        "status",
+        "phases",
+        "phases show",
+        "phases set",
+        "guest",
+        "guest list",
+        "guest start",
+        "guest stop",
+        "guest restart",
+        "guest console",
+        "capture",
+    ] {
+        let mut args: Vec<&str> = command.split(' ').collect();
+        args.push("--help");
+        let output = dir.pinode(&args);
+        let (code, out, _) = said(&output);
+        assert_eq!(code, Some(0), "{command}");
+        assert!(
+            out.contains(&format!("Example:\n  pinode {command}"))
+                || out.contains(&format!("  pinode {command} ")),
+            "{command}: {out}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_usage() {
+    let dir = Dir::new(NODE);
+    for (args, part) in [
+        (&["dance"][..], "unrecognized subcommand 'dance'"),
+        (&["check"], "--config <FILE>"),
+        (
+            &["check", "-c", "node.toml", "--yaml"],
+            "unexpected argument '--yaml'",
+        ),
+        (&["phases", "set", "west"], "<PI=DURATION>"),
+        (
+            &["phases", "set", "west", "can"],
+            "allowed: PI=DURATION, such as can=80us",
+        ),
+        (&["phases", "set", "west", "can=80"], "ns, us, ms or s"),
+        (
+            &["phases", "set", "west", "can=80us", "--base-time", "soon"],
+            "CLOCK_TAI",
+        ),
+        (&["phases", "show", "a/b"], "there is no port \"a/b\""),
+        (&["guest", "stop", ""], "there is no guest \"\""),
+        (&["capture", "a/b/c"], "allowed: PORT or GUEST/PORT"),
+        (&["capture", "west", "--seconds=-1"], "--seconds"),
+        (
+            &["demo", "--isolation", "xen"],
+            "possible values: kvm, thread",
+        ),
+    ] {
+        let mut args = args.to_vec();
+        if matches!(args[0], "phases" | "guest") && args.len() == 3 {
+            args.extend(["--socket", "nowhere.sock"]);
+        }
+        let output = dir.pinode(&args);
+        let (code, out, err) = said(&output);
+        assert_eq!((code, out), (Some(2), ""), "{args:?}: {err}");
+        assert!(err.contains(part), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn a_right_configuration_is_checked() {
+    let dir = Dir::new(NODE);
+    let output = dir.pinode(&["check", "-c", "node.toml"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, err), (Some(0), ""));
+    assert!(
+        out.starts_with("port west: capacity 1Gbps, cycle 300us, guard 0ns\n"),
+        "{out}"
+    );
+    let row = out
+        .lines()
+        .find(|line| line.trim_start().starts_with("79 "))
+        .unwrap();
+    let row: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(row, ["79", "126", "265.4", "420.0", "200.8", "67.2"]);
+    assert!(out.ends_with("node.toml: ok\n"), "{out}");
+
+    let output = dir.pinode(&["check", "-c", "node.toml", "--json"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, err), (Some(0), ""));
+    let document: Value = serde_json::from_str(out).unwrap();
+    assert_eq!(document["ok"], true);
+    assert_eq!(
+        document["ports"][0]["pi"]["can"]["sizes"][0]["ceiling_bps"],
+        265_440_000.0
+    );
+}
+
+#[test]
+fn a_wrong_configuration_names_file_line_and_key() {
+    let wrong = NODE
+        .replace("\"trunk\"", "\"trunkk\"")
+        .replace("code = 2", "code = 9");
+    let dir = Dir::new(&wrong);
+    let expected = "node.toml:6: port.west.mode: \"trunkk\" is not allowed; allowed: \"trunk\", \
+                    \"access\"\nnode.toml:11: pi.can.code: 9 is not allowed; allowed: 1 to 7\n";
+    for command in ["check", "run"] {
+        let output = dir.pinode(&[command, "-c", "node.toml"]);
+        assert_eq!(said(&output), (Some(2), "", expected), "{command}");
+    }
+    let output = dir.pinode(&["check", "-c", "node.toml", "--json"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, err), (Some(2), ""));
+    let document: Value = serde_json::from_str(out).unwrap();
+    assert_eq!(document["ok"], false);
+    assert_eq!(document["ports"], serde_json::json!([]));
+    assert_eq!(
+        document["problems"],
+        serde_json::json!([
+            { "line": 6, "where": "port.west.mode",
+              "what": "\"trunkk\" is not allowed; allowed: \"trunk\", \"access\"" },
+            { "line": 11, "where": "pi.can.code", "what": "9 is not allowed; allowed: 1 to 7" },
+        ])
+    );
+}
+
+#[test]
+fn a_schedule_that_cannot_hold_is_refused() {
+    let dir = Dir::new(&NODE.replace("for = \"100us\"", "for = \"10us\""));
+    let output = dir.pinode(&["check", "-c", "node.toml", "--json"]);
+    let (code, out, _) = said(&output);
+    assert_eq!(code, Some(2));
+    let document: Value = serde_json::from_str(out).unwrap();
+    assert_eq!(document["problems"][0]["where"], "port.west.cycle");
+    let what = document["problems"][0]["what"].as_str().unwrap();
+    assert!(what.contains("takes 12304 ns at 1Gbps"), "{what}");
+}
+
+#[test]
+fn a_configuration_that_is_not_there() {
+    for command in ["check", "run"] {
+        let output = Dir::new(NODE).pinode(&[command, "-c", "other.toml"]);
+        let missing = "other.toml: cannot be read: No such file or directory (os error 2)\n";
+        assert_eq!(said(&output), (Some(2), "", missing), "{command}");
+    }
+}
+
+#[test]
+fn without_a_node_the_commands_of_a_running_node_say_so() {
+    let dir = Dir::new(NODE);
+    drop(UnixListener::bind(dir.path("stale.sock")).unwrap());
+    for (socket, why) in [
+        ("nowhere.sock", "No such file or directory (os error 2)"),
+        ("stale.sock", "Connection refused (os error 111)"),
+    ] {
+        for command in [
+            &["status", "--json"][..],
+            &["phases", "show"],
+            &["phases", "set", "west", "can=80us"],
+            &["guest", "list"],
+            &["guest", "restart", "can"],
+            &["guest", "console", "can"],
+            &["capture", "west", "-w", "out.pcapng"],
+        ] {
+            let mut args = command.to_vec();
+            args.extend(["--socket", socket]);
+            let output = dir.pinode(&args);
+            let expected = format!(
+                "pinode: no node answers on {socket}: {why}; is it running (pinode run -c \
+                 node.toml), and may you open its socket?\n"
+            );
+            assert_eq!(said(&output), (Some(1), "", &*expected), "{args:?}");
+        }
+    }
+    assert!(
+        !dir.path("out.pcapng").exists(),
+        "a capture that was refused leaves no file"
+    );
+}
+
+#[test]
+fn a_socket_in_use_is_not_taken() {
+    let dir = Dir::new(&NODE.replace("name = \"n1\"", "name = \"n1\"\nisolation = \"thread\""));
+    let _live = UnixListener::bind(dir.path("n1.sock")).unwrap();
+    let output = dir.pinode(&["run", "-c", "node.toml", "--socket", "n1.sock"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, out), (Some(1), ""), "{err}");
+    assert_eq!(
+        err,
+        "pinode: control socket n1.sock is in use by a running node; stop that node, or choose \
+         another socket with --socket or PINODE_SOCKET\n"
+    );
+}
+
+#[test]
+fn a_log_level_that_is_none_is_usage() {
+    let dir = Dir::new(NODE);
+    let output = Command::new(env!("CARGO_BIN_EXE_pinode"))
+        .args(["run", "-c", "node.toml"])
+        .current_dir(dir.0.path())
+        .env("PINODE_LOG", "loud")
+        .output()
+        .unwrap();
+    let message = "pinode: PINODE_LOG: \"loud\" is not allowed; allowed: off, error, warn, info, \
+                   debug, trace\n";
+    assert_eq!(said(&output), (Some(2), "", message));
+}
