@@ -1,2 +1,7 @@
 //! The `pinode` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pinode_node::cli::main()
+}

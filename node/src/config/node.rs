@@ -29,6 +29,21 @@ pub struct NodeConfig {
     pub pis: Vec<PiConfig>,
 }
 
+impl NodeConfig {
+    /// Whether vCPUs have to share cores: then the worker hands them the baton, else it wakes each
+    /// at once.
+    #[must_use]
+    pub fn guests_share_cores(&self) -> bool {
+        let vcpus: usize = self.pis.iter().map(|pi| usize::from(pi.vcpus)).sum();
+        let cores = match self.cpus.guests.len() {
+            0 => std::thread::available_parallelism()
+                .map_or(1, |all| all.get().saturating_sub(usize::from(self.workers))),
+            pinned => pinned,
+        };
+        vcpus > cores
+    }
+}
+
 /// How guest functions run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

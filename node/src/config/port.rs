@@ -7,7 +7,7 @@ use pinode_scheduler::{LinkRate, MAX_CYCLE_NS, MAX_PHASES};
 
 use super::node::{PhaseConfig, PortConfig, PortMode};
 use super::pi::NOBODY;
-use super::reader::{Item, Section, not_among};
+use super::reader::{Item, Section};
 use super::unit::{BitRate, Nanoseconds};
 use super::{PiKey, read_ethertype};
 
@@ -182,9 +182,15 @@ impl PortReader<'_> {
         let name = item.str()?;
         let slot = self.pis.iter().position(|pi| pi.name == name);
         if slot.is_none() {
-            item.problem(not_among(name, self.pis.iter().map(|pi| pi.name.as_str())));
+            item.problem(self.no_pi(name, &[]));
         }
         u8::try_from(slot?).ok()
+    }
+
+    fn no_pi(&self, name: &str, more: &[&str]) -> String {
+        let names = self.pis.iter().map(|pi| pi.name.as_str());
+        let allowed: Vec<&str> = names.chain(more.iter().copied()).collect();
+        format!("there is no PI {name:?}; allowed: {}", allowed.join(", "))
     }
 
     fn cycle(&self, mut section: Section<'_, '_>) -> Option<(u64, Vec<PhaseConfig>)> {
@@ -231,8 +237,7 @@ impl PortReader<'_> {
                 let name = item.str()?;
                 let slot = self.pis.iter().position(|pi| pi.name == name);
                 if slot.is_none() {
-                    let names = self.pis.iter().map(|pi| pi.name.as_str());
-                    item.problem(not_among(name, names.chain([NOBODY])));
+                    item.problem(self.no_pi(name, &[NOBODY]));
                 }
                 Some(Some(u8::try_from(slot?).ok()?))
             });

@@ -243,7 +243,7 @@ impl<'t, 'r> Item<'t, 'r> {
 }
 
 /// What is said of a word that is not one of `allowed`.
-pub(super) fn not_among<'a>(text: &str, allowed: impl Iterator<Item = &'a str>) -> String {
+fn not_among<'a>(text: &str, allowed: impl Iterator<Item = &'a str>) -> String {
     let allowed: Vec<String> = allowed.map(|word| format!("{word:?}")).collect();
     format!("{text:?} is not allowed; allowed: {}", allowed.join(", "))
 }

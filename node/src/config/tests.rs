@@ -261,8 +261,7 @@ memory = "4MiB"
             "node.toml:10: port.west.colour: unknown key; allowed: name, backend, mode, pi, vn, \
              ethertype, capacity, mtu, cycle",
             "node.toml:12: port.west.cycle.guard: is of type integer; allowed: a string",
-            "node.toml:13: port.west.cycle.phases[0].pi: \"cam\" is not allowed; allowed: \"can\", \
-             \"none\"",
+            "node.toml:13: port.west.cycle.phases[0].pi: there is no PI \"cam\"; allowed: can, none",
             "node.toml:13: port.west.cycle.phases[1].for: is missing; needed: a duration, such as \
              \"100us\"",
             "node.toml:15: pi.can.code: 8 is not allowed; allowed: 1 to 7",
@@ -385,7 +384,7 @@ fn mistakes_in_a_port() {
         (
             "mode = \"trunk\"",
             "mode = \"access\"\npi = \"dss\"",
-            "7: port.west.pi: \"dss\" is not allowed; allowed: \"can\"",
+            "7: port.west.pi: there is no PI \"dss\"; allowed: can",
         ),
         (
             "mode = \"trunk\"",

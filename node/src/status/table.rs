@@ -120,11 +120,13 @@ pub fn guests_table(guests: &[GuestStatus]) -> String {
         .to_vec(),
     ];
     for guest in guests {
-        // A fault report has many lines; the first says what happened.
+        // A fault report has many lines; the first says what happened. It may hold a guest's own
+        // words, which must not drive the terminal.
         let fault = guest
             .last_fault
             .as_deref()
             .and_then(|text| text.lines().next());
+        let fault = fault.unwrap_or("").replace(char::is_control, "?");
         rows.push(vec![
             guest.pi.clone(),
             guest.state.as_str().to_owned(),
@@ -132,7 +134,7 @@ pub fn guests_table(guests: &[GuestStatus]) -> String {
             format!("{:.1} ms", micros(guest.boot_us)),
             format!("{} MiB", guest.memory_bytes >> 20),
             guest.image.clone(),
-            fault.unwrap_or("").to_owned(),
+            fault,
         ]);
     }
     columns(&rows)

@@ -1,0 +1,356 @@
+//! The counters for Prometheus, in the OpenMetrics text format.
+//!
+//! Names follow the Prometheus conventions: base units (seconds, bytes), `_total` on counters,
+//! causes and directions as labels. Each scrape encodes one [`Status`], so that what is conserved
+//! there is conserved here.
+
+use std::fmt::Error;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeGaugeValue, NoLabelSet, text::encode as encode_text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::status::{GuestState, GuestStatus, PiStatus, PortStatus, Status};
+
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The exposition of `status`.
+///
+/// # Errors
+///
+/// None in practice: writing to a string does not fail.
+pub(super) fn encode(status: Status) -> Result<String, Error> {
+    let mut registry = Registry::with_prefix("pinode");
+    registry.register_collector(Box::new(Scrape(status)));
+    let mut text = String::new();
+    encode_text(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Scrape(Status);
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut out = Exposition {
+            encoder: &mut encoder,
+        };
+        let status = &self.0;
+        out.node(status)?;
+        out.guests(&status.guests)?;
+        out.ports(&status.ports)?;
+        out.pis(&status.ports)
+    }
+}
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+struct Exposition<'a, 'e> {
+    encoder: &'a mut DescriptorEncoder<'e>,
+}
+
+impl Exposition<'_, '_> {
+    fn counter<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<Unit>,
+        samples: impl IntoIterator<Item = (Labels<'l>, f64)>,
+    ) -> Result<(), Error> {
+        let mut family =
+            self.encoder
+                .encode_descriptor(name, help, unit.as_ref(), MetricType::Counter)?;
+        for (labels, value) in samples {
+            family
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, _, f64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauge<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<Unit>,
+        samples: impl IntoIterator<Item = (Labels<'l>, impl EncodeGaugeValue)>,
+    ) -> Result<(), Error> {
+        let mut family =
+            self.encoder
+                .encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?;
+        for (labels, value) in samples {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, status: &Status) -> Result<(), Error> {
+        let labels: Labels<'_> = vec![
+            ("node", &status.node),
+            ("isolation", status.isolation.as_str()),
+            ("kvm", status.kvm.as_deref().unwrap_or("none")),
+        ];
+        self.encoder
+            .encode_descriptor("node", "The node", None, MetricType::Info)?
+            .encode_info(&labels)?;
+        let up = [(vec![("node", status.node.as_str())], status.uptime_s)];
+        self.gauge("uptime", "Since the node started", Some(Unit::Seconds), up)
+    }
+
+    fn guests(&mut self, guests: &[GuestStatus]) -> Result<(), Error> {
+        const STATES: [GuestState; 4] = [
+            GuestState::Starting,
+            GuestState::Running,
+            GuestState::Quarantined,
+            GuestState::Stopped,
+        ];
+        let one = |guest| Labels::from([("guest", guest)]);
+        let states = guests.iter().flat_map(|guest| {
+            STATES.map(|state| {
+                let labels = vec![("guest", guest.pi.as_str()), ("state", state.as_str())];
+                (labels, i64::from(guest.state == state))
+            })
+        });
+        self.gauge(
+            "guest_state",
+            "1 for the state that the guest is in",
+            None,
+            states,
+        )?;
+        let restarts = guests
+            .iter()
+            .map(|guest| (one(&guest.pi), float(guest.restarts)));
+        self.counter("guest_restarts", "Starts after the first", None, restarts)?;
+        let boot = guests
+            .iter()
+            .map(|guest| (one(&guest.pi), float(guest.boot_us) / 1e6));
+        let help = "From the last start to forwarding";
+        self.gauge("guest_boot", help, Some(Unit::Seconds), boot)?;
+        let memory = guests
+            .iter()
+            .map(|guest| (one(&guest.pi), float(guest.memory_bytes)));
+        self.gauge("guest_memory", "Guest memory", Some(Unit::Bytes), memory)
+    }
+
+    fn ports(&mut self, ports: &[PortStatus]) -> Result<(), Error> {
+        let each = |count: fn(&PortStatus) -> u64| {
+            ports
+                .iter()
+                .map(move |port| (vec![("port", port.name.as_str())], float(count(port))))
+        };
+        let bytes = || Some(Unit::Bytes);
+        self.counter(
+            "port_received_frames",
+            "Frames received",
+            None,
+            each(|p| p.rx_frames),
+        )?;
+        self.counter(
+            "port_received",
+            "Octets received, without FCS",
+            bytes(),
+            each(|p| p.rx_bytes),
+        )?;
+        self.counter(
+            "port_sent_frames",
+            "Frames sent",
+            None,
+            each(|p| p.tx_frames),
+        )?;
+        self.counter(
+            "port_sent",
+            "Octets sent, without FCS",
+            bytes(),
+            each(|p| p.tx_bytes),
+        )?;
+        let drops = ports.iter().flat_map(|port| {
+            let d = &port.drops;
+            [
+                ("bad_ethertype", d.bad_ethertype),
+                ("unknown_pi", d.unknown_pi),
+                ("unknown_vn", d.unknown_vn),
+                ("truncated", d.truncated),
+                ("oversize", d.oversize),
+            ]
+            .map(|(cause, count)| {
+                (
+                    vec![("port", port.name.as_str()), ("cause", cause)],
+                    float(count),
+                )
+            })
+        });
+        self.counter(
+            "port_dropped_frames",
+            "Received frames of no PI, by cause",
+            None,
+            drops,
+        )
+    }
+
+    fn pis(&mut self, ports: &[PortStatus]) -> Result<(), Error> {
+        type Lane<'s> = (Labels<'s>, &'s PiStatus);
+        let lanes: Vec<Lane<'_>> = ports
+            .iter()
+            .flat_map(|port| {
+                let name = port.name.as_str();
+                port.pi
+                    .iter()
+                    .map(move |(pi, status)| (vec![("port", name), ("pi", pi.as_str())], status))
+            })
+            .collect();
+        let each = |count: fn(&PiStatus) -> u64| {
+            lanes
+                .iter()
+                .map(move |lane| (lane.0.clone(), float(count(lane.1))))
+        };
+        let seconds =
+            |count: fn(&PiStatus) -> u64| each(count).map(|(labels, nanos)| (labels, nanos / 1e9));
+        let unit = || Some(Unit::Seconds);
+
+        self.counter(
+            "pi_classified_frames",
+            "Received frames of the PI",
+            None,
+            each(|p| p.classified),
+        )?;
+        self.counter(
+            "pi_delivered_frames",
+            "Frames that the guest was given",
+            None,
+            each(|p| p.to_guest),
+        )?;
+        self.counter(
+            "pi_taken_frames",
+            "Frames taken from the guest",
+            None,
+            each(|p| p.from_guest),
+        )?;
+        self.counter(
+            "pi_sent_frames",
+            "Frames that the port took",
+            None,
+            each(|p| p.sent),
+        )?;
+        self.counter(
+            "pi_sent",
+            "Their octets, without FCS",
+            Some(Unit::Bytes),
+            each(|p| p.sent_bytes),
+        )?;
+        self.gauge(
+            "pi_queued_frames",
+            "Frames waiting for the phase",
+            None,
+            each(|p| p.queued),
+        )?;
+        let drops = lanes.iter().flat_map(|(labels, pi)| drops(labels, pi));
+        let help = "Frames dropped to the guest (in) and from it (out), by cause";
+        self.counter("pi_dropped_frames", help, None, drops)?;
+        self.gauge(
+            "pi_phase",
+            "Phase time in a cycle",
+            unit(),
+            seconds(|p| p.phase_ns),
+        )?;
+        self.counter(
+            "pi_windows",
+            "Windows that have passed",
+            None,
+            each(|p| p.windows),
+        )?;
+        let help = "Frames that ended behind their window";
+        self.counter(
+            "pi_window_overruns",
+            help,
+            None,
+            each(|p| p.window_overruns),
+        )?;
+        let help = "Window time too short for the frame at the head";
+        self.counter("pi_guard_idle", help, unit(), seconds(|p| p.guard_idle_ns))?;
+        let help = "Window time with nothing to send";
+        self.counter("pi_empty_idle", help, unit(), seconds(|p| p.empty_idle_ns))?;
+        let errors = lanes.iter().flat_map(|(labels, pi)| {
+            let q = &pi.gate_error_ns;
+            [
+                ("0.5", q.p50),
+                ("0.99", q.p99),
+                ("0.999", q.p999),
+                ("1", q.max),
+            ]
+            .map(|(quantile, value)| (with(labels, &[("quantile", quantile)]), float(value) / 1e9))
+        });
+        let help = "How late the opening of the gate was acted on, by quantile";
+        self.gauge("pi_gate_error", help, unit(), errors)
+    }
+}
+
+fn drops<'s>(labels: &Labels<'s>, pi: &PiStatus) -> Vec<(Labels<'s>, f64)> {
+    let (rx, tx) = (&pi.drops, &pi.tx_drops);
+    [
+        ("in", "policed", rx.policed),
+        ("in", "guest_down", rx.guest_down),
+        ("in", "ring_full", rx.ring_full),
+        ("out", "spoofed", tx.spoofed),
+        ("out", "unknown_vn", tx.unknown_vn),
+        ("out", "oversize", tx.oversize),
+        ("out", "class_full", tx.class_full),
+        ("out", "port_error", tx.port_error),
+        ("out", "malformed", tx.malformed),
+        ("out", "guest_down", tx.guest_down),
+    ]
+    .map(|(way, cause, count)| {
+        (
+            with(labels, &[("direction", way), ("cause", cause)]),
+            float(count),
+        )
+    })
+    .to_vec()
+}
+
+fn with<'s>(labels: &Labels<'s>, more: &[(&'static str, &'static str)]) -> Labels<'s> {
+    let mut all = labels.clone();
+    all.extend_from_slice(more);
+    all
+}
+
+/// OpenMetrics values are floats.
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::sample;
+
+    #[test]
+    fn every_counter_has_its_line() {
+        let text = encode(sample::status()).unwrap();
+        for line in [
+            "pinode_node_info{node=\"n1\",isolation=\"kvm\",kvm=\"kvm_pvm\"} 1",
+            "pinode_uptime_seconds{node=\"n1\"} 1.5",
+            "pinode_guest_state{guest=\"can\",state=\"quarantined\"} 1",
+            "pinode_guest_state{guest=\"can\",state=\"running\"} 0",
+            "pinode_guest_restarts_total{guest=\"can\"} 2.0",
+            "pinode_guest_boot_seconds{guest=\"ipv6qos\"} 0.0009",
+            "pinode_guest_memory_bytes{guest=\"dss\"} 33554432.0",
+            "# TYPE pinode_port_received_frames counter",
+            "pinode_port_received_frames_total{port=\"west\"} 65.0",
+            "pinode_port_received_bytes_total{port=\"west\"} 6500.0",
+            "pinode_port_dropped_frames_total{port=\"east\",cause=\"truncated\"} 1.0",
+            "pinode_pi_classified_frames_total{port=\"west\",pi=\"can\"} 20.0",
+            "pinode_pi_queued_frames{port=\"west\",pi=\"can\"} 1.0",
+            "pinode_pi_dropped_frames_total{port=\"west\",pi=\"can\",direction=\"in\",cause=\"ring_full\"} 1.0",
+            "pinode_pi_dropped_frames_total{port=\"west\",pi=\"can\",direction=\"out\",cause=\"unknown_vn\"} 1.0",
+            "# UNIT pinode_pi_phase_seconds seconds",
+            "pinode_pi_phase_seconds{port=\"west\",pi=\"can\"} 0.0001",
+            "pinode_pi_gate_error_seconds{port=\"west\",pi=\"can\",quantile=\"0.99\"} 0.0000015",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

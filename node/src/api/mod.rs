@@ -1,0 +1,28 @@
+//! The control API: HTTP/1.1 and JSON over a Unix socket.
+//!
+//! ```text
+//! socket   the socket in the file system: in use, stale, mode 0600
+//! server   its thread and event loop; the only tokio of the node
+//! routes   what there is under /v1, and its OpenAPI document
+//! problem  errors: where and what
+//! stream   console and capture, which have no end of their own
+//! metrics  /metrics for Prometheus
+//! ```
+//!
+//! It asks the node by [`crate::control::Control`] and nothing else, and must never hold up the
+//! data plane: calls are made off the event loop, and a reader that does not read holds up itself.
+
+mod metrics;
+mod problem;
+mod routes;
+mod server;
+mod socket;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+pub use problem::Problem;
+pub use routes::openapi;
+pub use server::{ServeError, Server};
+pub use socket::{DEFAULT_DIRECTORY, Socket, SocketError, default_path};

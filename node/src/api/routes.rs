@@ -1,0 +1,287 @@
+//! What there is under `/v1`, and the document that describes it.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::{Problem, Refusal};
+use super::{metrics, stream};
+use crate::control::{
+    CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
+};
+use crate::status::{GuestStatus, PortPhases, Status};
+
+type Node = State<Arc<dyn Control>>;
+type Answer<T> = Result<Json<T>, Refusal>;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "pinode control API",
+    version = "1",
+    description = "The control API of a running node, on its Unix socket.",
+    license(name = "Apache-2.0 OR MIT"),
+    contact()
+))]
+struct Document;
+
+fn documented() -> OpenApiRouter<Arc<dyn Control>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(get_status))
+        .routes(routes!(get_phases, put_phases))
+        .routes(routes!(get_guests))
+        .routes(routes!(post_guest_action))
+        .routes(routes!(get_console))
+        .routes(routes!(get_capture))
+        .routes(routes!(get_metrics))
+}
+
+/// The OpenAPI document of the API, as JSON.
+#[must_use]
+pub fn openapi() -> String {
+    let (_, document) = documented().split_for_parts();
+    // The document is plain data: nothing in it that JSON cannot carry.
+    document.to_pretty_json().unwrap_or_default() + "\n"
+}
+
+pub(super) fn router(control: Arc<dyn Control>) -> Router {
+    let document: Bytes = openapi().into();
+    let (router, _) = documented().split_for_parts();
+    let get_document = move || async move { ([(header::CONTENT_TYPE, JSON)], document) };
+    router
+        .route("/v1/openapi.json", axum::routing::get(get_document))
+        .fallback(no_resource)
+        .method_not_allowed_fallback(no_method)
+        .with_state(control)
+}
+
+const JSON: &str = "application/json";
+
+async fn no_resource(uri: Uri) -> Refusal {
+    let what = "there is no such resource; all are listed in /v1/openapi.json";
+    Refusal::new(StatusCode::NOT_FOUND, uri.path(), what)
+}
+
+async fn no_method(method: Method, uri: Uri) -> Refusal {
+    let what = format!("{method} is not allowed; what is allowed is in /v1/openapi.json");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, uri.path(), what)
+}
+
+/// Asks the node off the event loop.
+async fn ask<T: Send + 'static>(
+    control: Arc<dyn Control>,
+    question: impl FnOnce(&dyn Control) -> Result<T, ControlError> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::task::spawn_blocking(move || question(&*control)).await {
+        Ok(answer) => Ok(answer?),
+        Err(error) => {
+            let what = format!("the call into the node failed: {error}");
+            Err(Refusal::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "node",
+                what,
+            ))
+        }
+    }
+}
+
+/// All counters at one instant
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    responses(
+        (status = 200, description = "The counters; their sums hold exactly", body = Status),
+        (status = 500, description = "The data plane does not answer", body = Problem),
+    )
+)]
+async fn get_status(State(control): Node) -> Answer<Status> {
+    ask(control, |node| node.status()).await.map(Json)
+}
+
+/// The schedule of a port
+#[utoipa::path(
+    get,
+    path = "/v1/ports/{port}/phases",
+    params(("port" = String, Path, description = "Name of the port")),
+    responses(
+        (status = 200, description = "The schedules", body = PortPhases),
+        (status = 404, description = "No such port", body = Problem),
+    )
+)]
+async fn get_phases(State(control): Node, Path(port): Path<String>) -> Answer<PortPhases> {
+    ask(control, move |node| node.phases(&port)).await.map(Json)
+}
+
+/// Installs a schedule on a port
+#[utoipa::path(
+    put,
+    path = "/v1/ports/{port}/phases",
+    params(("port" = String, Path, description = "Name of the port")),
+    request_body = SetPhases,
+    responses(
+        (status = 200, description = "It will take effect", body = PhasesSet),
+        (status = 400, description = "The body is not a schedule", body = Problem),
+        (status = 404, description = "No such port", body = Problem),
+        (status = 422, description = "The schedule cannot hold", body = Problem),
+    )
+)]
+async fn put_phases(
+    State(control): Node,
+    Path(port): Path<String>,
+    body: Bytes,
+) -> Answer<PhasesSet> {
+    let request: SetPhases = serde_json::from_slice(&body)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))?;
+    ask(control, move |node| node.set_phases(&port, request))
+        .await
+        .map(Json)
+}
+
+/// The guests
+#[utoipa::path(
+    get,
+    path = "/v1/guests",
+    responses((status = 200, description = "All guests", body = Vec<GuestStatus>))
+)]
+async fn get_guests(State(control): Node) -> Answer<Vec<GuestStatus>> {
+    ask(control, |node| node.guests()).await.map(Json)
+}
+
+/// Starts, stops or restarts a guest
+#[utoipa::path(
+    post,
+    path = "/v1/guests/{guest}/{action}",
+    params(
+        ("guest" = String, Path, description = "Name of the guest, which is that of its PI"),
+        ("action" = GuestAction, Path, description = "What to do"),
+    ),
+    responses(
+        (status = 200, description = "Stopped, or starting", body = GuestStatus),
+        (status = 404, description = "No such guest or action", body = Problem),
+        (status = 409, description = "Its state does not allow it", body = Problem),
+        (status = 500, description = "The guest does not start", body = Problem),
+    )
+)]
+async fn post_guest_action(
+    State(control): Node,
+    Path((guest, action)): Path<(String, String)>,
+) -> Answer<GuestStatus> {
+    let actions = [GuestAction::Start, GuestAction::Stop, GuestAction::Restart];
+    let Some(action) = actions.into_iter().find(|known| known.as_str() == action) else {
+        let what = format!("there is no action {action:?}; there are: start, stop, restart");
+        return Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            format!("guest.{guest}"),
+            what,
+        ));
+    };
+    ask(control, move |node| node.guest_action(&guest, action))
+        .await
+        .map(Json)
+}
+
+/// How a console is read.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ConsoleQuery {
+    /// Go on with what the guest prints from now on; without, the answer ends with the tail.
+    #[serde(default)]
+    #[param(required = false)]
+    follow: bool,
+}
+
+/// What a guest has printed
+#[utoipa::path(
+    get,
+    path = "/v1/guests/{guest}/console",
+    params(("guest" = String, Path, description = "Name of the guest"), ConsoleQuery),
+    responses(
+        (status = 200, description = "The octets as printed", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 404, description = "No such guest", body = Problem),
+    )
+)]
+async fn get_console(
+    State(control): Node,
+    Path(guest): Path<String>,
+    query: Result<Query<ConsoleQuery>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(query) = query.map_err(bad_query)?;
+    let asked = guest.clone();
+    let first: ConsoleChunk = ask(Arc::clone(&control), move |node| {
+        node.console_since(&asked, 0)
+    })
+    .await?;
+    let body = if query.follow {
+        stream::console(control, guest, first)?
+    } else {
+        Body::from(first.bytes)
+    };
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+}
+
+/// Where a capture is taken.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct CaptureQuery {
+    /// A port, or a guest and a port: `west`, `can/west`.
+    #[param(example = "can/west")]
+    at: String,
+}
+
+/// What passes a point of the node, until the reader goes
+#[utoipa::path(
+    get,
+    path = "/v1/capture",
+    params(CaptureQuery),
+    responses(
+        (status = 200, description = "A pcapng stream", content_type = "application/x-pcapng", body = Vec<u8>),
+        (status = 400, description = "No capture point", body = Problem),
+        (status = 404, description = "No such port or guest", body = Problem),
+        (status = 409, description = "A capture is running there", body = Problem),
+    )
+)]
+async fn get_capture(
+    State(control): Node,
+    query: Result<Query<CaptureQuery>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(query) = query.map_err(bad_query)?;
+    let at: CapturePoint = query
+        .at
+        .parse()
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "query.at", format!("{error}")))?;
+    let pieces = ask(control, move |node| node.capture(&at)).await?;
+    let body = stream::capture(pieces)?;
+    Ok(([(header::CONTENT_TYPE, "application/x-pcapng")], body).into_response())
+}
+
+fn bad_query(error: QueryRejection) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "query", error.body_text())
+}
+
+/// The counters for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text", body = String))
+)]
+async fn get_metrics(State(control): Node) -> Result<Response, Refusal> {
+    let status = ask(control, |node| node.status()).await?;
+    let text = metrics::encode(status).map_err(|error| {
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "metrics",
+            error.to_string(),
+        )
+    })?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+}
