@@ -131,7 +131,7 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     (
         "{ pi = \"can\", for = \"100us\" }",
         "{ pi = \"voice\", for = \"100us\" }",
-        &["voice", "ipv6qos, can, dss"],
+        &["voice", "ipv6qos", "can", "dss"],
     ),
     (
         "{ pi = \"can\", for = \"100us\" }",
@@ -324,18 +324,18 @@ fn unknown_names() -> Result<()> {
     let node = Node::start(&right(), None)?;
     expect(
         &node.command(&["guest", "restart", "voice"])?,
-        1,
-        &["voice", "ipv6qos, can, dss"],
+        2,
+        &["voice", "ipv6qos", "can", "dss"],
     )?;
     expect(
         &node.command(&["phases", "show", "north"])?,
-        1,
-        &["north", "west, east"],
+        2,
+        &["north", "west", "east"],
     )?;
     expect(
         &node.command(&["capture", "north", "-w", "x.pcapng"])?,
-        1,
-        &["north", "west, east"],
+        2,
+        &["north", "west", "east"],
     )?;
     Ok(())
 }

@@ -19,7 +19,7 @@ const NEEDS: [Need; 3] = [Need::Kvm, Need::Root, Need::Command("ip", "iproute2")
 pub fn cases() -> Vec<Case> {
     vec![
         Case::new("hostile::a_guest_that_faults", &NEEDS, || {
-            misbehaves("fault", "page fault")
+            misbehaves("fault", "#pf")
         }),
         Case::new("hostile::a_guest_that_panics", &NEEDS, || {
             misbehaves("panics", "panic")

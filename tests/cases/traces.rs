@@ -54,8 +54,8 @@ fn through_the_node(isolation: &'static str) -> Result<tempfile::TempDir> {
             numbered(code, 0, i, 60 + (i as usize * 37) % 1455)
         })
         .collect();
-    pcap::write(&at("west-in.pcap"), &frames, 100)?;
-    pcap::write(&at("east-in.pcap"), &[], 0)?;
+    pcap::write(&at("west-in.pcap"), frames.iter().cloned(), 100)?;
+    pcap::write(&at("east-in.pcap"), [], 0)?;
     let port = |name: &str| {
         format!(
             "pcap:{},{}",

@@ -55,7 +55,7 @@ impl Node {
             match node
                 .output("stdout")
                 .lines()
-                .any(|line| line.contains("ready"))
+                .any(|line| line.starts_with("ready"))
             {
                 true => Ok(Ok(())),
                 false => Err(node.printed()),

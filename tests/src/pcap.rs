@@ -1,6 +1,7 @@
 //! Classic pcap files, written and read octet by octet (no library: it is the reference for the product's).
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,24 +14,27 @@ const LINKTYPE_ETHERNET: u32 = 1;
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(path: &Path, frames: &[Vec<u8>], gap_us: u64) -> Result<()> {
-    let mut file = Vec::new();
-    file.extend_from_slice(&MAGIC_MICROSECONDS.to_le_bytes());
-    file.extend_from_slice(&2u16.to_le_bytes());
-    file.extend_from_slice(&4u16.to_le_bytes());
-    file.extend_from_slice(&[0; 8]);
-    file.extend_from_slice(&65535u32.to_le_bytes());
-    file.extend_from_slice(&LINKTYPE_ETHERNET.to_le_bytes());
-    for (index, frame) in frames.iter().enumerate() {
-        let at = index as u64 * gap_us;
-        file.extend_from_slice(&u32::try_from(at / 1_000_000)?.to_le_bytes());
-        file.extend_from_slice(&u32::try_from(at % 1_000_000)?.to_le_bytes());
+pub fn write(path: &Path, frames: impl IntoIterator<Item = Vec<u8>>, gap_us: u32) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
+    let mut file = BufWriter::new(file);
+    file.write_all(&MAGIC_MICROSECONDS.to_le_bytes())?;
+    file.write_all(&2u16.to_le_bytes())?;
+    file.write_all(&4u16.to_le_bytes())?;
+    file.write_all(&[0; 8])?;
+    file.write_all(&65535u32.to_le_bytes())?;
+    file.write_all(&LINKTYPE_ETHERNET.to_le_bytes())?;
+    let mut at_us: u32 = 0;
+    for frame in frames {
+        file.write_all(&(at_us / 1_000_000).to_le_bytes())?;
+        file.write_all(&(at_us % 1_000_000).to_le_bytes())?;
         let length = u32::try_from(frame.len())?.to_le_bytes();
-        file.extend_from_slice(&length);
-        file.extend_from_slice(&length);
-        file.extend_from_slice(frame);
+        file.write_all(&length)?;
+        file.write_all(&length)?;
+        file.write_all(&frame)?;
+        at_us += gap_us;
     }
-    fs::write(path, file).with_context(|| format!("write {}", path.display()))
+    file.flush()
+        .with_context(|| format!("write {}", path.display()))
 }
 
 /// Reads the frames of a little-endian file.
