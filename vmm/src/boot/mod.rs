@@ -309,3 +309,7 @@ fn memory_map(memory: u64) -> [MemoryRange; 3] {
         },
     ]
 }
+
+#[cfg(test)]
+#[path = "boot_tests.rs"]
+mod tests;
