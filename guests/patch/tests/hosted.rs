@@ -75,23 +75,38 @@ impl Guest {
     }
 
     fn give(&mut self, vif: usize, pair: usize, frame: &[u8]) -> bool {
-        let HostedPair { receive, wake, .. } = &mut self.vifs[vif][pair];
+        let HostedPair { receive, .. } = &mut self.vifs[vif][pair];
         let taken = match receive.deliver(&[], frame) {
             Ok(()) => true,
             Err(Refused::Full) => false,
             Err(Refused::Broken(error)) => panic!("{error}"),
         };
         receive.publish();
-        if receive.wants_interrupt() {
-            receive.signalled();
-            wake();
-        }
+        self.wake();
         taken
+    }
+
+    /// Wakes the guest if it asked for that. As a worker does, this looks again every round: what is
+    /// published has no fence behind it, so one look could miss a guest that is falling asleep.
+    fn wake(&mut self) {
+        for HostedPair {
+            receive,
+            transmit,
+            wake,
+            ..
+        } in self.vifs.iter_mut().flatten()
+        {
+            if receive.wants_interrupt() || transmit.wants_interrupt() {
+                receive.signalled();
+                transmit.signalled();
+                wake();
+            }
+        }
     }
 
     /// Takes what was sent on a vif, at most `max` frames.
     fn take(&mut self, vif: usize, pair: usize, max: usize, mut each: impl FnMut(&[u8])) -> usize {
-        let HostedPair { transmit, wake, .. } = &mut self.vifs[vif][pair];
+        let HostedPair { transmit, .. } = &mut self.vifs[vif][pair];
         let mut found = Vec::new();
         transmit.harvest(max, |frame| found.push(frame)).unwrap();
         let mut octets = [0; 1600];
@@ -103,10 +118,7 @@ impl Guest {
         let count = found.len();
         found.into_iter().for_each(|frame| transmit.complete(frame));
         transmit.publish();
-        if transmit.wants_interrupt() {
-            transmit.signalled();
-            wake();
-        }
+        self.wake();
         count
     }
 

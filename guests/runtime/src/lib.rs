@@ -2,7 +2,7 @@
 //!
 //! A guest is a [`Function`] and this runtime around it. The function gets frames in bursts and says
 //! where each goes; the runtime moves them between the rings without copying, wakes and idles, and
-//! talks to the host over the control channel ([`control`]). The same main loop ([`run`]) drives a
+//! talks to the host over the control channel ([`control`]). The same main loop ([`run()`]) drives a
 //! function in two places, each a [`Platform`]:
 //!
 //! - `bare` (feature): a virtual machine of its own, in ring 3, without an operating system.

@@ -136,16 +136,26 @@ impl Node {
         }
     }
 
-    /// Gives the guest a frame on `vif` and wakes it if it asked for that. False: the ring is full.
+    /// Gives the guest a frame on `vif`. False: the ring is full. It is woken by the next call of
+    /// [`wake`](Self::wake), which every wait makes.
     pub fn give(&mut self, vif: usize, pair: usize, frame: &[u8]) -> bool {
         let pair = &mut self.pairs[vif][pair];
         let taken = pair.receive.deliver(&[], frame).is_ok();
         pair.receive.publish();
-        if pair.receive.wants_interrupt() {
-            pair.receive.signalled();
-            pair.interrupt.raise();
-        }
+        self.wake();
         taken
+    }
+
+    /// Wakes the guest if it asked for that. As a worker does, this looks again every round: what is
+    /// published has no fence behind it, so one look could miss a guest that is falling asleep.
+    pub fn wake(&mut self) {
+        for pair in self.pairs.iter_mut().flatten() {
+            if pair.receive.wants_interrupt() || pair.transmit.wants_interrupt() {
+                pair.receive.signalled();
+                pair.transmit.signalled();
+                pair.interrupt.raise();
+            }
+        }
     }
 
     /// Takes what the guest sent on `vif`.
@@ -165,10 +175,7 @@ impl Node {
             .into_iter()
             .for_each(|frame| pair.transmit.complete(frame));
         pair.transmit.publish();
-        if pair.transmit.wants_interrupt() {
-            pair.transmit.signalled();
-            pair.interrupt.raise();
-        }
+        self.wake();
         frames
     }
 

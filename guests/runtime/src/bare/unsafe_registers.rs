@@ -18,9 +18,11 @@ impl MmioRegisters {
     /// The device whose registers are at guest-physical `base`, above RAM, as the loader said. `None` if
     /// that cannot be: registers are in the fourth GiB.
     pub(super) fn at(base: u64) -> Option<Self> {
-        (base >= 3 << 30 && base < (4 << 30) - 0x1000).then(|| MmioRegisters {
-            base: physical(base),
-        })
+        (3 << 30..(4 << 30) - 0x1000)
+            .contains(&base)
+            .then(|| MmioRegisters {
+                base: physical(base),
+            })
     }
 }
 
