@@ -19,7 +19,7 @@ mod failure;
 mod inspect;
 mod watch;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -102,6 +102,7 @@ fn log(default: LevelFilter) -> Result<(), Failure> {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
     Ok(())
