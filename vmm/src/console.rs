@@ -73,7 +73,7 @@ impl Console {
         Self { log, typed }
     }
 
-    /// The last output, at most [`KEPT`] octets.
+    /// The last output, at most 64 KiB.
     pub fn tail(&self) -> Vec<u8> {
         self.log.since(0).0
     }

@@ -33,7 +33,7 @@ struct Line {
 }
 
 impl Interrupt {
-    /// A line nobody listens to yet; [`Interrupt::connect`] joins it to a VM.
+    /// A line nobody listens to yet; `connect` joins it to a VM.
     pub fn new() -> std::io::Result<Self> {
         let event = EventFd::new(EFD_NONBLOCK)?;
         Ok(Self {
