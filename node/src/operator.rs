@@ -14,7 +14,7 @@ use crate::config::{NodeConfig, PhaseConfig};
 use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
 };
-use crate::dataplane::clock::{Clock, Monotonic, tai_offset_ns, to_tai_ns};
+use crate::dataplane::clock::{Clock, Monotonic, Tai};
 use crate::dataplane::counters::{GateError, PiSnapshot, PortSnapshot};
 use crate::dataplane::mailbox::{Command, Mailbox, TapPoint, WorkerGone};
 use crate::status::{
@@ -51,11 +51,11 @@ struct Installed {
 }
 
 impl Installed {
-    fn new(phases: Vec<PhaseConfig>, from_ns: u64) -> Self {
+    fn new(phases: Vec<PhaseConfig>, from_ns: u64, tai: &Tai) -> Self {
         Self {
             phases,
             from_ns,
-            from_tai_ns: to_tai_ns(from_ns),
+            from_tai_ns: tai.at(from_ns),
         }
     }
 }
@@ -63,9 +63,9 @@ impl Installed {
 impl Schedules {
     /// The schedule a port starts with.
     #[must_use]
-    pub fn new(phases: Vec<PhaseConfig>, base_ns: u64) -> Self {
+    pub fn new(phases: Vec<PhaseConfig>, base_ns: u64, tai: &Tai) -> Self {
         Self {
-            oper: Installed::new(phases, base_ns),
+            oper: Installed::new(phases, base_ns, tai),
             admin: None,
         }
     }
@@ -83,6 +83,7 @@ pub struct Operator {
     kvm: Option<String>,
     backends: Vec<String>,
     schedules: Mutex<Vec<Schedules>>,
+    tai: Tai,
     worker: Mailbox,
     guests: SupervisorHandle,
     started_ns: u64,
@@ -94,7 +95,8 @@ impl Operator {
         config: Arc<NodeConfig>,
         kvm: Option<String>,
         backends: Vec<String>,
-        schedules: Mutex<Vec<Schedules>>,
+        schedules: Vec<Schedules>,
+        tai: Tai,
         worker: Mailbox,
         guests: SupervisorHandle,
     ) -> Self {
@@ -104,7 +106,8 @@ impl Operator {
             config,
             kvm,
             backends,
-            schedules,
+            schedules: Mutex::new(schedules),
+            tai,
             worker,
             guests,
             started_ns,
@@ -275,7 +278,7 @@ impl Control for Operator {
         let base_ns = match request.base_tai_ns {
             None => None,
             Some(tai) => {
-                let base = i128::from(tai) - tai_offset_ns();
+                let base = i128::from(tai) - self.tai.offset_ns();
                 // A base time before the clock's own start lies in the past like any other.
                 Some(u64::try_from(base.max(0)).map_err(|error| refused(error.to_string()))?)
             }
@@ -298,7 +301,9 @@ impl Control for Operator {
             .from_ns
             .map_err(|error| refused(error.to_string()))?;
         all[index].settle(Monotonic.now_ns());
-        let admin = all[index].admin.insert(Installed::new(phases, from_ns));
+        let admin = all[index]
+            .admin
+            .insert(Installed::new(phases, from_ns, &self.tai));
         Ok(PhasesSet {
             takes_effect_tai_ns: admin.from_tai_ns,
         })

@@ -39,7 +39,8 @@ pub fn run(config: NodeConfig, socket: &Path) -> anyhow::Result<()> {
 }
 
 fn serve(node: &RunningNode, socket: Socket, ended: &AtomicBool) -> anyhow::Result<()> {
-    let server = Server::on(socket, Arc::clone(node.operator()) as Arc<_>).context("cannot serve the control API")?;
+    let server = Server::on(socket, Arc::clone(node.operator()) as Arc<_>)
+        .context("cannot serve the control API")?;
     node.wait_ready(READY_LIMIT, || ended.load(Ordering::Relaxed))?;
     if !ended.load(Ordering::Relaxed) {
         announce(server.path())?;
@@ -55,7 +56,10 @@ fn serve(node: &RunningNode, socket: Socket, ended: &AtomicBool) -> anyhow::Resu
 fn open_ports(config: &NodeConfig) -> anyhow::Result<Vec<Box<dyn Port>>> {
     let mut cables = Cables::default();
     let open = |port: &PortConfig| {
-        let spec = PortSpec { backend: port.backend.clone(), mtu: port.mtu };
+        let spec = PortSpec {
+            backend: port.backend.clone(),
+            mtu: port.mtu,
+        };
         pinode_ports::open(&spec, &mut cables).with_context(|| format!("port {}", port.name))
     };
     config.ports.iter().map(open).collect()

@@ -1,6 +1,6 @@
 //! A running node: its worker, its supervisor, and the order in which they start and end.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use pinode_vmm::KvmHost;
 use crate::assemble::{self, epoch_ns};
 use crate::config::{Isolation, NodeConfig};
 use crate::dataplane::baton::Baton;
-use crate::dataplane::clock::{Monotonic, tai_offset_ns};
-use crate::dataplane::mailbox::Mailbox;
+use crate::dataplane::clock::{Monotonic, Tai, tai_offset_ns};
+use crate::dataplane::mailbox::{Command, Mailbox};
 use crate::dataplane::worker::Worker;
 use crate::operator::{Operator, Schedules};
 use crate::supervisor::lifecycle::State;
@@ -47,7 +47,8 @@ impl RunningNode {
             Isolation::Thread => None,
         };
         let backends = ports.iter().map(|port| port.describe()).collect();
-        let offset = tai_offset_ns();
+        let tai = Tai::new(tai_offset_ns());
+        let offset = tai.offset_ns();
         let lanes = config
             .ports
             .iter()
@@ -56,16 +57,22 @@ impl RunningNode {
             .collect::<Result<Vec<_>, _>>()?;
         let schedules = config.ports.iter().map(|port| {
             let base_ns = epoch_ns(offset, port.cycle_ns());
-            Schedules::new(port.phases.clone(), base_ns)
+            Schedules::new(port.phases.clone(), base_ns, &tai)
         });
-        let schedules = Mutex::new(schedules.collect());
+        let schedules = schedules.collect();
 
         let slots = config.pis.len();
         let (mailbox, inbox) = Mailbox::new();
         let (guests, supervisor_inbox) = Supervisor::prepare(slots);
         let baton = Baton::new(config.guests_share_cores());
-        let worker =
-            Worker::new(Monotonic, lanes, slots, baton, inbox, guests.worker_events());
+        let worker = Worker::new(
+            Monotonic,
+            lanes,
+            slots,
+            baton,
+            inbox,
+            guests.worker_events(),
+        );
         let pin = config.cpus.workers.first().copied();
         let worker = std::thread::Builder::new()
             .name("worker-0".into())
@@ -79,6 +86,7 @@ impl RunningNode {
             kvm.as_ref().map(|host| host.flavour().to_owned()),
             backends,
             schedules,
+            tai,
             mailbox.clone(),
             guests.clone(),
         ));
@@ -90,7 +98,14 @@ impl RunningNode {
             mailbox.clone(),
         )
         .context("no thread for the supervisor")?;
-        Ok(Self { config, operator, guests, supervisor, worker, mailbox })
+        Ok(Self {
+            config,
+            operator,
+            guests,
+            supervisor,
+            worker,
+            mailbox,
+        })
     }
 
     /// What the control API and the demo ask of the node.
@@ -99,7 +114,8 @@ impl RunningNode {
         &self.operator
     }
 
-    /// Waits until all guests forward, for at most `limit`, asking `stop` whether to go on.
+    /// Waits until all guests forward, for at most `limit`, asking `stop` whether to end; then
+    /// lets frames in.
     ///
     /// # Errors
     ///
@@ -113,7 +129,12 @@ impl RunningNode {
                     return Err(anyhow!("guest {}: {why}", pi.name));
                 }
             }
-            if views.iter().all(|view| view.state == State::Running) || stop() {
+            if views.iter().all(|view| view.state == State::Running) {
+                // From now on ports are received from: what waits there, or a trace that is
+                // replayed, finds guests that forward.
+                return self.mailbox.post(Command::Open).map_err(Into::into);
+            }
+            if stop() {
                 return Ok(());
             }
             if started.elapsed() > limit {
@@ -125,7 +146,10 @@ impl RunningNode {
                         None => format!("{} ({})", pi.name, view.state.name()),
                     })
                     .collect();
-                bail!("not all guests forward after {limit:?}: {}", late.join(", "));
+                bail!(
+                    "not all guests forward after {limit:?}: {}",
+                    late.join(", ")
+                );
             }
             std::thread::sleep(LOOK_EVERY);
         }

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::{print, print_json, watch};
 use crate::config::Nanoseconds;
 use crate::control::{GuestAction, PhasesSet, SetPhases};
-use crate::dataplane::clock::{Clock as _, Monotonic, to_tai_ns};
+use crate::dataplane::clock;
 use crate::status::{GuestStatus, PhaseEntry, PortPhases, Status, guests_table, phases_table};
 
 pub(super) fn phases(args: Phases) -> Result<(), Failure> {
@@ -80,7 +80,7 @@ pub(super) fn segment<'n>(kind: &str, name: &'n str) -> Result<&'n str, Failure>
 fn tai_ns(base: BaseTime) -> u64 {
     match base {
         BaseTime::At(tai_ns) => tai_ns,
-        BaseTime::In(Nanoseconds(later)) => to_tai_ns(Monotonic.now_ns()).saturating_add(later),
+        BaseTime::In(Nanoseconds(later)) => clock::tai_ns().saturating_add(later),
     }
 }
 

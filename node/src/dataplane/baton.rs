@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(woken(&mut b, 0, &all), [1]);
         assert_eq!(
             woken(&mut b, 10, &[ASLEEP_WITH_WORK, RUNS, ASLEEP_WITH_WORK]),
-            []
+            Vec::<usize>::new()
         );
         assert_eq!(
             woken(&mut b, 20, &[ASLEEP_WITH_WORK, IDLE, ASLEEP_WITH_WORK]),
@@ -122,7 +122,7 @@ mod tests {
         let mut b = Baton::new(true);
         assert_eq!(woken(&mut b, 0, &[IDLE, ASLEEP_WITH_WORK]), [1]);
         let state = [ASLEEP_WITH_WORK, RUNS];
-        assert_eq!(woken(&mut b, TURN_NS - 1, &state), []);
+        assert_eq!(woken(&mut b, TURN_NS - 1, &state), Vec::<usize>::new());
         assert_eq!(woken(&mut b, TURN_NS, &state), [0]);
     }
 
@@ -144,6 +144,6 @@ mod tests {
 
     #[test]
     fn no_guests_no_wake() {
-        assert_eq!(woken(&mut Baton::new(true), 0, &[]), []);
+        assert_eq!(woken(&mut Baton::new(true), 0, &[]), Vec::<usize>::new());
     }
 }

@@ -36,6 +36,8 @@ pub enum TapPoint {
 
 /// What a worker may be told. Each carries where its answer goes.
 pub enum Command {
+    /// Frames are taken in from now on; until then none is asked for. Has no answer.
+    Open,
     /// A guest has set up its interface for `port`.
     Attach {
         /// The guest.

@@ -22,6 +22,7 @@ pub struct Worker<C: Clock> {
     inbox: Receiver<Command>,
     events: Box<dyn Fn(Event) + Send>,
     slots: usize,
+    open: bool,
 }
 
 /// Whether there is more to do.
@@ -53,6 +54,7 @@ impl<C: Clock> Worker<C> {
             inbox,
             events,
             slots,
+            open: false,
         }
     }
 
@@ -66,7 +68,8 @@ impl<C: Clock> Worker<C> {
         for index in 0..self.ports.len() {
             let now_ns = self.clock.now_ns();
             let lane = &mut self.ports[index];
-            let broken = ingress::burst(lane, now_ns).or(egress::burst(lane, now_ns));
+            let received = self.open.then(|| ingress::burst(lane, now_ns)).flatten();
+            let broken = received.or(egress::burst(lane, now_ns));
             if let Some(broken) = broken {
                 self.take_off(broken, index);
             }
@@ -117,6 +120,7 @@ impl<C: Clock> Worker<C> {
     // An asker that has given up waiting has no use for the answer, so failed replies are let go.
     fn obey(&mut self, command: Command) -> Turn {
         match command {
+            Command::Open => self.open = true,
             Command::Attach {
                 slot,
                 port,

@@ -51,13 +51,17 @@ impl Live {
 
     /// All guests forward.
     pub fn ready(&self, ready_ms: f64) {
-        self.say(&format!("all guests forward after {ready_ms:.0} ms; traffic starts"));
+        self.say(&format!(
+            "all guests forward after {ready_ms:.0} ms; traffic starts"
+        ));
     }
 
     /// The phases were changed.
     pub fn changed(&self, phases: &[(&str, u64)]) {
-        let phases: Vec<String> =
-            phases.iter().map(|(pi, ns)| format!("{pi}={}us", ns / 1000)).collect();
+        let phases: Vec<String> = phases
+            .iter()
+            .map(|(pi, ns)| format!("{pi}={}us", ns / 1000))
+            .collect();
         self.say(&format!("phases set while running: {}", phases.join(" ")));
     }
 
@@ -65,7 +69,9 @@ impl Live {
     pub fn rates(&self, meters: &Meters, interrupted: &AtomicBool) -> bool {
         let both = meters.eastbound.latest().zip(meters.westbound.latest());
         for (line, ((_, received, east), (_, received_west, west))) in self.lines.iter().zip(both) {
-            let (Some(east), Some(west)) = (east, west) else { continue };
+            let (Some(east), Some(west)) = (east, west) else {
+                continue;
+            };
             line.set_message(format!(
                 "offered {:>6.1}  received {:>6.1} kframes/s   missing {:>8}",
                 (east.sent_fps + west.sent_fps) / 1e3,

@@ -55,7 +55,10 @@ pub struct DemoOptions {
 pub fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let began = Instant::now();
     if !options.seconds.is_finite() || options.seconds < LEAST_SECONDS {
-        bail!("--seconds {}: allowed: {LEAST_SECONDS} and more", options.seconds);
+        bail!(
+            "--seconds {}: allowed: {LEAST_SECONDS} and more",
+            options.seconds
+        );
     }
     // Found out now and not after twenty seconds.
     std::fs::create_dir_all(&options.out)
@@ -95,16 +98,28 @@ fn cross(
     let mut meters = traffic.start();
     let first_ends = Instant::now() + half;
     let second_ends = first_ends + half;
-    traffic.read_until(first_ends, &mut meters, READ_EVERY, |m| shown.rates(m, &interrupted))?;
+    traffic.read_until(first_ends, &mut meters, READ_EVERY, |m| {
+        shown.rates(m, &interrupted)
+    })?;
     for port in &config.ports {
-        let phases = SECOND_HALF.map(|(pi, ns)| PhaseEntry { pi: pi.into(), duration_ns: ns });
-        let request = SetPhases { phases: phases.into(), base_tai_ns: None };
-        operator.set_phases(&port.name, request).map_err(|error| anyhow!("{error}"))?;
+        let phases = SECOND_HALF.map(|(pi, ns)| PhaseEntry {
+            pi: pi.into(),
+            duration_ns: ns,
+        });
+        let request = SetPhases {
+            phases: phases.into(),
+            base_tai_ns: None,
+        };
+        operator
+            .set_phases(&port.name, request)
+            .map_err(|error| anyhow!("{error}"))?;
     }
     shown.changed(&SECOND_HALF);
     traffic.read(&mut meters)?;
     meters.end_section();
-    traffic.read_until(second_ends, &mut meters, READ_EVERY, |m| shown.rates(m, &interrupted))?;
+    traffic.read_until(second_ends, &mut meters, READ_EVERY, |m| {
+        shown.rates(m, &interrupted)
+    })?;
     traffic.stop_and_drain(&mut meters)?;
 
     let status = operator.status().map_err(|error| anyhow!("{error}"))?;
@@ -116,8 +131,12 @@ fn cross(
 
 fn node_config(isolation: Isolation) -> anyhow::Result<NodeConfig> {
     let text = include_str!("demo.toml");
-    let mut config =
-        config::parse("demo.toml", Path::new(""), text, pinode_images::BUILTIN_NAMES)?;
+    let mut config = config::parse(
+        "demo.toml",
+        Path::new(""),
+        text,
+        pinode_images::BUILTIN_NAMES,
+    )?;
     config.isolation = isolation;
     // With two cores the worker has one and the guests share the other.
     if let (true, [worker, guests @ ..]) = (config.cpus.workers.is_empty(), &facts::cpus()[..])

@@ -24,7 +24,10 @@ pub fn report(
     let second: Vec<PhaseConfig> = second_half
         .iter()
         .map(|(pi, duration_ns)| PhaseConfig {
-            owner: (0u8..).zip(&config.pis).find(|(_, c)| c.name == *pi).map(|(slot, _)| slot),
+            owner: (0u8..)
+                .zip(&config.pis)
+                .find(|(_, c)| c.name == *pi)
+                .map(|(slot, _)| slot),
             duration_ns: *duration_ns,
         })
         .collect();
@@ -42,7 +45,10 @@ pub fn report(
                 from_s,
                 to_s,
                 guard_ns: config.ports[0].guard_ns,
-                phases: phases.iter().map(|phase| phase_facts(config, phase)).collect(),
+                phases: phases
+                    .iter()
+                    .map(|phase| phase_facts(config, phase))
+                    .collect(),
                 flows: flows(config, phases, &measured, index)?,
             })
         })
@@ -67,8 +73,13 @@ pub fn report(
 }
 
 fn phase_facts(config: &NodeConfig, phase: &PhaseConfig) -> PhaseFacts {
-    let pi = phase.owner.and_then(|slot| config.pis.get(usize::from(slot)));
-    PhaseFacts { pi: pi.map(|pi| pi.name.clone()), duration_ns: phase.duration_ns }
+    let pi = phase
+        .owner
+        .and_then(|slot| config.pis.get(usize::from(slot)));
+    PhaseFacts {
+        pi: pi.map(|pi| pi.name.clone()),
+        duration_ns: phase.duration_ns,
+    }
 }
 
 fn flows(
@@ -80,7 +91,9 @@ fn flows(
     let cycle = assemble::cycle(&config.ports[0], phases)?;
     let plan = planned(config)?;
     let names = [("west", "east"), ("east", "west")];
-    let directions = names.iter().flat_map(|names| plan.iter().map(move |plan| (names, plan)));
+    let directions = names
+        .iter()
+        .flat_map(|names| plan.iter().map(move |plan| (names, plan)));
     let flow = |((&(from, to), plan), (figures, _)): ((&(&str, &str), _), &Measured)| {
         let plan: &super::traffic::Planned = plan;
         let bounds = bounds::of_size(&cycle, plan.slot, u32::from(plan.size));
@@ -100,18 +113,26 @@ fn flows(
 }
 
 fn node_facts(config: &NodeConfig, status: &Status, ready_ms: f64) -> NodeFacts {
-    let ports = config.ports.iter().zip(&status.ports).map(|(port, counted)| PortFacts {
-        name: port.name.clone(),
-        backend: counted.backend.clone(),
-        capacity_bps: port.capacity_bps,
-    });
-    let guests = config.pis.iter().zip(&status.guests).map(|(pi, guest)| GuestFacts {
-        pi: pi.name.clone(),
-        code: pi.code.get(),
-        image: guest.image.clone(),
-        memory_bytes: guest.memory_bytes,
-        boot_us: guest.boot_us,
-    });
+    let ports = config
+        .ports
+        .iter()
+        .zip(&status.ports)
+        .map(|(port, counted)| PortFacts {
+            name: port.name.clone(),
+            backend: counted.backend.clone(),
+            capacity_bps: port.capacity_bps,
+        });
+    let guests = config
+        .pis
+        .iter()
+        .zip(&status.guests)
+        .map(|(pi, guest)| GuestFacts {
+            pi: pi.name.clone(),
+            code: pi.code.get(),
+            image: guest.image.clone(),
+            memory_bytes: guest.memory_bytes,
+            boot_us: guest.boot_us,
+        });
     NodeFacts {
         isolation: config.isolation.as_str().to_owned(),
         ready_ms,
@@ -132,7 +153,12 @@ fn drops(status: &Status) -> Vec<DropCount> {
                 meaning: meaning.to_owned(),
             });
         };
-        count(None, "drops", port.drops.total(), "belonged to no PI of this node");
+        count(
+            None,
+            "drops",
+            port.drops.total(),
+            "belonged to no PI of this node",
+        );
         for (name, pi) in &port.pi {
             let pi_name = Some(name.as_str());
             count(
@@ -141,9 +167,24 @@ fn drops(status: &Status) -> Vec<DropCount> {
                 pi.drops.ring_full,
                 "found the guest's receive ring full: more was offered than the PI's phase carries",
             );
-            count(pi_name, "guest_down", pi.drops.guest_down, "came while the guest was not running");
-            count(pi_name, "tx_drops", pi.tx_drops.total(), "taken from the guest and not sent");
-            count(pi_name, "window_overruns", pi.window_overruns, "ended behind their window");
+            count(
+                pi_name,
+                "guest_down",
+                pi.drops.guest_down,
+                "came while the guest was not running",
+            );
+            count(
+                pi_name,
+                "tx_drops",
+                pi.tx_drops.total(),
+                "taken from the guest and not sent",
+            );
+            count(
+                pi_name,
+                "window_overruns",
+                pi.window_overruns,
+                "ended behind their window",
+            );
         }
     }
     counts.retain(|count| count.frames > 0 || count.counter == "ring_full");
@@ -153,13 +194,18 @@ fn drops(status: &Status) -> Vec<DropCount> {
 fn notes(status: &Status) -> Vec<String> {
     let broken = violations(status);
     let conservation = if broken.is_empty() {
-        "Every frame is accounted for: the sums of the counters hold exactly on every port.".to_owned()
+        "Every frame is accounted for: the sums of the counters hold exactly on every port."
+            .to_owned()
     } else {
-        format!("{} sums of the counters do not hold; this is a mistake of pinode.", broken.len())
+        format!(
+            "{} sums of the counters do not hold; this is a mistake of pinode.",
+            broken.len()
+        )
     };
     vec![
         conservation,
-        "Links are in memory; source and sink run on the worker's core, inside its bursts.".to_owned(),
+        "Links are in memory; source and sink run on the worker's core, inside its bursts."
+            .to_owned(),
         "Latency is from the instant at which a frame was due to its last bit on the far link; \
          it holds the wait for the PI's phase, which is computed beside it."
             .to_owned(),
@@ -170,13 +216,19 @@ fn notes(status: &Status) -> Vec<String> {
 }
 
 fn next_steps() -> Vec<NextStep> {
-    let step = |what: &str, command: &str| NextStep { what: what.into(), command: command.into() };
+    let step = |what: &str, command: &str| NextStep {
+        what: what.into(),
+        command: command.into(),
+    };
     vec![
         step(
             "See what a configuration guarantees before it runs",
             "pinode check -c examples/two-links.toml",
         ),
-        step("Run a node between two interfaces", "pinode run -c examples/two-links.toml"),
+        step(
+            "Run a node between two interfaces",
+            "pinode run -c examples/two-links.toml",
+        ),
         step("Look at its counters", "pinode status"),
     ]
 }

@@ -15,20 +15,33 @@ pub fn closing(report: &DemoReport, html: &Path) -> String {
 
 fn write(out: &mut String, report: &DemoReport, html: &Path) -> std::fmt::Result {
     let host = &report.host;
-    writeln!(out, "\npinode demo on {}, {} CPUs, {}, Linux {}", host.cpu, host.cores, host.kvm, host.kernel)?;
+    writeln!(
+        out,
+        "\npinode demo on {}, {} CPUs, {}, Linux {}",
+        host.cpu, host.cores, host.kvm, host.kernel
+    )?;
     let boots: Vec<String> = report
         .node
         .guests
         .iter()
         .map(|guest| format!("{} {:.1} ms", guest.pi, guest.boot_us as f64 / 1e3))
         .collect();
-    writeln!(out, "all guests forwarding after {:.0} ms (boot: {})", report.node.ready_ms, boots.join(", "))?;
+    writeln!(
+        out,
+        "all guests forwarding after {:.0} ms (boot: {})",
+        report.node.ready_ms,
+        boots.join(", ")
+    )?;
     for section in &report.sections {
         let phases: Vec<String> = section
             .phases
             .iter()
             .map(|phase| {
-                format!("{}={}us", phase.pi.as_deref().unwrap_or("none"), phase.duration_ns / 1000)
+                format!(
+                    "{}={}us",
+                    phase.pi.as_deref().unwrap_or("none"),
+                    phase.duration_ns / 1000
+                )
             })
             .collect();
         writeln!(
@@ -42,7 +55,16 @@ fn write(out: &mut String, report: &DemoReport, html: &Path) -> std::fmt::Result
         writeln!(
             out,
             "{:<9}{:<14}{:>6}{:>11}{:>11}{:>10}{:>9}{:>11}{:>11}{:>12}",
-            "PI", "way", "octets", "offered", "received", "lost", "ceiling", "wait mean", "lat mean", "lat p99",
+            "PI",
+            "way",
+            "octets",
+            "offered",
+            "received",
+            "lost",
+            "ceiling",
+            "wait mean",
+            "lat mean",
+            "lat p99",
         )?;
         writeln!(
             out,

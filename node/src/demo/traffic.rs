@@ -54,7 +54,11 @@ pub fn planned(config: &NodeConfig) -> anyhow::Result<Vec<Planned>> {
     let plan = (0u8..).zip(OFFERED).map(|(slot, (size, share))| {
         let ceiling = bounds::of_size(&cycle, slot, u32::from(size))
             .with_context(|| format!("frames of {size} octets fit in no phase"))?;
-        Ok(Planned { slot, size, offered_fps: share * ceiling.ceiling_fps })
+        Ok(Planned {
+            slot,
+            size,
+            offered_fps: share * ceiling.ceiling_fps,
+        })
     });
     plan.collect()
 }
@@ -63,10 +67,13 @@ impl Traffic {
     /// Plans the streams for the first two ports of `config`; the wires are those of west and east.
     pub fn plan(config: &NodeConfig) -> anyhow::Result<(Self, [TesterWire; 2])> {
         let direction = |first_id: u16| -> anyhow::Result<Vec<Stream>> {
-            let specs = planned(config)?.into_iter().zip(first_id..).map(|(plan, id)| {
-                let code = config.pis[usize::from(plan.slot)].code.get();
-                StreamSpec::new(id, code, plan.size, plan.offered_fps)
-            });
+            let specs = planned(config)?
+                .into_iter()
+                .zip(first_id..)
+                .map(|(plan, id)| {
+                    let code = config.pis[usize::from(plan.slot)].code.get();
+                    StreamSpec::new(id, code, plan.size, plan.offered_fps)
+                });
             Ok(Stream::all(specs)?)
         };
         let (eastbound, westbound) = (direction(1)?, direction(101)?);
@@ -74,7 +81,12 @@ impl Traffic {
             TesterWire::new(&eastbound, &westbound, config.ports[0].capacity_bps);
         let (east, east_probe) =
             TesterWire::new(&westbound, &eastbound, config.ports[1].capacity_bps);
-        Ok((Self { probes: [west_probe, east_probe] }, [west, east]))
+        Ok((
+            Self {
+                probes: [west_probe, east_probe],
+            },
+            [west, east],
+        ))
     }
 
     /// Orders the sources to start.
@@ -82,7 +94,10 @@ impl Traffic {
         let start_ns = Monotonic.now_ns() + LEAD_NS;
         self.probes.iter().for_each(|probe| probe.start(start_ns));
         let meter = || Meter::new(OFFERED.len(), start_ns);
-        Meters { eastbound: meter(), westbound: meter() }
+        Meters {
+            eastbound: meter(),
+            westbound: meter(),
+        }
     }
 
     /// Reads both wires.

@@ -129,6 +129,8 @@ impl Rig {
             phase_ns: plan.phase_ns,
             capacity_bps: plan.capacity_bps,
         };
+        rig.mailbox.post(Command::Open).unwrap();
+        rig.worker.turn();
         for slot in 0..SLOTS {
             let guest = rig.attach_new_guest(slot);
             rig.guests.push(guest);
