@@ -23,6 +23,8 @@ mod reader;
 mod unit;
 
 #[cfg(test)]
+mod mistakes_tests;
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;

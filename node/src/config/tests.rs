@@ -1,4 +1,4 @@
-//! Configurations that are right, and every mistake with its message.
+//! Configurations that are right, and how what is wrong with others is reported.
 
 use std::path::Path;
 
@@ -66,7 +66,7 @@ queue = 512
 "#;
 
 /// The least there must be.
-const SMALL: &str = r#"[node]
+pub(super) const SMALL: &str = r#"[node]
 name = "n1"
 [[port]]
 name = "west"
@@ -80,7 +80,7 @@ code = 2
 guest = "builtin:patch"
 "#;
 
-fn read(text: &str) -> Result<NodeConfig, ConfigError> {
+pub(super) fn read(text: &str) -> Result<NodeConfig, ConfigError> {
     parse(
         "node.toml",
         Path::new("/etc/pinode"),
@@ -90,12 +90,12 @@ fn read(text: &str) -> Result<NodeConfig, ConfigError> {
 }
 
 /// The messages for `SMALL` with `from` replaced by `to`.
-fn messages(from: &str, to: &str) -> String {
+pub(super) fn messages(from: &str, to: &str) -> String {
     assert!(SMALL.contains(from), "{from} is not in the sample");
     messages_of(&SMALL.replacen(from, to, 1))
 }
 
-fn messages_of(text: &str) -> String {
+pub(super) fn messages_of(text: &str) -> String {
     read(text).expect_err("a mistake").to_string()
 }
 
@@ -300,318 +300,6 @@ fn a_file_that_is_not_there() {
     assert_eq!(
         error.to_string(),
         "/nowhere/node.toml: cannot be read: No such file or directory (os error 2)"
-    );
-}
-
-#[test]
-fn mistakes_in_node() {
-    for (line, message) in [
-        (
-            "workers = 2",
-            "node.workers: 2 is not allowed: several workers are not supported yet; allowed: 1",
-        ),
-        (
-            "workers = 0",
-            "node.workers: 0 is not allowed; allowed: 1 to 64",
-        ),
-        (
-            "ethertype = 1500",
-            "node.ethertype: 1500 is not allowed; allowed: 1536 to 65535",
-        ),
-        (
-            "ethertype = -1",
-            "node.ethertype: -1 is not allowed; allowed: 1536 to 65535",
-        ),
-        (
-            "isolation = true",
-            "node.isolation: is of type boolean; allowed: a string",
-        ),
-        (
-            "cpus = { workers = [0, 1] }",
-            "node.cpus.workers: names 2 CPUs; allowed: one for each of 1",
-        ),
-        (
-            "cpus = { guests = [1, 1] }",
-            "node.cpus.guests[1]: CPU 1 is named twice",
-        ),
-        (
-            "cpus = { guest = [1] }",
-            "node.cpus.guest: unknown key; allowed: workers, guests",
-        ),
-        (
-            "cpus = [1]",
-            "node.cpus: is of type array; allowed: a table",
-        ),
-    ] {
-        let found = messages("name = \"n1\"", &format!("name = \"n1\"\n{line}"));
-        assert_eq!(found, format!("node.toml:3: {message}"));
-    }
-    for name in ["", "N1", "a name", "a-name-of-more-x", "-a"] {
-        assert_eq!(
-            messages("\"n1\"", &format!("{name:?}")),
-            format!(
-                "node.toml:2: node.name: {name:?} is not allowed as a name; allowed: 1 to 15 of \
-                 a-z, 0-9 and -, not - first"
-            )
-        );
-    }
-}
-
-#[test]
-fn mistakes_in_a_port() {
-    let access = "mode = \"access\"";
-    for (from, to, message) in [
-        (
-            "name = \"west\"\n",
-            "",
-            "3: port[0].name: is missing; needed: a name, such as \"west\"",
-        ),
-        (
-            "mode = \"trunk\"\n",
-            "",
-            "3: port.west.mode: is missing; needed: \"trunk\" or \"access\"",
-        ),
-        (
-            "mode = \"trunk\"",
-            "mode = \"trunk\"\npi = \"can\"",
-            "7: port.west.pi: is not allowed on a trunk; allowed: with mode = \"access\"",
-        ),
-        (
-            "mode = \"trunk\"",
-            access,
-            "3: port.west: is an access port without the key pi; needed: the PI it belongs to",
-        ),
-        (
-            "mode = \"trunk\"",
-            "mode = \"access\"\npi = \"dss\"",
-            "7: port.west.pi: there is no PI \"dss\"; allowed: can",
-        ),
-        (
-            "mode = \"trunk\"",
-            "mode = \"access\"\npi = \"can\"\nvn = 4",
-            "8: port.west.vn: virtual network 4 is not one of PI \"can\"; allowed: 0",
-        ),
-        (
-            "mode = \"trunk\"",
-            "mode = \"access\"\npi = \"can\"\nethertype = 0x88B5",
-            "8: port.west.ethertype: 0x88B5 is the EtherType of frames with PIH; allowed: another",
-        ),
-        (
-            "capacity = \"1Gbps\"",
-            "capacity = \"0bps\"",
-            "7: port.west.capacity: \"0bps\" is not allowed; allowed: more than 0",
-        ),
-        (
-            "capacity = \"1Gbps\"",
-            "capacity = \"1Gbps\"\nmtu = 9001",
-            "8: port.west.mtu: 9001 is not allowed; allowed: 64 to 9000",
-        ),
-        (
-            "for = \"100us\"",
-            "for = \"0us\"",
-            "9: port.west.cycle.phases[0].for: \"0us\" is not allowed; allowed: more than 0",
-        ),
-        (
-            "for = \"100us\"",
-            "for = \"11s\"",
-            "9: port.west.cycle.phases: make a cycle of 11s; allowed: at most 10s",
-        ),
-        (
-            "[{ pi = \"can\", for = \"100us\" }]",
-            "[]",
-            "9: port.west.cycle.phases: has 0 phases; allowed: 1 to 1024",
-        ),
-        (
-            "[port.cycle]\nphases = [{ pi = \"can\", for = \"100us\" }]\n",
-            "",
-            "3: port.west.cycle: is missing; needed: a table [port.cycle] with phases",
-        ),
-        (
-            "for = \"100us\"",
-            "for = \"12us\"",
-            "8: port.west.cycle: phase 0 of PI \"can\" is too short: 12us less the guard of 0ns \
-             leaves 12000 ns, and the largest frame (1518 octets with FCS) takes 12304 ns at 1Gbps; \
-             needed: 12304 ns at least",
-        ),
-        (
-            "phases =",
-            "guard = \"90us\"\nphases =",
-            "8: port.west.cycle: phase 0 of PI \"can\" is too short: 100us less the guard of 90us \
-             leaves 10000 ns, and the largest frame (1518 octets with FCS) takes 12304 ns at 1Gbps; \
-             needed: 102304 ns at least",
-        ),
-        (
-            "pi = \"can\", for",
-            "pi = \"none\", for",
-            "8: port.west.cycle: has no phase for PI \"can\", whose guest could never send here; \
-             needed: a phase for each PI that the port carries",
-        ),
-    ] {
-        assert_eq!(messages(from, to), format!("node.toml:{message}"));
-    }
-}
-
-#[test]
-fn mistakes_between_ports() {
-    let port = |name: &str, backend: &str| {
-        format!(
-            "[[port]]\nname = \"{name}\"\nbackend = \"{backend}\"\nmode = \"trunk\"\n\
-             capacity = \"1Gbps\"\ncycle = {{ phases = [{{ pi = \"can\", for = \"1ms\" }}] }}\n"
-        )
-    };
-    let node = |ports: &str| {
-        format!("[node]\nname = \"n1\"\n{ports}[pi.can]\ncode = 2\nguest = \"builtin:patch\"\n")
-    };
-    let two = |a: (&str, &str), b: (&str, &str)| node(&(port(a.0, a.1) + &port(b.0, b.1)));
-    assert_eq!(
-        messages_of(&two(("a", "memory:x"), ("a", "memory:x"))),
-        "node.toml:10: port[1].name: \"a\" is the name of another port already"
-    );
-    assert_eq!(
-        messages_of(&two(("a", "af_xdp:eth0"), ("b", "af_packet:eth0"))),
-        "node.toml:11: port.b.backend: is taken by port a already; allowed: an interface for each port"
-    );
-    assert_eq!(
-        messages_of(&two(("a", "pcap:a,o"), ("b", "pcap:b,o"))),
-        "node.toml:11: port.b.backend: is taken by port a already; allowed: a trace to write for each port"
-    );
-    assert!(read(&two(("a", "memory:x"), ("b", "memory:x"))).is_ok());
-    assert!(read(&two(("a", "pcap:i,"), ("b", "pcap:i,"))).is_ok());
-    let three = port("a", "memory:x") + &port("b", "memory:x") + &port("c", "memory:x");
-    assert_eq!(
-        messages_of(&node(&three)),
-        "node.toml:17: port.c.backend: is taken by port a and b already; allowed: two ports of one \
-         memory name, a cable's ends"
-    );
-    let many = (0..33).map(|i| port(&format!("p{i}"), &format!("memory:m{i}")));
-    let found = messages_of(&node(&many.collect::<String>()));
-    assert_eq!(
-        found,
-        "node.toml:3: port: there are 33 ports; allowed: 1 to 32"
-    );
-}
-
-#[test]
-fn mistakes_in_a_pi() {
-    let guest = "guest = \"builtin:patch\"";
-    for (from, to, message) in [
-        (
-            "code = 2\n",
-            "",
-            "10: pi.can.code: is missing; needed: 1 to 7, one that no other PI has",
-        ),
-        (
-            "code = 2",
-            "code = 0",
-            "11: pi.can.code: 0 is not allowed; allowed: 1 to 7",
-        ),
-        (
-            guest,
-            "guest = \"\"",
-            "12: pi.can.guest: \"\" is no path; needed: \"builtin:NAME\" or a path",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\ninitrd = \"x\"",
-            "13: pi.can.initrd: is not allowed with a built-in guest; allowed: with guest = \"PATH\"",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\nvns = []",
-            "13: pi.can.vns: is empty; needed: one virtual network at least, 0 to 31",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\nvns = [0, 0]",
-            "13: pi.can.vns[1]: virtual network 0 is named twice",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\nvcpus = 0",
-            "13: pi.can.vcpus: 0 is not allowed; allowed: 1 to 32",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\nqueue = 100",
-            "13: pi.can.queue: 100 is not allowed; allowed: a power of two from 64 to 4096",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\nqueue = 8192",
-            "13: pi.can.queue: 8192 is not allowed; allowed: 64 to 4096",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\nmemory = \"4GiB\"",
-            "13: pi.can.memory: 4GiB is not allowed; allowed: 8MiB to 3GiB, in whole pages of 4KiB",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\npih = \"drop\"",
-            "13: pi.can.pih: \"drop\" is not allowed; allowed: \"keep\", \"strip\"",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\nvns = [0, 1]\npih = \"strip\"",
-            "14: pi.can.pih: \"strip\" is not allowed with 2 virtual networks, which only the PIH \
-             tells apart; allowed: one VN in vns, or \"keep\"",
-        ),
-        (
-            "code = 2",
-            "code = 5\npih = \"strip\"",
-            "12: pi.can.pih: \"strip\" needs the key ethertype: only codes 1, 2 and 3 have one by default",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\npolice = { rate = \"1Mbps\" }",
-            "13: pi.can.police.burst: is missing; needed: an amount, such as \"64KiB\"",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\npolice = { rate = \"1Mbps\", burst = \"1KiB\" }",
-            "13: pi.can.police.burst: 1KiB is not allowed: the largest frame of 1518 octets could \
-             never pass; allowed: 1518B or more",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\nconfig = 1",
-            "13: pi.can.config: is of type integer; allowed: a table",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\nconfig = { a = inf }",
-            "13: pi.can.config: inf is not allowed; allowed: finite",
-        ),
-        (
-            guest,
-            "guest = \"builtin:patch\"\n[pi.dss]\ncode = 2\nguest = \"builtin:echo\"",
-            "14: pi.dss.code: 2 is the code of pi.can already",
-        ),
-    ] {
-        // A PI too many lacks its phase; that is said as well, and is tested with the ports.
-        let found = messages(from, to);
-        let found: Vec<&str> = found
-            .lines()
-            .filter(|l| !l.contains("has no phase"))
-            .collect();
-        assert_eq!(found, [format!("node.toml:{message}")]);
-    }
-    assert_eq!(
-        messages(
-            "code = 2\nguest = \"builtin:patch\"",
-            "code = 2\nguest = \"x.elf\"\n[node.more]"
-        )
-        .lines()
-        .next(),
-        Some(
-            "node.toml:13: node.more: unknown key; allowed: name, ethertype, isolation, workers, cpus"
-        )
-    );
-    let thread = SMALL.replace("[[port]]", "isolation = \"thread\"\n[[port]]");
-    assert_eq!(
-        messages_of(&thread.replace("builtin:patch", "x.elf")),
-        "node.toml:13: pi.can.guest: \"x.elf\" cannot run as a thread; with isolation = \"thread\" \
-         allowed: \"builtin:patch\", \"builtin:echo\""
     );
 }
 
