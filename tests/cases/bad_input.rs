@@ -296,7 +296,7 @@ fn socket_in_use() -> Result<()> {
         .stdin(Stdio::null())
         .output()?;
     expect(&output, 1, &["node.sock", "in use"])?;
-    // The first is unharmed, and a socket that a killed node left is no hindrance.
+    // The first is unharmed.
     first.status()?;
     let mode = fs::metadata(first.socket())?.permissions().mode() & 0o777;
     ensure!(mode == 0o600, "the socket's mode is {mode:o}");
