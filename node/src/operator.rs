@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use crate::assemble;
 use crate::capture::{self, CaptureReader, LinkType, Poll};
-use crate::config::{NodeConfig, PhaseConfig};
+use crate::config::{NodeConfig, PhaseConfig, PortConfig, schedule_problems};
 use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
 };
@@ -273,7 +273,16 @@ impl Control for Operator {
                 duration_ns: phase.duration_ns,
             });
         }
-        let cycle = assemble::cycle(&self.config.ports[index], &phases)
+        let planned = PortConfig {
+            phases,
+            ..self.config.ports[index].clone()
+        };
+        let names: Vec<&str> = self.config.pis.iter().map(|pi| pi.name.as_str()).collect();
+        let problems = schedule_problems(&planned, &names);
+        if !problems.is_empty() {
+            return Err(refused(problems.join("; ")));
+        }
+        let cycle = assemble::cycle(&planned, &planned.phases)
             .map_err(|error| refused(strip_place(&error.to_string(), &at)))?;
         let base_ns = match request.base_tai_ns {
             None => None,
@@ -303,7 +312,7 @@ impl Control for Operator {
         all[index].settle(Monotonic.now_ns());
         let admin = all[index]
             .admin
-            .insert(Installed::new(phases, from_ns, &self.tai));
+            .insert(Installed::new(planned.phases, from_ns, &self.tai));
         Ok(PhasesSet {
             takes_effect_tai_ns: admin.from_tai_ns,
         })

@@ -168,6 +168,11 @@ fn phases_are_shown_changed_and_refused() {
         matches!(too_short, ControlError::Refused { .. }),
         "{too_short}"
     );
+    let absent = set(vec![entry("a", 50_000)]).unwrap_err();
+    assert!(
+        absent.to_string().contains("no phase for PI \"b\""),
+        "{absent}"
+    );
     let unknown = set(vec![entry("c", 50_000)]).unwrap_err();
     assert!(matches!(unknown, ControlError::Unknown { .. }), "{unknown}");
     assert_eq!(

@@ -36,6 +36,7 @@ pub use node::{
     Cpus, ETHERNET_HEADER, FCS, GuestImage, Isolation, NodeConfig, PhaseConfig, PiConfig, PihMode,
     Police, PortConfig, PortMode,
 };
+pub use port::schedule_problems;
 pub use problem::{ConfigError, Problem};
 pub use unit::{BitRate, Nanoseconds, Octets, UnitError};
 

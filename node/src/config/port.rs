@@ -269,29 +269,9 @@ impl PortReader<'_> {
         span: &std::ops::Range<usize>,
         port: &PortConfig,
     ) {
-        for what in cycle_problems(port, |slot| {
-            self.pis
-                .get(usize::from(slot))
-                .map_or("?", |pi| pi.name.as_str())
-        }) {
+        let names: Vec<&str> = self.pis.iter().map(|pi| pi.name.as_str()).collect();
+        for what in schedule_problems(port, &names) {
             section.problem_at(span, "cycle", what);
-        }
-        for (slot, pi) in (0u8..).zip(self.pis) {
-            let sends = match port.mode {
-                PortMode::Trunk => true,
-                PortMode::Access { slot: only, .. } => only == slot,
-            };
-            if sends && port.phases.iter().all(|phase| phase.owner != Some(slot)) {
-                section.problem_at(
-                    span,
-                    "cycle",
-                    format!(
-                        "has no phase for PI {:?}, whose guest could never send here; \
-                         needed: a phase for each PI that the port carries",
-                        pi.name
-                    ),
-                );
-            }
         }
     }
 }
@@ -316,9 +296,10 @@ fn interface(backend: &BackendSpec) -> Option<&str> {
     }
 }
 
-/// Phases that do not hold the largest frame of the port (design: T_p - g >= t_L). `Cycle::new`
-/// finds the first of them; a file is told about all.
-fn cycle_problems<'a>(port: &PortConfig, name: impl Fn(u8) -> &'a str) -> Vec<String> {
+/// What is wrong with the schedule of `port`, for PIs of these names: phases that do not hold its
+/// largest frame (`Cycle::new` finds the first of them; people are told about all), and PIs that
+/// could never send there.
+pub fn schedule_problems(port: &PortConfig, pis: &[&str]) -> Vec<String> {
     let Ok(link) = LinkRate::new(port.capacity_bps) else {
         return Vec::new();
     };
@@ -332,7 +313,7 @@ fn cycle_problems<'a>(port: &PortConfig, name: impl Fn(u8) -> &'a str) -> Vec<St
                 "phase {index} of PI {:?} is too short: {} less the guard of {} leaves {usable} ns, \
                  and the largest frame ({largest} octets with FCS) takes {frame_ns} ns at {}; \
                  needed: {} ns at least",
-                name(owner),
+                pis.get(usize::from(owner)).copied().unwrap_or("?"),
                 Nanoseconds(phase.duration_ns),
                 Nanoseconds(port.guard_ns),
                 BitRate(port.capacity_bps),
@@ -340,7 +321,21 @@ fn cycle_problems<'a>(port: &PortConfig, name: impl Fn(u8) -> &'a str) -> Vec<St
             )
         })
     };
-    port.phases.iter().enumerate().filter_map(short).collect()
+    let absent = |(slot, name): (u8, &&str)| {
+        let sends = match port.mode {
+            PortMode::Trunk => true,
+            PortMode::Access { slot: only, .. } => only == slot,
+        };
+        let phase = port.phases.iter().any(|phase| phase.owner == Some(slot));
+        (sends && !phase).then(|| {
+            format!(
+                "has no phase for PI {name:?}, whose guest could never send here; \
+                 needed: a phase for each PI that the port carries"
+            )
+        })
+    };
+    let short = port.phases.iter().enumerate().filter_map(short);
+    short.chain((0u8..).zip(pis).filter_map(absent)).collect()
 }
 
 fn build(
