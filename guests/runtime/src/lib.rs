@@ -35,6 +35,9 @@ pub mod bare;
 
 #[cfg(test)]
 mod run_tests;
+#[cfg(all(test, target_arch = "x86_64"))]
+#[allow(unsafe_code)]
+mod unsafe_memory_tests;
 #[cfg(test)]
 #[allow(unsafe_code)]
 mod unsafe_rig;

@@ -13,9 +13,14 @@ fn image() -> &'static [u8] {
 
 fn boots(test: &str, protocol: BootProtocol) {
     let Some(host) = kvm(test) else { return };
-    let node = Node::ready(&host, image(), protocol);
+    let mut node = Node::boot(&host, config(image(), protocol, 1));
+    let returned = node.booted.elapsed();
+    node.machine.control().send_line(PATCH).unwrap();
+    node.line(r#"{"hello":{"abi":1}}"#);
+    let hello = node.booted.elapsed();
+    node.line(r#"{"ready":{}}"#);
     let took = node.booted.elapsed();
-    eprintln!("{test}: from boot to ready in {took:?}");
+    eprintln!("{test}: machine after {returned:?}, hello after {hello:?}, ready after {took:?}");
     assert!(took.as_millis() < BOOT_MOST_MS, "{took:?}");
     let console = String::from_utf8(node.machine.console().tail()).unwrap();
     assert!(

@@ -3,14 +3,15 @@
 # Frames are small, and a `rep movs` costs more than the frame: short copies are overlapping loads and stores,
 # longer ones 64 octets a round. Ring 3 may use SSE. System V calling convention: rdi, rsi, rdx; result in rax.
 # All loads of a short copy come before its stores, so it may overlap; longer ones go backwards where they must.
+# The names have a prefix so that they can be tested in a program that has a libc; an image adds the plain ones.
 
 .section .text.memory, "ax", @progbits
 
 .balign 32
-.globl memmove
-memmove:
-.globl memcpy
-memcpy:
+.globl pinode_memmove
+pinode_memmove:
+.globl pinode_memcpy
+pinode_memcpy:
     mov rax, rdi
     cmp rdx, 16
     jb 10f
@@ -105,8 +106,8 @@ memcpy:
     ret
 
 .balign 32
-.globl memset
-memset:
+.globl pinode_memset
+pinode_memset:
     mov rax, rdi
     movzx ecx, sil
     imul rcx, rcx, 0x01010101
@@ -144,10 +145,10 @@ memset:
 54: ret
 
 .balign 32
-.globl bcmp
-bcmp:
-.globl memcmp
-memcmp:
+.globl pinode_bcmp
+pinode_bcmp:
+.globl pinode_memcmp
+pinode_memcmp:
     xor ecx, ecx
 60: cmp rcx, rdx
     jae 61f

@@ -19,6 +19,14 @@ use crate::unsafe_arena::Arena;
 
 global_asm!(include_str!("boot.s"));
 global_asm!(include_str!("memory.s"));
+global_asm!(
+    ".globl memcpy, memmove, memset, memcmp, bcmp",
+    ".set memcpy, pinode_memcpy",
+    ".set memmove, pinode_memmove",
+    ".set memset, pinode_memset",
+    ".set memcmp, pinode_memcmp",
+    ".set bcmp, pinode_bcmp",
+);
 
 /// Where guest-physical 0 is seen (`boot.s` maps the first 4 GiB twice): no address of RAM is null there.
 pub(super) const PHYSICAL: usize = 1 << 32;
