@@ -1,11 +1,14 @@
 //! Boot: both protocols, what is said on the way, and how long it takes.
 
+use std::time::Duration;
+
 use pinode_vmm::{BootProtocol, MachineEvent};
 
-use crate::node::{Node, PATCH, config, kvm};
+use crate::node::{Node, PATCH, PATIENCE, config, kvm};
 
-/// A guest must be back well within the 50 ms a restart may take. Generous: the test machine is shared.
-const BOOT_MOST_MS: u128 = 500;
+/// A restart may take 50 ms in all. The quickest of a few boots counts: other tests run meanwhile.
+const BOOT_MOST: Duration = Duration::from_millis(50);
+const BOOTS: usize = 20;
 
 fn image() -> &'static [u8] {
     pinode_images::builtin("patch").unwrap()
@@ -13,21 +16,30 @@ fn image() -> &'static [u8] {
 
 fn boots(test: &str, protocol: BootProtocol) {
     let Some(host) = kvm(test) else { return };
-    let mut node = Node::boot(&host, config(image(), protocol, 1));
-    let returned = node.booted.elapsed();
-    node.machine.control().send_line(PATCH).unwrap();
-    node.line(r#"{"hello":{"abi":1}}"#);
-    let hello = node.booted.elapsed();
-    node.line(r#"{"ready":{}}"#);
-    let took = node.booted.elapsed();
-    eprintln!("{test}: machine after {returned:?}, hello after {hello:?}, ready after {took:?}");
-    assert!(took.as_millis() < BOOT_MOST_MS, "{took:?}");
-    let console = String::from_utf8(node.machine.console().tail()).unwrap();
-    assert!(
-        console.contains("patch: forwarding on 2 vifs"),
-        "console: {console}"
-    );
-    node.machine.stop();
+    let mut quickest = PATIENCE;
+    for _ in 0..BOOTS {
+        let mut node = Node::boot(&host, config(image(), protocol, 1));
+        let returned = node.booted.elapsed();
+        node.machine.control().send_line(PATCH).unwrap();
+        node.line(r#"{"hello":{"abi":1}}"#);
+        let hello = node.booted.elapsed();
+        node.line(r#"{"ready":{}}"#);
+        let took = node.booted.elapsed();
+        let console = String::from_utf8(node.machine.console().tail()).unwrap();
+        assert!(
+            console.contains("patch: forwarding on 2 vifs"),
+            "console: {console}"
+        );
+        node.machine.stop();
+        if took < quickest {
+            quickest = took;
+            eprintln!("{test}: machine {returned:?}, hello {hello:?}, ready {took:?}");
+        }
+        if quickest < BOOT_MOST {
+            return;
+        }
+    }
+    panic!("the quickest of {BOOTS} boots took {quickest:?}; {BOOT_MOST:?} is the most");
 }
 
 #[test]
