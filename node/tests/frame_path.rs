@@ -19,7 +19,7 @@ fn a_million_frames_and_no_allocation() {
         .map(|code| frame(code, 0, 75, 0))
         .collect();
     let mut received = 0u64;
-    let mut turn = |rig: &mut Rig, received: &mut u64| {
+    let turn = |rig: &mut Rig, received: &mut u64| {
         for _ in 0..20 {
             frames.iter().for_each(|f| assert!(rig.far[0].send(f)));
         }

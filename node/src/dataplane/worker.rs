@@ -205,7 +205,7 @@ impl<C: Clock> Worker<C> {
         }
     }
 
-    fn snapshot(&self, into: &mut Vec<PortSnapshot>) {
+    fn snapshot(&self, into: &mut [PortSnapshot]) {
         debug_assert_eq!(into.len(), self.ports.len());
         for (lane, copy) in self.ports.iter().zip(into.iter_mut()) {
             debug_assert_eq!(copy.pis.len(), self.slots);
