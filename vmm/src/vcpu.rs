@@ -87,8 +87,11 @@ impl Vcpu {
                 let registers = self.registers();
                 let record =
                     registers.and_then(|registers| pvpanic::read_record(&self.ram, registers.rdi));
-                self.shared
-                    .fault("the guest panicked (pvpanic)".into(), registers, record);
+                let what = record.as_ref().map_or_else(
+                    || "the guest panicked (pvpanic) and left no record".into(),
+                    FaultRecord::headline,
+                );
+                self.shared.fault(what, registers, record);
             }
             End::Outcome(Outcome::Broken(why)) => {
                 self.shared.fault(why, self.registers(), None);

@@ -420,6 +420,7 @@ impl Run {
     }
 
     fn fail(&mut self, slot: usize, why: String) {
+        let why = legible(&why);
         let name = &self.config.pis[slot].name;
         warn!(guest = %name, "{why}");
         let guest = &mut self.guests[slot];
@@ -536,5 +537,27 @@ impl Run {
                 view.failures.clone_from(&guest.failures);
             }
         }
+    }
+}
+
+/// A guest's words go to terminals and logs: what would move a cursor does not.
+fn legible(words: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    words.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guests_words_cannot_drive_a_terminal() {
+        assert_eq!(legible("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\nc");
     }
 }

@@ -111,6 +111,24 @@ fn u64_at(octets: &[u8], at: usize) -> Option<u64> {
         .map(u64::from_le_bytes)
 }
 
+impl FaultRecord {
+    /// What happened, in one line. The guest's words end at their first line.
+    pub fn headline(&self) -> String {
+        let words = self.message.lines().next().unwrap_or("");
+        match self.kind {
+            FaultKind::Exception => format!(
+                "exception {} ({}) at rip {:#x}, error {:#x}, cr2 {:#x}",
+                self.vector,
+                exception_name(self.vector),
+                self.rip,
+                self.error,
+                self.cr2
+            ),
+            FaultKind::Panic => format!("panic: {words}"),
+        }
+    }
+}
+
 impl fmt::Display for FaultRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
