@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail, ensure};
+use pinode_tests::PacketSocket;
 use pinode_tests::config::NodeToml;
-use pinode_tests::frame::{intact, numbered};
+use pinode_tests::frame::{intact, number_of, numbered};
 use pinode_tests::lab::Lab;
 use pinode_tests::need::Need;
 use pinode_tests::node::Node;
@@ -121,24 +122,26 @@ fn start_to_ready(config: &str) -> Result<f64> {
     Ok(took)
 }
 
-/// Milliseconds without frames of `can` around each of `runs` restarts.
+/// Milliseconds without frames of `can` around each of `runs` restarts. A frame's number is the microsecond in which it
+/// was sent, so that a late reader changes nothing.
 fn outages(runs: u64) -> Result<Vec<f64>> {
     let lab = Lab::start("kvm", "af_packet")?;
     let (west, east) = (lab.west()?, lab.east()?);
+    let clock = Instant::now();
     let stop = Arc::new(AtomicBool::new(false));
     let sender = {
         let stop = stop.clone();
         thread::spawn(move || -> Result<()> {
-            let mut sequence = 0;
             while !stop.load(Ordering::Relaxed) {
-                west.send(&numbered(2, 0, sequence, 79))?;
-                sequence += 1;
+                west.send(&numbered(2, 0, microseconds(clock)?, 79))?;
                 thread::sleep(FRAME_GAP);
             }
             Ok(())
         })
     };
-    let outages = (1..=runs).map(|round| outage(&lab, &east, round)).collect();
+    let outages = (1..=runs)
+        .map(|round| outage(&lab, &east, clock, round))
+        .collect();
     stop.store(true, Ordering::Relaxed);
     if sender.join().is_err() {
         bail!("the sender panicked");
@@ -146,39 +149,42 @@ fn outages(runs: u64) -> Result<Vec<f64>> {
     outages
 }
 
-/// The longest gap between frames on `east` while the guest is restarted.
-fn outage(lab: &Lab, east: &pinode_tests::PacketSocket, round: u64) -> Result<f64> {
-    // What came since the last round is no part of this one.
-    let mut buffer = [0; 2048];
-    while east.receive(&mut buffer, Duration::ZERO)?.is_some() {}
-    let done = AtomicBool::new(false);
+fn microseconds(clock: Instant) -> Result<u64> {
+    Ok(u64::try_from(clock.elapsed().as_micros())?)
+}
+
+/// The longest time between the sending of two frames that came one after the other while the guest is restarted.
+fn outage(lab: &Lab, east: &PacketSocket, clock: Instant, round: u64) -> Result<f64> {
+    let begin = microseconds(clock)?;
     thread::scope(|scope| {
-        let restart = scope.spawn(|| -> Result<()> {
+        let restart = scope.spawn(|| -> Result<u64> {
             lab.node.succeed(&["guest", "restart", "can"])?;
             lab.node.wait_guest("can", "running", round)?;
-            // Frames flow again before the watch ends.
-            done.store(true, Ordering::Relaxed);
-            Ok(())
+            microseconds(clock)
         });
-        let mut last: Option<Instant> = None;
-        let mut longest = Duration::ZERO;
-        let mut after = 0;
-        while after < 100 {
+        let mut buffer = [0; 2048];
+        let mut last = begin;
+        let mut longest = 0;
+        let mut end = None;
+        let mut restart = Some(restart);
+        while end.is_none_or(|end| last <= end) {
             let Some(frame) = east.receive(&mut buffer, Duration::from_secs(20))? else {
                 bail!("no frame of the restarted guest for 20 s");
             };
-            if !intact(frame) {
+            let Some((_, sent)) = number_of(frame).filter(|_| intact(frame)) else {
                 continue;
+            };
+            if sent > last {
+                longest = longest.max(sent - last);
+                last = sent;
             }
-            let now = Instant::now();
-            longest = longest.max(last.map_or(Duration::ZERO, |last| now - last));
-            last = Some(now);
-            after += u32::from(done.load(Ordering::Relaxed) || restart.is_finished());
+            if let Some(thread) = restart.take_if(|thread| thread.is_finished()) {
+                match thread.join() {
+                    Ok(done) => end = Some(done?),
+                    Err(_) => bail!("the restart panicked"),
+                }
+            }
         }
-        match restart.join() {
-            Ok(result) => result?,
-            Err(_) => bail!("the restart panicked"),
-        }
-        Ok(longest.as_secs_f64() * 1e3)
+        Ok(longest as f64 / 1e3)
     })
 }
