@@ -58,8 +58,15 @@ impl<C: Clock> Worker<C> {
         }
     }
 
-    /// Runs until told to stop.
+    /// Runs until told to stop. Until frames are let in it sleeps: a spinning core would hold up the
+    /// very boot it waits for.
     pub fn run(mut self) {
+        while !self.open {
+            let told = self.inbox.recv().map(|command| self.obey(command));
+            if told != Ok(Turn::More) {
+                return;
+            }
+        }
         while self.turn() == Turn::More {}
     }
 
