@@ -11,8 +11,7 @@ use pinode_scheduler::{Gate, Window};
 use pinode_virtqueue::{QueueError, TxFrame};
 
 use super::lane::{FCS, HEAD_OCTETS, PiLane, PortLane};
-use super::vif::Vif;
-use super::worker::Broken;
+use super::vif::{Broken, Vif};
 use crate::capture::Direction;
 
 /// Harvests what guests sent, and puts on the wire what the open gate allows. Returns a guest

@@ -6,7 +6,7 @@ use pinode_ports::RxBurst;
 use pinode_virtqueue::{QueueError, Refused};
 
 use super::lane::{FCS, PiLane, PortLane};
-use super::worker::Broken;
+use super::vif::Broken;
 use crate::capture::Direction;
 
 /// Takes one burst in. Returns the guest whose ring turned out broken, if any did.

@@ -5,7 +5,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use pinode_virtqueue::{Receiveq, Transmitq};
+use pinode_virtqueue::{QueueError, Receiveq, Transmitq};
 
 use super::baton::Mood;
 
@@ -54,4 +54,10 @@ impl Vif {
             (self.wake)();
         }
     }
+}
+
+/// A guest whose ring broke the protocol.
+pub(super) struct Broken {
+    pub(super) slot: usize,
+    pub(super) error: QueueError,
 }

@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::counters::PortSnapshot;
 use super::lane::PortLane;
 use super::mailbox::{Command, Event, Installed, TapPoint};
-use super::vif::Vif;
+use super::vif::{Broken, Vif};
 use super::{egress, ingress};
 
 /// All ports of a node and the rings of its guests, on one core.
@@ -219,10 +219,4 @@ impl<C: Clock> Worker<C> {
             lane.snapshot(copy);
         }
     }
-}
-
-/// A guest whose ring broke the protocol.
-pub(super) struct Broken {
-    pub(super) slot: usize,
-    pub(super) error: pinode_virtqueue::QueueError,
 }

@@ -112,6 +112,12 @@ impl Lifecycle {
         self.generation
     }
 
+    /// Whether the machine of this generation is one whose events count: the newest, and not given up.
+    #[must_use]
+    pub fn is_up(&self, generation: u64) -> bool {
+        self.generation == generation && matches!(self.state, State::Booting | State::Running)
+    }
+
     /// How often a new machine replaced an old one.
     #[must_use]
     pub fn restarts(&self) -> u64 {
@@ -260,6 +266,7 @@ mod tests {
         );
         assert_eq!(l.start(4 * MS), Act::Nothing);
         assert_eq!(l.stop(), Act::TakeDown);
+        assert!(!l.is_up(1));
         assert_eq!(l.stop(), Act::Nothing);
         assert_eq!(l.tick(u64::MAX / 2), Act::Nothing);
     }

@@ -22,6 +22,8 @@ use crate::dataplane::mailbox::{Command, Event as WorkerEvent, Mailbox};
 const TICK: Duration = Duration::from_millis(5);
 /// Failures that are kept.
 const FAILURES_KEPT: usize = 8;
+/// Stack of the threads that launch and end guests, octets.
+const STACK: usize = 512 * 1024;
 /// A guest that failed so often while the node came up will not come up.
 const HOPELESS: usize = 3;
 /// A console that has ended: its last output and where that ends.
@@ -201,6 +203,7 @@ impl Supervisor {
             kvm,
             worker,
             clock: Monotonic,
+            endings: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("supervisor".into())
@@ -234,6 +237,8 @@ struct Run {
     kvm: Option<Arc<KvmHost>>,
     worker: Mailbox,
     clock: Monotonic,
+    /// Machines that are ending.
+    endings: Vec<JoinHandle<()>>,
 }
 
 impl Run {
@@ -271,7 +276,12 @@ impl Run {
         }
         for slot in 0..self.guests.len() {
             self.guests[slot].life.stop();
-            self.take_down(slot);
+            self.take_down(slot, None);
+        }
+        for ending in self.endings.drain(..) {
+            if ending.join().is_err() {
+                warn!("a guest's end panicked");
+            }
         }
         self.show();
     }
@@ -286,7 +296,7 @@ impl Run {
                 if self
                     .guests
                     .get(slot)
-                    .is_some_and(|g| g.life.generation() == generation)
+                    .is_some_and(|g| g.life.is_up(generation))
                 {
                     self.hear_guest(slot, event);
                 }
@@ -309,9 +319,8 @@ impl Run {
                 self.fail(slot, format!("broke the rings of its vif {port}: {error}"));
             }
             Message::Wish { slot, action, done } => {
-                self.wish(slot, action);
+                self.wish(slot, action, done);
                 self.show();
-                let _ = done.send(());
             }
             Message::Console {
                 slot,
@@ -324,7 +333,7 @@ impl Run {
         }
     }
 
-    fn wish(&mut self, slot: usize, action: Action) {
+    fn wish(&mut self, slot: usize, action: Action, done: SyncSender<()>) {
         let now_ns = self.clock.now_ns();
         let Some(guest) = self.guests.get_mut(slot) else {
             return;
@@ -334,7 +343,13 @@ impl Run {
             Action::Stop => guest.life.stop(),
             Action::Restart => guest.life.restart(now_ns),
         };
-        self.carry_out(slot, act);
+        match act {
+            Act::TakeDown => self.take_down(slot, Some(done)),
+            act => {
+                self.carry_out(slot, act);
+                say_done(Some(done));
+            }
+        }
     }
 
     fn hear_guest(&mut self, slot: usize, event: GuestEvent) {
@@ -436,9 +451,9 @@ impl Run {
         match act {
             Act::Nothing => {}
             Act::Launch(generation) => self.launch(slot, generation),
-            Act::TakeDown => self.take_down(slot),
+            Act::TakeDown => self.take_down(slot, None),
             Act::Relaunch(generation) => {
-                self.take_down(slot);
+                self.take_down(slot, None);
                 self.launch(slot, generation);
             }
             Act::Ping(number) => {
@@ -483,26 +498,41 @@ impl Run {
         let name = format!("launch-{}", self.config.pis[slot].name);
         let spawned = std::thread::Builder::new()
             .name(name)
-            .stack_size(512 * 1024)
+            .stack_size(STACK)
             .spawn(launch);
         if let Err(error) = spawned {
             self.fail(slot, format!("no thread to launch it: {error}"));
         }
     }
 
-    /// The worker lets go first, so that nothing is delivered into a machine that ends.
-    fn take_down(&mut self, slot: usize) {
-        let let_go = self.worker.ask(|reply| Command::Detach {
+    /// The worker lets go first, so that nothing is delivered into a machine that ends. Ending takes
+    /// milliseconds, in which others want watching: a thread of its own does it, and says when it is
+    /// `done`.
+    fn take_down(&mut self, slot: usize, done: Option<SyncSender<()>>) {
+        let vifs = self.worker.ask(|reply| Command::Detach {
             slot,
             port: None,
             reply,
         });
         let guest = &mut self.guests[slot];
-        if let Some(engine) = guest.engine.take() {
-            guest.last_console = engine.console_since(0);
+        let Some(engine) = guest.engine.take() else {
+            say_done(done);
+            return;
+        };
+        guest.last_console = engine.console_since(0);
+        self.endings.retain(|ending| !ending.is_finished());
+        let end = move || {
             engine.stop();
-        }
-        drop(let_go);
+            drop(vifs);
+            say_done(done);
+        };
+        let name = format!("end-{}", self.config.pis[slot].name);
+        // Without a thread the closure is dropped, and a machine that is dropped ends here and now.
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .stack_size(STACK)
+            .spawn(end);
+        self.endings.extend(thread);
     }
 
     fn console_since(&self, slot: usize, offset: u64) -> LastConsole {
@@ -537,6 +567,13 @@ impl Run {
                 view.failures.clone_from(&guest.failures);
             }
         }
+    }
+}
+
+fn say_done(done: Option<SyncSender<()>>) {
+    if let Some(done) = done {
+        // Whoever asked may have gone.
+        let _ = done.send(());
     }
 }
 
