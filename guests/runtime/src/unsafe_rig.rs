@@ -18,12 +18,16 @@ pub(crate) struct Host {
     pub ram: Ram,
 }
 
-/// `lanes` lanes of rings of `size`, with `octets` of memory; one queue pair a vif.
-pub(crate) fn rig(lanes: usize, size: u16, octets: usize) -> (Net, Vec<Host>) {
+/// Packet memory of its own.
+pub(crate) fn arena(octets: usize) -> Arena {
     let memory = vec![0u128; octets / 16].leak();
     // SAFETY: leaked, and used by nobody else.
-    let mut arena =
-        unsafe { Arena::new(memory.as_mut_ptr().cast(), octets as u64, 64, octets as u64) };
+    unsafe { Arena::new(memory.as_mut_ptr().cast(), octets as u64, 64, octets as u64) }
+}
+
+/// `lanes` lanes of rings of `size`, with `octets` of memory; one queue pair a vif.
+pub(crate) fn rig(lanes: usize, size: u16, octets: usize) -> (Net, Vec<Host>) {
+    let mut arena = arena(octets);
     let (mut queues, mut hosts) = (Vec::new(), Vec::new());
     for _ in 0..lanes {
         let mut layout = || {

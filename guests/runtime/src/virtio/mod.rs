@@ -5,4 +5,6 @@
 
 pub mod console;
 pub mod mmio;
+#[cfg(test)]
+mod mmio_tests;
 pub mod net;
