@@ -5,9 +5,10 @@ mod rig;
 use pinode_classifier::{Access, Vn};
 use pinode_node::dataplane::baton::TURN_NS;
 use pinode_node::dataplane::mailbox::{Command, Event};
+use pinode_ports::BURST;
 use pinode_scheduler::LinkRate;
 use proptest::prelude::*;
-use rig::{ETHERTYPE, MTU, Plan, Rig, SLOTS, assert_conserved, frame, pis, trunk};
+use rig::{ETHERTYPE, MTU, Plan, QUEUE, Rig, SLOTS, assert_conserved, frame, pis, trunk};
 
 #[test]
 fn every_size_crosses_every_guest_unchanged_both_ways() {
@@ -329,6 +330,46 @@ fn sleeping_guests_are_woken_one_after_the_other() {
     rig.clock.advance(TURN_NS);
     rig.worker.turn();
     assert_eq!(wakes(&rig), [1, 1, 1], "or its turn is over");
+}
+
+#[test]
+fn frames_that_may_not_go_cost_a_guest_a_burst_and_not_the_worker() {
+    let mut rig = Rig::new(Plan::default());
+    let spoofed = frame(1, 0, 60, 0);
+    for _ in 0..QUEUE {
+        rig.guests[1].send(1, &spoofed);
+    }
+    // All of it is taken while the gate of slot 1 is still closed.
+    for _ in 0..=usize::from(QUEUE) / BURST {
+        rig.step(100);
+    }
+    assert_eq!(rig.snapshot()[1].pis[1].queued, u64::from(QUEUE));
+    rig.clock.advance(100_000);
+    let mut dropped = 0;
+    while dropped < u64::from(QUEUE) {
+        rig.worker.turn();
+        let now = rig.snapshot()[1].pis[1].counters.tx_spoofed;
+        // The snapshot takes a turn as well.
+        assert!(
+            now - dropped <= 2 * BURST as u64,
+            "{} in two turns",
+            now - dropped
+        );
+        assert!(now > dropped, "the rest goes on in the next turn");
+        dropped = now;
+    }
+    assert_conserved(&rig.snapshot());
+}
+
+#[test]
+fn what_is_said_of_a_ring_says_of_which_machine() {
+    let mut rig = Rig::new(Plan::default());
+    rig.guests[2].break_transmit_ring(0);
+    rig.step(1000);
+    let Event::RingBroken {
+        slot, generation, ..
+    } = rig.events.try_recv().unwrap();
+    assert_eq!((slot, generation), (2, rig::GENERATION));
 }
 
 proptest! {

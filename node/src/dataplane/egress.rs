@@ -114,7 +114,12 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<(), QueueError> {
     let mut metas = ArrayVec::<TxMeta, BURST>::new();
     let mut outcome = Ok(());
     let mut done = false;
-    while let Some(slot) = slots.get_mut(metas.len()) {
+    // Bounded by frames looked at, not by frames sent: a guest that queues what may not go would
+    // otherwise hold the worker until its queue is empty, and the instant would grow stale.
+    for _ in 0..BURST {
+        let Some(slot) = slots.get_mut(metas.len()) else {
+            break;
+        };
         let mut fate = Fate::Waits;
         let taken = queue.dequeue_if(|frame| {
             fate = decide(vif, shape, gate, owner, frame, slot.len());

@@ -110,6 +110,8 @@ pub enum Event {
     RingBroken {
         /// The guest.
         slot: usize,
+        /// Its machine, as the rings were marked.
+        generation: u64,
         /// The port of the vif.
         port: usize,
         /// What was wrong.

@@ -15,6 +15,8 @@ pub struct Vif {
     pub receive: Receiveq,
     /// Frames from the guest.
     pub transmit: Transmitq,
+    /// Which machine of its guest this is; what is said of an older one is stale.
+    pub generation: u64,
     wake: Box<dyn Fn() + Send>,
     // The rings hold addresses in this memory; it must outlive them, whatever becomes of the guest.
     _memory: Arc<dyn Any + Send + Sync>,
@@ -32,6 +34,7 @@ impl Vif {
         Self {
             receive,
             transmit,
+            generation: 0,
             wake,
             _memory: memory,
         }

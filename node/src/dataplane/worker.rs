@@ -76,8 +76,9 @@ impl<C: Clock> Worker<C> {
             let now_ns = self.clock.now_ns();
             let lane = &mut self.ports[index];
             let received = self.open.then(|| ingress::burst(lane, now_ns)).flatten();
-            let broken = received.or(egress::burst(lane, now_ns));
-            if let Some(broken) = broken {
+            // Receiving took its time, and a gate must not be judged by an instant that has passed.
+            let sent = egress::burst(lane, self.clock.now_ns());
+            for broken in [received, sent].into_iter().flatten() {
                 self.take_off(broken, index);
             }
         }
@@ -193,13 +194,18 @@ impl<C: Clock> Worker<C> {
     }
 
     fn take_off(&mut self, broken: Broken, port: usize) {
-        let vifs = self.detach(broken.slot, None);
-        (self.events)(Event::RingBroken {
-            slot: broken.slot,
-            port,
-            error: broken.error,
-            vifs,
-        });
+        let Broken { slot, error } = broken;
+        let vifs = self.detach(slot, None);
+        // Two rings may break in one turn; the guest is taken off once.
+        if let Some(generation) = vifs.first().map(|vif| vif.generation) {
+            (self.events)(Event::RingBroken {
+                slot,
+                generation,
+                port,
+                error,
+                vifs,
+            });
+        }
     }
 
     fn tap(&mut self, at: TapPoint) -> Option<&mut Option<Box<crate::capture::Tap>>> {

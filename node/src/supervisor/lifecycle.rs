@@ -167,15 +167,21 @@ impl Lifecycle {
     }
 
     /// It forwards. `answers`: it speaks the control protocol, so it can be asked whether it lives.
-    pub fn ready(&mut self, now_ns: u64, answers: bool) {
-        if self.state == State::Booting {
+    /// True if it had not said so before.
+    pub fn ready(&mut self, now_ns: u64, answers: bool) -> bool {
+        let first = self.state == State::Booting;
+        if first {
             self.state = State::Running;
             self.ready_ns = now_ns;
             self.boot_us = now_ns.saturating_sub(self.launched_ns) / 1000;
-            self.answers = answers;
-            self.answered = self.ping;
             self.pinged_ns = now_ns;
         }
+        // One that turns out to speak later is asked from then on; none is ever let off again.
+        if self.state == State::Running && answers && !self.answers {
+            self.answers = true;
+            self.answered = self.ping;
+        }
+        first
     }
 
     /// It answered this ping. An answer to a question never asked is no sign of life.
@@ -324,6 +330,11 @@ mod tests {
         linux.start(0);
         linux.ready(MS, false);
         assert_eq!(linux.tick(u64::MAX / 2), Act::Nothing);
+        assert!(!linux.ready(2 * MS, true), "it forwarded before");
+        assert!(
+            matches!(linux.tick(u64::MAX / 2), Act::Ping(_)),
+            "and is asked now"
+        );
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! lifecycle   when a guest is launched, taken down, held in quarantine (pure)
 //! engine      what runs it: a virtual machine or a host thread
 //! agent       what is said on the control channel
+//! lines       how much a guest may say before it is heard
+//! progress    whether a guest does anything with its frames (pure)
+//! handle      how others reach the supervisor
 //! watch       the thread that joins them
 //! ```
 //!
@@ -12,8 +15,12 @@
 
 mod agent;
 mod engine;
+mod handle;
 pub mod lifecycle;
+mod lines;
+mod progress;
 mod watch;
 
 pub use engine::LaunchError;
-pub use watch::{Action, GuestView, Supervisor, SupervisorHandle};
+pub use handle::{Action, GuestView, SupervisorHandle};
+pub use watch::Supervisor;

@@ -2,21 +2,26 @@
 //! after the other, so that a guest is never in two states at once.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use pinode_guest_runtime::control::FromGuest;
+use pinode_guest_runtime::control::{ABI, FromGuest};
 use pinode_vmm::KvmHost;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::agent;
 use super::engine::{Engine, Events, GuestEvent, LaunchError};
+use super::handle::{Action, Inbox, LastConsole, Message, SupervisorHandle, channel_for};
 use super::lifecycle::{Act, Lifecycle, State};
+use super::lines::{Admission, Lines};
+use super::progress::Progress;
 use crate::config::NodeConfig;
 use crate::dataplane::clock::{Clock, Monotonic};
+use crate::dataplane::counters::PortSnapshot;
 use crate::dataplane::mailbox::{Command, Event as WorkerEvent, Mailbox};
+use crate::dataplane::vif::Vif;
 
 /// How often time is looked at; a quarantine or a ping is late by this much at most.
 const TICK: Duration = Duration::from_millis(5);
@@ -24,124 +29,12 @@ const TICK: Duration = Duration::from_millis(5);
 const FAILURES_KEPT: usize = 8;
 /// Stack of the threads that launch and end guests, octets.
 const STACK: usize = 512 * 1024;
-/// A guest that failed so often while the node came up will not come up.
-const HOPELESS: usize = 3;
-/// A console that has ended: its last output and where that ends.
-type LastConsole = (Vec<u8>, u64);
-
-/// What an operator may want of a guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Run.
-    Start,
-    /// Do not run.
-    Stop,
-    /// Run anew.
-    Restart,
-}
-
-/// What the supervisor shows of a guest.
-#[derive(Debug, Clone)]
-pub struct GuestView {
-    /// Where it is in its life.
-    pub state: State,
-    /// How often a new machine replaced an old one.
-    pub restarts: u64,
-    /// From launch to forwarding, microseconds.
-    pub boot_us: u64,
-    /// The last failures, oldest first, each as a readable report.
-    pub failures: VecDeque<String>,
-    /// The last launch failed for a reason that no repetition mends.
-    pub cannot_launch: bool,
-}
-
-impl GuestView {
-    /// Why this guest will not come up, when that is clear.
-    #[must_use]
-    pub fn hopeless(&self) -> Option<&str> {
-        let failed = self.failures.back()?;
-        (self.cannot_launch || self.failures.len() >= HOPELESS).then_some(failed)
-    }
-}
-
-enum Message {
-    Guest {
-        slot: usize,
-        generation: u64,
-        event: GuestEvent,
-    },
-    Launched {
-        slot: usize,
-        generation: u64,
-        engine: Result<Engine, LaunchError>,
-    },
-    Worker(WorkerEvent),
-    Wish {
-        slot: usize,
-        action: Action,
-        done: SyncSender<()>,
-    },
-    Console {
-        slot: usize,
-        offset: u64,
-        reply: SyncSender<LastConsole>,
-    },
-    End,
-}
-
-/// How others reach the supervisor.
-#[derive(Clone)]
-pub struct SupervisorHandle {
-    messages: Sender<Message>,
-    views: Arc<Mutex<Vec<GuestView>>>,
-}
-
-impl SupervisorHandle {
-    /// What the guests are doing, by slot.
-    #[must_use]
-    pub fn views(&self) -> Vec<GuestView> {
-        self.views
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Asks for `action` and waits until it is under way: a stopped guest is off the node and
-    /// ended, a started one is being launched.
-    pub fn act(&self, slot: usize, action: Action) {
-        let (done, wait) = sync_channel(1);
-        if self
-            .messages
-            .send(Message::Wish { slot, action, done })
-            .is_ok()
-        {
-            // The supervisor drops the sender if it ends; either way there is nothing to wait for.
-            let _ = wait.recv();
-        }
-    }
-
-    /// What the guest wrote on its console from octet `offset` on, as far as it is still kept, and
-    /// the offset to ask with next. An offset of another machine gives all that is kept.
-    #[must_use]
-    pub fn console_since(&self, slot: usize, offset: u64) -> (Vec<u8>, u64) {
-        let (reply, answer) = sync_channel(1);
-        match self.messages.send(Message::Console {
-            slot,
-            offset,
-            reply,
-        }) {
-            Ok(()) => answer.recv().unwrap_or_default(),
-            Err(_) => (Vec::new(), offset),
-        }
-    }
-
-    /// For the worker: reports a guest that it has taken off.
-    #[must_use]
-    pub fn worker_events(&self) -> Box<dyn Fn(WorkerEvent) + Send> {
-        let messages = self.messages.clone();
-        Box::new(move |event| drop(messages.send(Message::Worker(event))))
-    }
-}
+/// Messages that are heard before time is looked at again.
+const HEARD_AT_ONCE: usize = 256;
+/// A guest says a few lines a second; so many between two looks are a flood.
+const LINES_AT_MOST: u32 = 1000;
+/// How often it is looked at what guests do with their frames, nanoseconds.
+const LOOK_EVERY_NS: u64 = 500_000_000;
 
 struct Guest {
     life: Lifecycle,
@@ -151,6 +44,11 @@ struct Guest {
     failures: VecDeque<String>,
     last_console: LastConsole,
     cannot_launch: bool,
+    /// A launch is under way, of this generation.
+    launching: Option<u64>,
+    /// Lines heard since the last look.
+    lines: u32,
+    progress: Progress,
 }
 
 /// The guests of a node.
@@ -163,16 +61,7 @@ impl Supervisor {
     /// A supervisor's handle and its inbox, to be started once the worker exists.
     #[must_use]
     pub fn prepare(slots: usize) -> (SupervisorHandle, Inbox) {
-        let (messages, inbox) = channel();
-        let view = GuestView {
-            state: State::Stopped,
-            restarts: 0,
-            boot_us: 0,
-            failures: VecDeque::new(),
-            cannot_launch: false,
-        };
-        let views = Arc::new(Mutex::new(vec![view; slots]));
-        (SupervisorHandle { messages, views }, Inbox(inbox))
+        channel_for(slots)
     }
 
     /// Launches all guests and watches over them.
@@ -195,7 +84,12 @@ impl Supervisor {
             failures: VecDeque::new(),
             last_console: LastConsole::default(),
             cannot_launch: false,
+            launching: None,
+            lines: 0,
+            progress: Progress::default(),
         });
+        let empty = || PortSnapshot::empty(config.pis.len());
+        let counters = config.ports.iter().map(|_| empty()).collect();
         let run = Run {
             guests: guests.collect(),
             handle: handle.clone(),
@@ -204,6 +98,8 @@ impl Supervisor {
             worker,
             clock: Monotonic,
             endings: Vec::new(),
+            counters,
+            looked_ns: 0,
         };
         let thread = std::thread::Builder::new()
             .name("supervisor".into())
@@ -227,9 +123,6 @@ impl Supervisor {
     }
 }
 
-/// The receiving end of a supervisor that is not started yet.
-pub struct Inbox(Receiver<Message>);
-
 struct Run {
     guests: Vec<Guest>,
     handle: SupervisorHandle,
@@ -239,6 +132,9 @@ struct Run {
     clock: Monotonic,
     /// Machines that are ending.
     endings: Vec<JoinHandle<()>>,
+    /// The worker's counters as they were at the last look.
+    counters: Vec<PortSnapshot>,
+    looked_ns: u64,
 }
 
 impl Run {
@@ -247,33 +143,7 @@ impl Run {
             let act = self.guests[slot].life.start(self.clock.now_ns());
             self.carry_out(slot, act);
         }
-        loop {
-            match inbox.recv_timeout(TICK) {
-                Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(message) => {
-                    self.hear(message);
-                    // Answers that wait are heard before anybody is given up for silence.
-                    let mut ended = false;
-                    while let Ok(message) = inbox.try_recv() {
-                        if matches!(message, Message::End) {
-                            ended = true;
-                            break;
-                        }
-                        self.hear(message);
-                    }
-                    if ended {
-                        break;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            let now_ns = self.clock.now_ns();
-            for slot in 0..self.guests.len() {
-                let act = self.guests[slot].life.tick(now_ns);
-                self.carry_out(slot, act);
-            }
-            self.show();
-        }
+        while self.round(inbox) {}
         for slot in 0..self.guests.len() {
             self.guests[slot].life.stop();
             self.take_down(slot, None);
@@ -286,13 +156,72 @@ impl Run {
         self.show();
     }
 
+    /// Hears what is waiting, then looks at the time. False: the end.
+    fn round(&mut self, inbox: &Receiver<Message>) -> bool {
+        let mut next = match inbox.recv_timeout(TICK) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        };
+        let mut left = HEARD_AT_ONCE;
+        while let Some(message) = next.take() {
+            if matches!(message, Message::End) {
+                return false;
+            }
+            self.hear(message);
+            left -= 1;
+            next = if left > 0 {
+                inbox.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        let now_ns = self.clock.now_ns();
+        self.look(now_ns);
+        for slot in 0..self.guests.len() {
+            match self.guests[slot].life.tick(now_ns) {
+                // The answer may be among what still waits; nobody is given up before it is heard.
+                Act::GiveUp(_) if left == 0 => {}
+                act => self.carry_out(slot, act),
+            }
+        }
+        self.show();
+        true
+    }
+
+    /// A guest that floods its control channel, or takes no frames off a full ring, is given up.
+    fn look(&mut self, now_ns: u64) {
+        if now_ns.saturating_sub(self.looked_ns) < LOOK_EVERY_NS {
+            return;
+        }
+        self.looked_ns = now_ns;
+        self.guests.iter_mut().for_each(|guest| guest.lines = 0);
+        let into = std::mem::take(&mut self.counters);
+        let Ok((counters, _)) = self.worker.ask(|reply| Command::Snapshot { into, reply }) else {
+            return;
+        };
+        self.counters = counters;
+        for slot in 0..self.guests.len() {
+            let running = self.guests[slot].life.state() == State::Running;
+            let stuck = self.guests[slot].progress.is_stuck(slot, &self.counters);
+            if running && stuck {
+                self.fail(
+                    slot,
+                    "makes no progress: its receive ring stays full".to_owned(),
+                );
+            }
+        }
+    }
+
     fn hear(&mut self, message: Message) {
         match message {
             Message::Guest {
                 slot,
                 generation,
                 event,
+                heard,
             } => {
+                drop(heard);
                 if self
                     .guests
                     .get(slot)
@@ -310,13 +239,21 @@ impl Run {
             }
             Message::Worker(WorkerEvent::RingBroken {
                 slot,
+                generation,
                 port,
                 error,
                 vifs,
             }) => {
                 drop(vifs);
-                let port = self.config.ports.get(port).map_or("?", |p| p.name.as_str());
-                self.fail(slot, format!("broke the rings of its vif {port}: {error}"));
+                // A machine that was replaced meanwhile takes nothing of its successor along.
+                if self
+                    .guests
+                    .get(slot)
+                    .is_some_and(|g| g.life.is_up(generation))
+                {
+                    let port = self.config.ports.get(port).map_or("?", |p| p.name.as_str());
+                    self.fail(slot, format!("broke the rings of its vif {port}: {error}"));
+                }
             }
             Message::Wish { slot, action, done } => {
                 self.wish(slot, action, done);
@@ -361,8 +298,10 @@ impl Run {
                     port: Some(port),
                     reply,
                 };
-                // A worker that is gone holds no rings either.
-                drop(self.worker.ask(ask));
+                match self.worker.ask(ask) {
+                    Ok(vifs) => drop(vifs),
+                    Err(gone) => self.fail(slot, format!("cannot reset a vif: {gone}")),
+                }
                 self.guests[slot].vifs_up = self.guests[slot].vifs_up.saturating_sub(1);
                 drop(released);
             }
@@ -372,13 +311,8 @@ impl Run {
         }
     }
 
-    fn vif_up(&mut self, slot: usize, port: usize, vif: Box<crate::dataplane::vif::Vif>) {
-        if !matches!(
-            self.guests[slot].life.state(),
-            State::Booting | State::Running
-        ) {
-            return;
-        }
+    fn vif_up(&mut self, slot: usize, port: usize, mut vif: Box<Vif>) {
+        vif.generation = self.guests[slot].life.generation();
         drop(self.worker.ask(|reply| Command::Attach {
             slot,
             port,
@@ -395,14 +329,26 @@ impl Run {
 
     fn hear_line(&mut self, slot: usize, line: &str) {
         let name = &self.config.pis[slot].name;
+        let guest = &mut self.guests[slot];
+        guest.lines += 1;
+        if guest.lines > LINES_AT_MOST {
+            self.fail(slot, "floods its control channel".to_owned());
+            return;
+        }
         match agent::read(line) {
-            Ok(FromGuest::Hello { .. }) => self.guests[slot].said_hello = true,
-            Ok(FromGuest::Ready {}) => {
-                let guest = &mut self.guests[slot];
-                guest.life.ready(self.clock.now_ns(), true);
-                info!(guest = %name, boot_us = guest.life.boot_us(), "forwards");
+            Ok(FromGuest::Hello { abi: ABI }) => guest.said_hello = true,
+            Ok(FromGuest::Hello { abi }) => {
+                self.fail(
+                    slot,
+                    format!("speaks ABI {abi} of the control channel; allowed: {ABI}"),
+                );
             }
-            Ok(FromGuest::Pong(number)) => self.guests[slot].life.pong(number),
+            Ok(FromGuest::Ready {}) => {
+                if guest.life.ready(self.clock.now_ns(), true) {
+                    info!(guest = %name, boot_us = guest.life.boot_us(), "forwards");
+                }
+            }
+            Ok(FromGuest::Pong(number)) => guest.life.pong(number),
             Ok(FromGuest::Usage(_)) => {}
             Ok(FromGuest::Error(text)) => {
                 let text: String = text.chars().take(1024).collect();
@@ -417,28 +363,39 @@ impl Run {
 
     fn launched(&mut self, slot: usize, generation: u64, engine: Result<Engine, LaunchError>) {
         let guest = &mut self.guests[slot];
-        if guest.life.generation() != generation || guest.life.state() == State::Stopped {
-            if let Ok(engine) = engine {
-                engine.stop();
-            }
-            return;
-        }
+        guest.launching = None;
+        let is_up = guest.life.is_up(generation);
         match engine {
-            // It may have faulted before its launcher returned.
-            Ok(engine) if guest.life.state() == State::Quarantined => engine.stop(),
-            Ok(engine) => guest.engine = Some(engine),
-            Err(error) => {
+            Ok(engine) => {
+                guest.engine = Some(engine);
+                if !is_up {
+                    // It failed, or was told to stop, before its launcher returned.
+                    self.take_down(slot, None);
+                }
+            }
+            Err(error) if is_up => {
                 guest.cannot_launch = true;
                 self.fail(slot, format!("cannot be launched: {error}"));
             }
+            Err(_) => {}
+        }
+        // Whoever wanted a newer one in the meantime gets it now.
+        let life = &self.guests[slot].life;
+        if life.generation() != generation && life.state() == State::Booting {
+            self.launch(slot, life.generation());
         }
     }
 
     fn fail(&mut self, slot: usize, why: String) {
         let why = legible(&why);
         let name = &self.config.pis[slot].name;
-        warn!(guest = %name, "{why}");
         let guest = &mut self.guests[slot];
+        if guest.cannot_launch && guest.life.boot_us() == 0 {
+            // Whoever starts the node says it.
+            debug!(guest = %name, "{why}");
+        } else {
+            warn!(guest = %name, "{why}");
+        }
         guest.failures.push_back(why);
         if guest.failures.len() > FAILURES_KEPT {
             guest.failures.pop_front();
@@ -468,19 +425,35 @@ impl Run {
     /// Launching takes milliseconds and guests boot side by side, so each has a thread for it.
     fn launch(&mut self, slot: usize, generation: u64) {
         let guest = &mut self.guests[slot];
+        if guest.launching.is_some() {
+            // One at a time; `launched` goes on with the newest.
+            return;
+        }
+        guest.launching = Some(generation);
         guest.said_hello = false;
         guest.cannot_launch = false;
         guest.vifs_up = 0;
+        guest.progress = Progress::default();
         let messages = self.handle.messages.clone();
         let (config, kvm) = (Arc::clone(&self.config), self.kvm.clone());
         let events: Events = {
             let messages = messages.clone();
+            let lines = Arc::new(Lines::default());
             Arc::new(move |event| {
+                let (event, heard) = match (&event, lines.admit_if(is_line(&event))) {
+                    (_, Admission::Heard(heard)) => (event, Some(heard)),
+                    (_, Admission::Free) => (event, None),
+                    (_, Admission::Flood) => {
+                        (GuestEvent::Fault("floods its control channel".into()), None)
+                    }
+                    (_, Admission::Ignored) => return,
+                };
                 drop(messages.send(Message::Guest {
                     slot,
                     generation,
                     event,
-                }))
+                    heard,
+                }));
             })
         };
         let launch = move || {
@@ -501,6 +474,7 @@ impl Run {
             .stack_size(STACK)
             .spawn(launch);
         if let Err(error) = spawned {
+            self.guests[slot].launching = None;
             self.fail(slot, format!("no thread to launch it: {error}"));
         }
     }
@@ -568,6 +542,10 @@ impl Run {
             }
         }
     }
+}
+
+fn is_line(event: &GuestEvent) -> bool {
+    matches!(event, GuestEvent::Line(_))
 }
 
 fn say_done(done: Option<SyncSender<()>>) {

@@ -27,6 +27,8 @@ pub const ETHERTYPE: u16 = 0x88B5;
 pub const MTU: u16 = 1500;
 pub const SLOTS: usize = 3;
 pub const QUEUE: u16 = 256;
+/// How every vif of a rig is marked.
+pub const GENERATION: u64 = 7;
 const CABLE_SLOTS: usize = 4096;
 
 #[derive(Clone, Default)]
@@ -140,7 +142,8 @@ impl Rig {
 
     pub fn attach_new_guest(&mut self, slot: usize) -> RigGuest {
         let (guest, vifs) = RigGuest::new(2, QUEUE);
-        for (port, vif) in vifs.into_iter().enumerate() {
+        for (port, mut vif) in vifs.into_iter().enumerate() {
+            vif.generation = GENERATION;
             let old: Option<Vif> = self.command(|reply| Command::Attach {
                 slot,
                 port,
