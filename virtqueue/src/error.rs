@@ -126,8 +126,8 @@ pub enum QueueError {
         /// Direction found.
         writable: bool,
     },
-    /// A chain loops or is too long.
-    #[error("chain of descriptor {head} has more than {limit} descriptors")]
+    /// A chain loops or is too long; or a receive buffer is so small that a frame takes too many.
+    #[error("chain of descriptor {head} has more than {limit} descriptors for one frame")]
     ChainTooLong {
         /// Head of the chain.
         head: u16,
@@ -157,6 +157,17 @@ pub enum QueueError {
         have: u32,
         /// Octets it must hold.
         need: u32,
+    },
+    /// Too many chains in a row that hold no frame, with none between that does.
+    #[error(
+        "more than {limit} chains in a row, the last of descriptor {head}, held no frame: behind \
+         virtio_net_hdr there must be 14 to 65549 octets"
+    )]
+    NoFrames {
+        /// Head of the last chain.
+        head: u16,
+        /// The most that are allowed.
+        limit: u16,
     },
     /// The driver shortened a frame's chain after it was harvested.
     #[error("chain of descriptor {head} no longer holds the {len} octets it was harvested with")]

@@ -49,7 +49,10 @@ mod split;
 #[allow(unsafe_code)]
 mod unsafe_ram;
 
-pub use device::{Harvest, MAX_FRAME, MAX_SEGMENTS, MIN_FRAME, Receiveq, Transmitq, TxFrame};
+pub use device::{
+    HARVEST_DESCRIPTORS, Harvest, MAX_FRAME, MAX_MALFORMED, MAX_SEGMENTS, MIN_FRAME, Receiveq,
+    Transmitq, TxFrame,
+};
 pub use driver::DriverQueue;
 pub use error::{Area, QueueError, Refused};
 pub use layout::{Extent, MAX_SIZE, NET_HEADER, QueueLayout, RingOctets};

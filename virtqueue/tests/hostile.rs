@@ -4,7 +4,8 @@ mod script;
 mod unsafe_memory;
 
 use pinode_virtqueue::{
-    DriverQueue, MAX_SEGMENTS, QueueError, QueueLayout, Receiveq, Refused, Transmitq,
+    DriverQueue, HARVEST_DESCRIPTORS, MAX_MALFORMED, MAX_SEGMENTS, QueueError, QueueLayout,
+    Receiveq, Refused, Transmitq,
 };
 use proptest::prelude::*;
 use unsafe_memory::Memory;
@@ -119,6 +120,96 @@ fn work_for_a_chain_is_bounded_in_the_largest_queue() {
             limit: MAX_SEGMENTS
         }
     );
+}
+
+/// A queue of 256 whose every available entry is the same chain of `descriptors` segments of
+/// `len` octets. `idx` of it are shown.
+fn the_same_chain(memory: &Memory, descriptors: u16, len: u32, idx: u16) -> QueueLayout {
+    let layout = QueueLayout::contiguous(0, 256, false);
+    for index in 0..descriptors {
+        let more = if index + 1 < descriptors { NEXT } else { 0 };
+        let claim = (BUFFER, len, more, index + 1);
+        memory.set_descriptor(layout.desc, index, claim);
+    }
+    memory.set_u16(layout.avail + 2, idx);
+    layout
+}
+
+#[test]
+fn work_for_a_harvest_is_bounded_and_goes_on_in_the_next() {
+    let memory = Memory::new(RAM);
+    for len in [0, 2] {
+        // The longest chain there may be; with 40 octets in all it holds a frame, with 0 none.
+        let layout = the_same_chain(&memory, MAX_SEGMENTS, len, 256);
+        for max in [1, 16, 64, 256] {
+            let mut queue = Transmitq::new(memory.ram(), &layout).unwrap();
+            let mut left = 256;
+            while left > 0 {
+                let harvest = queue.harvest(max, |_| ()).unwrap();
+                let chains = usize::from(harvest.frames + harvest.malformed);
+                assert!(chains > 0, "no progress at {left} of {max}");
+                assert!(chains <= max.min(left));
+                // Each is looked at twice in part: a first look at two descriptors, then all.
+                let looked_at = chains * usize::from(MAX_SEGMENTS + 2);
+                let bound = HARVEST_DESCRIPTORS * max + usize::from(MAX_SEGMENTS) + 1;
+                assert!(looked_at <= bound, "{looked_at} for {max}");
+                assert_eq!(harvest.frames == 0, len == 0);
+                left -= chains;
+            }
+            assert_eq!(queue.harvest(max, |_| ()), Ok(Default::default()));
+        }
+        let mut queue = Transmitq::new(memory.ram(), &layout).unwrap();
+        assert_eq!(queue.harvest(0, |_| ()), Ok(Default::default()));
+    }
+}
+
+#[test]
+fn plain_frames_are_harvested_whole_bursts_at_a_time() {
+    let memory = Memory::new(RAM);
+    for descriptors in [1, 2] {
+        let len = if descriptors == 1 { 72 } else { 12 + 2 };
+        let layout = the_same_chain(&memory, descriptors, len, 256);
+        if descriptors == 2 {
+            memory.set_descriptor(layout.desc, 0, (BUFFER, 12, NEXT, 1));
+        }
+        let mut queue = Transmitq::new(memory.ram(), &layout).unwrap();
+        assert_eq!(queue.harvest(64, |_| ()).unwrap().frames, 64);
+    }
+}
+
+#[test]
+fn chains_without_frames_have_a_price() {
+    let memory = Memory::new(RAM);
+    let layout = the_same_chain(&memory, 1, 11, 0);
+    let mut queue = Transmitq::new(memory.ram(), &layout).unwrap();
+    let mut idx = 0u16;
+    let mut offer = |queue: &mut Transmitq, len| {
+        memory.set_descriptor(layout.desc, 0, (BUFFER, len, 0, 0));
+        idx += 1;
+        memory.set_u16(layout.avail + 2, idx);
+        let mut frame = None;
+        let harvest = queue.harvest(64, |taken| frame = Some(taken))?;
+        if let Some(frame) = frame {
+            queue.complete(frame);
+        }
+        Ok::<_, QueueError>(harvest.malformed)
+    };
+    // A frame between them starts the count anew.
+    for _ in 0..2 {
+        for _ in 0..MAX_MALFORMED {
+            assert_eq!(offer(&mut queue, 11), Ok(1));
+        }
+        assert_eq!(offer(&mut queue, 72), Ok(0));
+    }
+    for _ in 0..MAX_MALFORMED {
+        assert_eq!(offer(&mut queue, 11), Ok(1));
+    }
+    let error = QueueError::NoFrames {
+        head: 0,
+        limit: MAX_MALFORMED,
+    };
+    assert_eq!(offer(&mut queue, 11), Err(error));
+    assert_eq!(offer(&mut queue, 72), Err(error), "for good");
 }
 
 #[test]
@@ -300,13 +391,6 @@ fn a_frame_in_one_piece_cannot_be_changed_after_harvest() {
 #[test]
 fn a_frame_in_pieces_that_is_changed_after_harvest_is_refused() {
     let table = Table::new();
-    table.offer(&[(BUFFER, 40, NEXT, 1), (BUFFER + 64, 32, 0, 0)], 1);
-    let mut queue = Transmitq::new(table.memory.ram(), &table.layout).unwrap();
-    let mut frames = Vec::new();
-    queue.harvest(1, |frame| frames.push(frame)).unwrap();
-    assert_eq!(frames[0].len(), 60);
-    let mut copy = [0; 60];
-    queue.read(&frames[0], 0, &mut copy).unwrap();
     for (claim, error) in [
         (
             (BUFFER, 31, 0, 0),
@@ -326,13 +410,27 @@ fn a_frame_in_pieces_that_is_changed_after_harvest_is_refused() {
         ),
         ((BUFFER, 32, INDIRECT, 0), QueueError::Indirect { head: 0 }),
     ] {
+        table.offer(&[(BUFFER, 40, NEXT, 1), (BUFFER + 64, 32, 0, 0)], 1);
+        let mut queue = Transmitq::new(table.memory.ram(), &table.layout).unwrap();
+        let mut frames = Vec::new();
+        queue.harvest(1, |frame| frames.push(frame)).unwrap();
+        assert_eq!(frames[0].len(), 60);
+        let mut copy = [0; 60];
+        queue.read(&frames[0], 0, &mut copy).unwrap();
         table.memory.set_descriptor(table.layout.desc, 1, claim);
         let result = queue.read(&frames[0], 0, &mut copy);
         // A loop back to the first descriptor finds octets enough: then they are the driver's own.
         if claim.2 != NEXT || claim.3 == 8 {
             assert_eq!(result, Err(error), "{claim:?}");
+            // For good, even though the driver puts it right again.
+            table
+                .memory
+                .set_descriptor(table.layout.desc, 1, (BUFFER, 32, 0, 0));
+            assert_eq!(queue.read(&frames[0], 0, &mut copy), Err(error));
+            assert_eq!(queue.harvest(1, |_| ()), Err(error));
         } else {
             assert_eq!(result, Ok(()));
+            assert!(queue.harvest(1, |_| ()).is_ok());
         }
     }
 }

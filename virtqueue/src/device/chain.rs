@@ -11,7 +11,7 @@ use crate::layout::{DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE};
 /// Most descriptors that one frame may take, on receive over all its buffers (and never more than
 /// the queue size). The standard allows chains of the queue size (2.7.5.1.1); a network frame
 /// needs few, Linux at most 19, and a driver must not buy work of the device for nothing.
-pub const MAX_SEGMENTS: u16 = 256;
+pub const MAX_SEGMENTS: u16 = 20;
 
 /// A piece of a buffer that was found to lie in RAM.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,11 @@ impl Budget {
     pub(super) fn new(ring: &Ring) -> Self {
         let limit = ring.size().min(MAX_SEGMENTS);
         Budget { left: limit, limit }
+    }
+
+    /// Descriptors followed so far.
+    pub(super) fn spent(&self) -> u16 {
+        self.limit - self.left
     }
 }
 

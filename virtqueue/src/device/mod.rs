@@ -2,7 +2,8 @@
 //!
 //! The driver is a guest and not trusted: every number it wrote is checked at each use, and what
 //! was checked is kept on this side. Must never allocate, and never do more work for one call than
-//! the burst asked for, with at most [`MAX_SEGMENTS`] descriptors a frame.
+//! the burst asked for: at most [`MAX_SEGMENTS`] descriptors a frame, and in one harvest a few for
+//! each frame asked for.
 
 mod chain;
 mod notify;
@@ -12,4 +13,6 @@ mod transmitq;
 
 pub use chain::MAX_SEGMENTS;
 pub use receiveq::Receiveq;
-pub use transmitq::{Harvest, MAX_FRAME, MIN_FRAME, Transmitq, TxFrame};
+pub use transmitq::{
+    HARVEST_DESCRIPTORS, Harvest, MAX_FRAME, MAX_MALFORMED, MIN_FRAME, Transmitq, TxFrame,
+};

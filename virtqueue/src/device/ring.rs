@@ -4,6 +4,7 @@
 //! yet given back never exceed the queue size, whatever the driver writes. Must never follow a
 //! descriptor (that is `chain.rs`) nor decide about notifications (`notify.rs`).
 
+use core::cell::Cell;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::error::QueueError;
@@ -39,7 +40,8 @@ pub(super) struct Ring {
     pub(super) settled: u16,
     /// `next_avail` when `avail_event` was last written.
     pub(super) event_written: u16,
-    broken: Option<QueueError>,
+    /// A cell: a read through a shared reference may find the driver at fault too.
+    broken: Cell<Option<QueueError>>,
 }
 
 impl Ring {
@@ -59,7 +61,7 @@ impl Ring {
             published: 0,
             settled: 0,
             event_written: 0,
-            broken: None,
+            broken: Cell::new(None),
         };
         ring.ask_kick(false);
         Ok(ring)
@@ -86,13 +88,15 @@ impl Ring {
     /// The error that broke this queue, if one did.
     #[inline]
     pub(super) fn intact(&self) -> Result<(), QueueError> {
-        self.broken.map_or(Ok(()), Err)
+        self.broken.get().map_or(Ok(()), Err)
     }
 
     /// Remembers `error`: the queue is broken from now on.
     #[cold]
-    pub(super) fn fail(&mut self, error: QueueError) -> QueueError {
-        *self.broken.get_or_insert(error)
+    pub(super) fn fail(&self, error: QueueError) -> QueueError {
+        let first = self.broken.get().unwrap_or(error);
+        self.broken.set(Some(first));
+        first
     }
 
     /// Looks at the driver's index. Returns how many entries may be taken.

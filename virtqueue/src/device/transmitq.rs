@@ -17,6 +17,15 @@ pub const MIN_FRAME: u32 = 14;
 /// Most octets of a frame behind `virtio_net_hdr`: an Ethernet header, and what a 16-bit length
 /// can say (the largest MTU, 5.1.4). More is malformed.
 pub const MAX_FRAME: u32 = 14 + 65535;
+/// Most chains in a row that hold no frame. An honest driver sends none; more are an attempt to
+/// keep the host busy, and break the queue.
+pub const MAX_MALFORMED: u16 = 1024;
+/// Descriptors that one harvest may look at for each chain asked for, before it leaves the rest to
+/// the next. A chain begun is finished, so one harvest never looks at more than
+/// [`MAX_SEGMENTS`](super::MAX_SEGMENTS) and two besides.
+pub const HARVEST_DESCRIPTORS: usize = 4;
+/// What [`Transmitq::whole`] looks at.
+const FIRST_LOOK: usize = 2;
 /// How many entries ahead descriptors are fetched, and their targets half as many.
 const PREFETCH: u16 = 8;
 
@@ -56,6 +65,8 @@ pub struct Harvest {
 #[derive(Debug)]
 pub struct Transmitq {
     ring: Ring,
+    /// Chains without a frame since the last one with a frame.
+    malformed: u16,
 }
 
 notification_methods!(Transmitq);
@@ -69,17 +80,24 @@ impl Transmitq {
     pub fn new(ram: Ram, layout: &QueueLayout) -> Result<Self, QueueError> {
         Ok(Transmitq {
             ring: Ring::new(ram, layout)?,
+            malformed: 0,
         })
     }
 
     /// Takes up to `max` chains off the available ring and hands their frames to `each`.
     ///
     /// A chain too short or too long for a frame is completed here and counted as malformed; the
-    /// driver sees that after the next [`publish`](Self::publish).
+    /// driver sees that after the next [`publish`](Self::publish). More than [`MAX_MALFORMED`] of
+    /// them in a row are an error.
+    ///
+    /// Long chains count for several: having looked at [`HARVEST_DESCRIPTORS`] descriptors for each
+    /// of `max`, the harvest leaves the rest for the next call. It takes at least one chain if
+    /// there is one and `max` is not 0.
     ///
     /// # Errors
     ///
-    /// The driver broke the protocol; for good. Frames handed out before stay valid.
+    /// The driver broke the protocol; for good. Frames handed out before are to be completed all
+    /// the same, and those in one piece can still be read.
     #[inline]
     pub fn harvest(
         &mut self,
@@ -90,7 +108,12 @@ impl Transmitq {
         let available = self.ring.look()?;
         let take = u16::try_from(max).map_or(available, |max| available.min(max));
         let mut harvest = Harvest::default();
+        let mut descriptors = max.saturating_mul(HARVEST_DESCRIPTORS);
         for _ in 0..take {
+            if descriptors == 0 {
+                break;
+            }
+            descriptors = descriptors.saturating_sub(FIRST_LOOK);
             self.ring.prefetch(PREFETCH);
             let head = match self.ring.head(0) {
                 Ok(head) => head,
@@ -98,15 +121,26 @@ impl Transmitq {
             };
             let parsed = match self.whole(head) {
                 Some(frame) => Ok(Some(frame)),
-                None => self.walk(head),
+                None => {
+                    let mut budget = Budget::new(&self.ring);
+                    let walked = self.walk(head, &mut budget);
+                    descriptors = descriptors.saturating_sub(budget.spent().into());
+                    walked
+                }
             };
             match parsed {
                 Ok(Some(frame)) => {
                     self.ring.take(1);
+                    self.malformed = 0;
                     harvest.frames += 1;
                     each(frame);
                 }
+                Ok(None) if self.malformed == MAX_MALFORMED => {
+                    let limit = MAX_MALFORMED;
+                    return Err(self.ring.fail(QueueError::NoFrames { head, limit }));
+                }
                 Ok(None) => {
+                    self.malformed += 1;
                     self.ring.take(1);
                     harvest.malformed += 1;
                     self.ring.fill_used(0, head, 0);
@@ -125,8 +159,8 @@ impl Transmitq {
     ///
     /// # Errors
     ///
-    /// [`QueueError::ReadBeyondFrame`]: the caller's mistake. Others: the driver changed the chain
-    /// of a frame in several pieces to what is not allowed; treat the queue as broken.
+    /// [`QueueError::ReadBeyondFrame`]: the caller's mistake, nothing changed. Others: the driver
+    /// changed the chain of a frame in several pieces to what is not allowed; for good.
     #[inline]
     pub fn read(&self, frame: &TxFrame, offset: u32, dst: &mut [u8]) -> Result<(), QueueError> {
         let beyond = QueueError::ReadBeyondFrame {
@@ -145,7 +179,9 @@ impl Transmitq {
                 .read(frame.addr + u64::from(offset), dst)
                 .ok_or(beyond);
         }
+        self.ring.intact()?;
         self.read_pieces(frame, offset, dst)
+            .map_err(|error| self.ring.fail(error))
     }
 
     /// Gives the frame's buffer back; the driver sees it after [`publish`](Self::publish).
@@ -201,11 +237,10 @@ impl Transmitq {
 
     /// Any chain. `None`: malformed.
     #[cold]
-    fn walk(&self, head: u16) -> Result<Option<TxFrame>, QueueError> {
+    fn walk(&self, head: u16, budget: &mut Budget) -> Result<Option<TxFrame>, QueueError> {
         let mut chain = Chain::new(&self.ring, head, Direction::Reads);
-        let mut budget = Budget::new(&self.ring);
         let mut octets = 0;
-        while let Some(segment) = chain.next(&mut budget)? {
+        while let Some(segment) = chain.next(budget)? {
             // At most MAX_SEGMENTS u32 values: no overflow.
             octets += u64::from(segment.len);
         }
