@@ -51,7 +51,6 @@ pub struct AfPacketPort {
     ring: RxRing,
     sender: Sender,
     queue: SendQueue,
-    longest: usize,
     lent: ArrayVec<Lent, BURST>,
     superframe: Box<[u8]>,
     cutting: Option<Cutting>,
@@ -59,7 +58,6 @@ pub struct AfPacketPort {
     interface: Interface,
     note: &'static str,
     missed: u64,
-    tx_lost: u64,
 }
 
 impl AfPacketPort {
@@ -89,8 +87,7 @@ impl AfPacketPort {
         Ok(Self {
             ring,
             sender,
-            queue: SendQueue::new(TX_SLOTS, slot_octets),
-            longest: interface_frame.min(slot_octets),
+            queue: SendQueue::new(TX_SLOTS, slot_octets, interface_frame),
             lent: ArrayVec::new(),
             superframe: vec![0; Offload::OCTETS + SUPER_OCTETS].into_boxed_slice(),
             cutting: None,
@@ -98,14 +95,7 @@ impl AfPacketPort {
             interface,
             note: if was_down { ", brought up" } else { "" },
             missed: 0,
-            tx_lost: 0,
         })
-    }
-
-    fn flush(&mut self) -> u64 {
-        let sender = &mut self.sender;
-        self.queue
-            .flush(|queue| sender.send(queue.frames()).map_err(Stop::from))
     }
 
     /// Cuts what is left of a super-frame, if any, into the burst. True: the burst has room left.
@@ -201,6 +191,19 @@ impl AfPacketPort {
     }
 }
 
+/// Sends frames by one system call. Returns how many the system took.
+///
+/// It says "no buffers" to a full interface and to one without carrier alike. A full one soon has room and
+/// the frames wait; without carrier they would wait for a cable, so they are refused.
+fn send(sender: &Sender, interface: &Interface, queue: &SendQueue) -> Result<usize, Stop> {
+    sender
+        .send(queue.frames())
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOBUFS) if !interface.running() => Stop::Refused,
+            _ => Stop::from(error),
+        })
+}
+
 /// Octets of the two MAC addresses, and of an IEEE 802.1Q tag behind them.
 const ADDRESSES: usize = 12;
 const TAG: usize = 4;
@@ -213,9 +216,8 @@ fn put_tag(frame: &mut [u8], [tpid, tci]: [u16; 2]) {
 
 impl Port for AfPacketPort {
     fn rx_burst<'a>(&'a mut self, _now_ns: u64, burst: &mut RxBurst<'a>) {
-        if !self.queue.is_empty() {
-            self.tx_lost += self.flush();
-        }
+        self.queue
+            .retry(|queue| send(&self.sender, &self.interface, queue));
         self.ring.give_back();
         self.lent.clear();
         self.gather(burst.remaining_capacity());
@@ -236,9 +238,8 @@ impl Port for AfPacketPort {
     }
 
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
-        let taken = self.queue.commit(frames, self.longest);
-        self.tx_lost += self.flush();
-        taken
+        self.queue
+            .commit(frames, |queue| send(&self.sender, &self.interface, queue))
     }
 
     fn slot_octets(&self) -> usize {
@@ -256,6 +257,6 @@ impl Port for AfPacketPort {
     }
 
     fn tx_lost(&self) -> u64 {
-        self.tx_lost
+        self.queue.lost()
     }
 }

@@ -45,7 +45,9 @@ pub trait Port: Send {
 
     /// Sends the first `frames.len()` slots of the last [`tx_slots`](Port::tx_slots) call.
     ///
-    /// Returns how many the port took, always a prefix; the rest is lost and the caller counts it.
+    /// Returns how many the port took; the rest is lost and the caller counts it. Those taken are a prefix,
+    /// but where an AF_XDP driver drops single frames in between. What the system refuses at once (the
+    /// interface is down or gone) is not taken.
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize;
 
     /// Octets of a transmit slot: the longest frame this port sends.

@@ -1,6 +1,8 @@
 //! Transmit slots of the backends that send by system call: filled at the tail, sent from the head.
 //!
-//! What the system does not take now stays queued for the next try. Must never allocate after `new`.
+//! Each commit is sent before it answers, so that the answer is true: what the system refuses for good is
+//! not counted as taken. What the system does not take now stays queued for the next try; should it be
+//! refused then, it is counted as lost. Must never allocate after `new`.
 
 use std::io;
 
@@ -10,7 +12,7 @@ use crate::port::{TxMeta, TxSlots};
 pub(crate) enum Stop {
     /// The system takes no more now; what is left stays queued.
     Full,
-    /// The frame at the head, or every frame, is refused for good.
+    /// The frame at the head is refused for good: it alone, or because the interface is down or gone.
     Refused,
 }
 
@@ -28,18 +30,23 @@ pub(crate) struct SendQueue {
     octets: Box<[u8]>,
     lengths: Box<[u16]>,
     slot_octets: usize,
+    longest: usize,
     head: usize,
     queued: usize,
+    lost: u64,
 }
 
 impl SendQueue {
-    pub(crate) fn new(slots: usize, slot_octets: usize) -> Self {
+    /// `longest`: octets of the longest frame the interface sends.
+    pub(crate) fn new(slots: usize, slot_octets: usize, longest: usize) -> Self {
         Self {
             octets: vec![0; slots * slot_octets].into_boxed_slice(),
             lengths: vec![0; slots].into_boxed_slice(),
             slot_octets,
+            longest: longest.min(slot_octets),
             head: 0,
             queued: 0,
+            lost: 0,
         }
     }
 
@@ -47,8 +54,9 @@ impl SendQueue {
         self.slot_octets
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queued == 0
+    /// Frames that a commit took and the system refused at a later try.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Lends the slots behind the queued ones.
@@ -67,12 +75,31 @@ impl SendQueue {
         );
     }
 
-    /// Queues the first slots lent; stops at a frame longer than `longest` octets. Returns how many.
-    pub(crate) fn commit(&mut self, frames: &[TxMeta], longest: usize) -> usize {
+    /// Sends the first slots lent, and before them what was queued, by `send`, which returns how many
+    /// frames of the queue the system took.
+    ///
+    /// Returns how many were sent or stay queued, always a prefix: it ends at the first frame that is too
+    /// long or refused for good.
+    pub(crate) fn commit(
+        &mut self,
+        frames: &[TxMeta],
+        send: impl FnMut(&Self) -> Result<usize, Stop>,
+    ) -> usize {
+        let fresh = self.enqueue(frames);
+        fresh - self.flush(fresh, send)
+    }
+
+    /// Tries again to send what is queued, if anything is.
+    pub(crate) fn retry(&mut self, send: impl FnMut(&Self) -> Result<usize, Stop>) {
+        self.flush(0, send);
+    }
+
+    /// Queues the first slots lent. Returns how many.
+    fn enqueue(&mut self, frames: &[TxMeta]) -> usize {
         let total = self.lengths.len();
         let mut taken = 0;
         for meta in frames.iter().take(total - self.queued) {
-            if usize::from(meta.len) > longest.min(self.slot_octets) {
+            if usize::from(meta.len) > self.longest {
                 break;
             }
             let tail = (self.head + self.queued) % total;
@@ -97,27 +124,31 @@ impl SendQueue {
     }
 
     /// Takes the `count` oldest frames off the queue.
-    pub(crate) fn sent(&mut self, count: usize) {
+    fn sent(&mut self, count: usize) {
         let count = count.min(self.queued);
         self.head = (self.head + count) % self.lengths.len();
         self.queued -= count;
     }
 
-    /// Sends what is queued by `send`, which returns how many of the frames it took, at least one.
-    /// A frame that is refused for good leaves the queue. Returns how many were refused.
-    pub(crate) fn flush(&mut self, mut send: impl FnMut(&Self) -> Result<usize, Stop>) -> u64 {
-        let mut refused = 0;
+    /// Sends what is queued; its newest `fresh` frames are of the commit under way. A refusal takes an
+    /// older frame off alone, of the commit the frame and all behind it. Returns how many of the commit.
+    fn flush(&mut self, fresh: usize, mut send: impl FnMut(&Self) -> Result<usize, Stop>) -> usize {
         while self.queued > 0 {
             match send(self) {
                 Ok(0) | Err(Stop::Full) => break,
                 Ok(count) => self.sent(count),
-                Err(Stop::Refused) => {
+                Err(Stop::Refused) if self.queued > fresh => {
                     self.sent(1);
-                    refused += 1;
+                    self.lost += 1;
+                }
+                Err(Stop::Refused) => {
+                    let refused = self.queued;
+                    self.sent(refused);
+                    return refused;
                 }
             }
         }
-        refused
+        0
     }
 }
 

@@ -25,10 +25,8 @@ pub struct TapPort {
     rx: Box<[u8]>,
     lengths: ArrayVec<usize, BURST>,
     queue: SendQueue,
-    longest: usize,
     interface: Interface,
     created: bool,
-    tx_lost: u64,
 }
 
 impl TapPort {
@@ -77,35 +75,29 @@ impl TapPort {
             tun,
             rx: vec![0; BURST * slot_octets].into_boxed_slice(),
             lengths: ArrayVec::new(),
-            queue: SendQueue::new(TX_SLOTS, slot_octets),
-            longest: interface_frame.min(slot_octets),
+            queue: SendQueue::new(TX_SLOTS, slot_octets, interface_frame),
             interface,
             created,
-            tx_lost: 0,
-        })
-    }
-
-    fn flush(&mut self) -> u64 {
-        let tun = &self.tun;
-        self.queue.flush(|queue| {
-            let mut sent = 0;
-            for frame in queue.frames() {
-                match (&mut &*tun).write(frame) {
-                    Ok(_) => sent += 1,
-                    Err(_) if sent > 0 => break,
-                    Err(error) => return Err(Stop::from(error)),
-                }
-            }
-            Ok(sent)
         })
     }
 }
 
+/// Writes frames until the driver refuses one. Returns how many it took.
+fn send(mut tun: &File, queue: &SendQueue) -> Result<usize, Stop> {
+    let mut sent = 0;
+    for frame in queue.frames() {
+        match tun.write(frame) {
+            Ok(_) => sent += 1,
+            Err(_) if sent > 0 => break,
+            Err(error) => return Err(Stop::from(error)),
+        }
+    }
+    Ok(sent)
+}
+
 impl Port for TapPort {
     fn rx_burst<'a>(&'a mut self, _now_ns: u64, burst: &mut RxBurst<'a>) {
-        if !self.queue.is_empty() {
-            self.tx_lost += self.flush();
-        }
+        self.queue.retry(|queue| send(&self.tun, queue));
         self.lengths.clear();
         let slot_octets = self.queue.slot_octets();
         // A frame above the slot is cut to it, still above the MTU: the worker counts it.
@@ -128,9 +120,7 @@ impl Port for TapPort {
     }
 
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
-        let taken = self.queue.commit(frames, self.longest);
-        self.tx_lost += self.flush();
-        taken
+        self.queue.commit(frames, |queue| send(&self.tun, queue))
     }
 
     fn slot_octets(&self) -> usize {
@@ -143,6 +133,6 @@ impl Port for TapPort {
     }
 
     fn tx_lost(&self) -> u64 {
-        self.tx_lost
+        self.queue.lost()
     }
 }

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use arrayvec::ArrayVec;
+use rustix::io::Errno;
 use rustix::net::xdp::{
     SocketAddrXdp, SocketAddrXdpFlags, XDP_PGOFF_RX_RING, XDP_PGOFF_TX_RING,
     XDP_UMEM_PGOFF_COMPLETION_RING, XDP_UMEM_PGOFF_FILL_RING, XdpDesc, XdpDescOptions,
@@ -60,7 +61,26 @@ pub(super) struct Queue {
     hand: ArrayVec<u64, BURST>,
     in_flight: usize,
     zero_copy: bool,
+    /// As the last kick found it.
+    link: LinkState,
     tx_lost: u64,
+}
+
+/// The interface, as the kernel answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LinkState {
+    Up,
+    Down,
+    Gone,
+}
+
+/// What the kernel answered to a kick.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kicked {
+    /// Frames it consumed and the driver dropped.
+    dropped: usize,
+    /// It refused the first call, before it looked at the ring: the interface is down or gone.
+    refused: bool,
 }
 
 impl Queue {
@@ -111,6 +131,7 @@ impl Queue {
             hand: ArrayVec::new(),
             in_flight: 0,
             zero_copy: false,
+            link: LinkState::Up,
             tx_lost: 0,
         })
     }
@@ -154,7 +175,8 @@ impl Queue {
             let _ = recv(&self.socket, &mut [0; 0][..], RecvFlags::DONTWAIT);
         }
         if self.in_flight > 0 {
-            self.kick();
+            let kicked = self.kick();
+            self.tx_lost += kicked.dropped as u64;
             self.collect();
         }
         let room = room.min(self.received.remaining_capacity());
@@ -224,10 +246,15 @@ impl Queue {
         }
     }
 
-    /// Sends the first chunks lent. Stops at a length no frame has.
+    /// Sends the first chunks lent. Stops at a length no frame has. Returns how many went into the
+    /// kernel's hands and were not dropped there at once.
     pub(super) fn commit(&mut self, frames: &[TxMeta]) -> usize {
         const ETHERNET_HEADER: usize = 14;
-        let mut taken = 0;
+        if self.link != LinkState::Up && self.zero_copy && self.kick().refused {
+            return 0;
+        }
+        let older = self.tx.pending() as usize;
+        let mut entered = 0;
         for (chunk, meta) in self.hand.iter().zip(frames) {
             let len = usize::from(meta.len);
             if !(ETHERNET_HEADER..=self.chunk_octets).contains(&len) {
@@ -241,32 +268,55 @@ impl Queue {
             }) {
                 break;
             }
-            taken += 1;
+            entered += 1;
         }
-        if taken > 0 {
-            self.hand.drain(..taken);
-            self.in_flight += taken;
-            self.tx.publish();
-            self.kick();
+        if entered == 0 {
+            return 0;
         }
-        taken
+        self.tx.publish();
+        let kicked = self.kick();
+        if kicked.refused && !self.zero_copy {
+            // In copy mode the kernel looks at the ring in our system calls only, and refused the one that
+            // followed `publish`: the entries, and the chunks still in hand, are this process's again.
+            self.tx.retract(entered as u32);
+            return 0;
+        }
+        self.hand.drain(..entered);
+        self.in_flight += entered;
+        // The ring is in order: what was in it before is dropped before what was entered now.
+        let fresh = kicked.dropped.saturating_sub(older).min(entered);
+        self.tx_lost += (kicked.dropped - fresh) as u64;
+        entered - fresh
     }
 
     /// Wakes the kernel where it waits for that and has something to send.
-    fn kick(&mut self) {
-        for _ in 0..KICKS {
+    fn kick(&mut self) -> Kicked {
+        let mut kicked = Kicked::default();
+        let mut tries = KICKS;
+        while tries > 0 && kicked.dropped < 2 * BURST {
             let pending = self.tx.pending();
             if pending == 0 || !self.tx.needs_wakeup() {
-                return;
+                break;
             }
-            match send(&self.socket, &[], SendFlags::DONTWAIT) {
-                // Dropped by the driver, which says so once for each.
-                Err(rustix::io::Errno::BUSY) => self.tx_lost += 1,
+            let answer = send(&self.socket, &[], SendFlags::DONTWAIT);
+            self.link = match answer {
+                Err(Errno::NETDOWN) => LinkState::Down,
+                Err(Errno::NXIO | Errno::NODEV) => LinkState::Gone,
+                _ => LinkState::Up,
+            };
+            match answer {
+                _ if self.link != LinkState::Up => {
+                    kicked.refused = tries == KICKS && kicked.dropped == 0;
+                    break;
+                }
+                // Dropped by the driver (no carrier, say), which says so once for each.
+                Err(Errno::BUSY) => kicked.dropped += 1,
                 // The kernel's own limit to one call, or nothing more for now.
-                Err(rustix::io::Errno::AGAIN) | Ok(_) if self.tx.pending() < pending => {}
-                _ => return,
+                Err(Errno::AGAIN) | Ok(_) if self.tx.pending() < pending => tries -= 1,
+                _ => break,
             }
         }
+        kicked
     }
 
     /// Takes back the chunks the kernel has sent.
@@ -289,7 +339,12 @@ impl Queue {
         })
     }
 
+    /// Frames dropped by the driver at a later kick, and what is in the ring of an interface that is gone.
     pub(super) fn tx_lost(&self) -> u64 {
-        self.tx_lost
+        let stranded = match self.link {
+            LinkState::Gone => self.tx.pending(),
+            LinkState::Up | LinkState::Down => 0,
+        };
+        self.tx_lost + u64::from(stranded)
     }
 }

@@ -191,6 +191,13 @@ impl<T: Entry> Producer<T> {
         self.shared.producer().store(self.ours, Ordering::Release);
     }
 
+    /// Takes the newest `count` entries back. Sound only where the kernel has not looked at the ring since
+    /// they were published: it remembers how far the ring was filled.
+    pub(super) fn retract(&mut self, count: u32) {
+        self.ours = self.ours.wrapping_sub(count);
+        self.publish();
+    }
+
     /// Entries the kernel has not consumed.
     pub(super) fn pending(&self) -> u32 {
         self.ours

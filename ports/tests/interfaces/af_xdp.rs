@@ -3,8 +3,8 @@
 use pinode_ports::{AfPacketPort, AfXdpPort, Port, PortError};
 
 use crate::bench::{
-    all_sizes_both_ways, frame, moderate_rate, output, own_namespace, receive_all, run, send_all,
-    skip, veth,
+    all_sizes_both_ways, frame, link_breaks, moderate_rate, output, own_namespace, receive_all,
+    run, send_all, skip, veth,
 };
 
 /// True where this kernel lets the process attach XDP programs; says so where it does not.
@@ -95,6 +95,20 @@ fn chunks_come_back_for_ever() {
         (near.missed(), near.tx_lost(), far.missed(), far.tx_lost()),
         (0, 0, 0, 0)
     );
+}
+
+#[test]
+fn frames_for_an_interface_that_went_down_are_not_taken() {
+    if !possible("af_xdp frames_for_an_interface_that_went_down_are_not_taken") {
+        return;
+    }
+    let (mut near, mut far) = (open("near"), open_packet("far"));
+    let (down, up) = ("ip link set dev near down", "ip link set dev near up");
+    link_breaks(&mut near, &mut far, down, Some(up));
+    assert_eq!(near.tx_lost(), 0);
+    let (down, up) = ("ip link set dev far down", "ip link set dev far up");
+    link_breaks(&mut near, &mut far, down, Some(up));
+    link_breaks(&mut near, &mut far, "ip link del dev near", None);
 }
 
 #[test]

@@ -101,23 +101,83 @@ pub fn send_all(port: &mut dyn Port, frames: &[Vec<u8>]) {
             "{} frames were not taken",
             left.len()
         );
-        let mut slots = TxSlots::new();
-        port.tx_slots(left.len().min(BURST), &mut slots);
-        let mut metas = Vec::new();
-        for (slot, frame) in slots.iter_mut().zip(left) {
-            slot[..frame.len()].copy_from_slice(frame);
-            metas.push(TxMeta {
-                len: frame.len() as u16,
-                start_ns: 0,
-            });
-        }
-        drop(slots);
-        let taken = port.tx_commit(&metas);
-        assert_eq!(taken, metas.len());
+        let (offered, taken) = offer(port, left);
+        assert_eq!(taken, offered);
         left = &left[taken..];
         if taken == 0 {
             port.rx_burst(0, &mut RxBurst::new());
         }
+    }
+}
+
+/// Offers one burst of frames. Returns how many had a slot, and how many the port took.
+pub fn offer(port: &mut dyn Port, frames: &[Vec<u8>]) -> (usize, usize) {
+    let mut slots = TxSlots::new();
+    port.tx_slots(frames.len().min(BURST), &mut slots);
+    let mut metas = Vec::new();
+    for (slot, frame) in slots.iter_mut().zip(frames) {
+        slot[..frame.len()].copy_from_slice(frame);
+        metas.push(TxMeta {
+            len: frame.len() as u16,
+            start_ns: 0,
+        });
+    }
+    drop(slots);
+    (metas.len(), port.tx_commit(&metas))
+}
+
+/// Breaks the link under load by `down`: nothing is counted as taken from then on, or it is counted as
+/// lost. With `up`, frames pass again; nothing that was refused arrives, and nothing arrives twice.
+pub fn link_breaks(near: &mut dyn Port, far: &mut dyn Port, down: &str, up: Option<&str>) {
+    let burst = |first: u32| -> Vec<_> { (first..first + 50).map(|n| frame(n, 75)).collect() };
+    let before: Vec<_> = (0..4).flat_map(|i| burst(i * 50)).collect();
+    for frames in before.chunks(50) {
+        assert_eq!(offer(near, frames), (50, 50));
+        near.rx_burst(0, &mut RxBurst::new());
+    }
+    let mut arrived = receive_all(far, before.len());
+    run(down);
+    // More than any queue of a port holds. Whoever says that it is full loses nothing, and may be asked
+    // again: the system learns of a lost carrier a little later.
+    let (mut offered, mut taken, lost_before) = (0, 0, near.tx_lost());
+    let deadline = Instant::now() + PATIENCE;
+    while offered < 5000 || taken as u64 != near.tx_lost() - lost_before {
+        let lost = near.tx_lost() - lost_before;
+        assert!(
+            Instant::now() < deadline,
+            "{offered} offered, {taken} taken, {lost} lost later"
+        );
+        if offered < 5000 {
+            let (had_slot, took) = offer(near, &burst(1000 + offered as u32));
+            offered += had_slot;
+            taken += took;
+        }
+        near.rx_burst(0, &mut RxBurst::new());
+    }
+    eprintln!(
+        "{down}: offered {offered} taken {taken} lost {}",
+        near.tx_lost()
+    );
+    if let Some(up) = up {
+        run(up);
+        // The other end's carrier may follow a little later.
+        let deadline = Instant::now() + PATIENCE;
+        let mut number = 100_000;
+        while arrived.len() == before.len() {
+            assert!(Instant::now() < deadline, "no frame passes again");
+            offer(near, &[frame(number, 75)]);
+            near.rx_burst(0, &mut RxBurst::new());
+            arrived.extend(receive(far));
+            number += 1;
+        }
+        assert_eq!(arrived[..before.len()], before);
+        let number = |f: &Vec<u8>| u32::from_be_bytes([f[14], f[15], f[16], f[17]]);
+        let after: Vec<_> = arrived[before.len()..].iter().map(number).collect();
+        let fresh = after.iter().all(|number| *number >= 100_000);
+        assert!(
+            fresh && after.is_sorted_by(|a, b| a < b),
+            "refused or twice: {after:?}"
+        );
     }
 }
 

@@ -3,8 +3,8 @@
 use pinode_ports::{AfPacketPort, Port, TapPort};
 
 use crate::bench::{
-    all_sizes_both_ways, frame, moderate_rate, output, own_namespace, receive_all, run, send_all,
-    skip,
+    all_sizes_both_ways, frame, link_breaks, moderate_rate, output, own_namespace, receive_all,
+    run, send_all, skip,
 };
 
 fn namespace(test: &str) -> bool {
@@ -45,6 +45,20 @@ fn an_interface_it_created_has_its_mtu_and_goes_away_with_it() {
     assert!(error.to_string().contains("in use"), "{error}");
     drop(port);
     assert!(!output("ip link").contains("tap-t"));
+}
+
+#[test]
+fn frames_for_an_interface_that_went_down_are_not_taken() {
+    if !namespace("tap frames_for_an_interface_that_went_down_are_not_taken") {
+        return;
+    }
+    let mut near = open("tap-t", 1500);
+    run("ip link set dev tap-t addrgenmode none");
+    let mut far = AfPacketPort::open(&"tap-t".parse().expect("a name"), 1500).expect("opens");
+    let (down, up) = ("ip link set dev tap-t down", "ip link set dev tap-t up");
+    link_breaks(&mut near, &mut far, down, Some(up));
+    link_breaks(&mut near, &mut far, "ip link del dev tap-t", None);
+    assert_eq!(near.tx_lost(), 0);
 }
 
 #[test]
