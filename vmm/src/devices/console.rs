@@ -5,12 +5,13 @@
 //! device out of service.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
-use super::console_ports::{Input, LineBuffer, Lines};
-use super::general_queue::GeneralQueue;
+use super::console_ports::{LINE_MOST, LineBuffer, Outbox, Source};
+use super::general_queue::{GeneralQueue, ROUND_MOST};
 use crate::console::Log;
 use crate::event::MachineEvent;
 use crate::irq::Interrupt;
@@ -35,8 +36,11 @@ const CONTROL_PORT: u32 = 1;
 pub const CONTROL_NAME: &[u8] = b"pinode.control";
 /// Control messages waiting for a buffer at most; a driver that asks faster loses the answers.
 const MESSAGES_MOST: usize = 64;
-/// Octets read from one chain at most.
-const CHAIN_MOST: usize = 128 << 10;
+/// Octets read from one chain of a port at most: the longest control line and its newline.
+const CHAIN_MOST: usize = LINE_MOST + 1;
+/// Octets read from one chain of the control transmitq: a message (VIRTIO 1.2, 5.3.6.2), and one octet more, by
+/// which a longer one is known.
+const MESSAGE_MOST: usize = 9;
 
 /// Events of a control message (VIRTIO 1.2, 5.3.6.2).
 mod control {
@@ -63,8 +67,14 @@ pub fn identity() -> Identity {
 }
 
 /// The device, shared by the vCPUs (lifecycle), the device thread (service) and the owner (lines, input).
+///
+/// `state` is held for a whole round, whose length is the guest's doing, so the owner never takes it: what it has for
+/// the guest goes by the outbox, which a round locks for a copy at a time. Who needs both takes `state` first.
 pub struct ConsoleDevice {
     state: Mutex<State>,
+    outbox: Mutex<Outbox>,
+    /// Has a driver port 0 open?
+    typable: AtomicBool,
     ram: Arc<GuestRam>,
     interrupt: Interrupt,
     log: Arc<Log>,
@@ -75,8 +85,6 @@ pub struct ConsoleDevice {
 #[derive(Default)]
 struct State {
     running: Option<Running>,
-    typed: Input,
-    lines: Lines,
     heard: LineBuffer,
     said: Vec<String>,
 }
@@ -100,6 +108,8 @@ impl ConsoleDevice {
         let kick = EventFd::new(EFD_NONBLOCK)?;
         Ok(Self {
             state: Mutex::new(State::default()),
+            outbox: Mutex::new(Outbox::default()),
+            typable: AtomicBool::new(false),
             ram,
             interrupt,
             log,
@@ -109,7 +119,18 @@ impl ConsoleDevice {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        lock(&self.outbox)
+    }
+
+    /// Notes whether typing makes sense, for who must not ask `state`.
+    fn note_typable(&self, state: &State) {
+        let running = state.running.as_ref();
+        let open = running.is_some_and(|running| running.open[0]);
+        self.typable.store(open, Ordering::Release);
     }
 
     /// The event the guest's kicks arrive at.
@@ -124,23 +145,17 @@ impl ConsoleDevice {
 
     /// Queues a line for the control port. `false` when the backlog is full.
     pub(crate) fn send_line(&self, line: &str) -> bool {
-        let taken = self.state().lines.push(line);
+        let taken = self.outbox().lines.push(line);
         self.kick();
         taken
     }
 
     /// Types at port 0. `false` when no driver has it open.
     pub(crate) fn type_in(&self, octets: &[u8]) -> bool {
-        let mut state = self.state();
-        if !state
-            .running
-            .as_ref()
-            .is_some_and(|running| running.open[0])
-        {
+        if !self.typable.load(Ordering::Acquire) {
             return false;
         }
-        state.typed.push(octets);
-        drop(state);
+        self.outbox().typed.push(octets);
         self.kick();
         true
     }
@@ -148,10 +163,11 @@ impl ConsoleDevice {
     /// Serves all queues once. An error: a ring is broken and the device out of service.
     pub(crate) fn service(&self) -> Result<(), String> {
         let mut state = self.state();
-        let outcome = state.round(&self.log);
+        let outcome = state.round(&self.log, &self.outbox);
         if outcome.is_err() {
             state.running = None;
         }
+        self.note_typable(&state);
         let said = std::mem::take(&mut state.said);
         drop(state);
         for line in said {
@@ -189,7 +205,10 @@ impl VirtioDevice for ConsoleDevice {
             messages: VecDeque::new(),
             open: [!multiport, false],
         };
-        self.state().running = Some(running);
+        let mut state = self.state();
+        state.running = Some(running);
+        self.note_typable(&state);
+        drop(state);
         self.kick();
         Ok(())
     }
@@ -198,7 +217,8 @@ impl VirtioDevice for ConsoleDevice {
         let mut state = self.state();
         state.running = None;
         state.heard = LineBuffer::default();
-        state.lines.rewind();
+        self.note_typable(&state);
+        self.outbox().lines.rewind();
     }
 
     fn notify(&self, _queue: u16) {
@@ -207,11 +227,9 @@ impl VirtioDevice for ConsoleDevice {
 }
 
 impl State {
-    fn round(&mut self, log: &Log) -> Result<bool, String> {
+    fn round(&mut self, log: &Log, outbox: &Mutex<Outbox>) -> Result<bool, String> {
         let Self {
             running,
-            typed,
-            lines,
             heard,
             said,
         } = self;
@@ -220,61 +238,84 @@ impl State {
         };
         let mut more = running.hear_control()?;
         more |= running.tell_control()?;
-        more |= drain(&mut running.transmit[0], |octets| log.append(&octets))?;
-        more |= drain(&mut running.transmit[1], |octets| heard.push(&octets, said))?;
+        more |= drain(&mut running.transmit[0], CHAIN_MOST, |octets| {
+            log.append(&octets)
+        })?;
+        more |= drain(&mut running.transmit[1], CHAIN_MOST, |octets| {
+            heard.push(&octets, said)
+        })?;
         if running.open[0] {
-            more |= fill(&mut running.receive[0], typed)?;
+            more |= fill(&mut running.receive[0], outbox, |outbox| &mut outbox.typed)?;
         }
         if running.open[1] {
-            more |= fill(&mut running.receive[1], lines)?;
+            more |= fill(&mut running.receive[1], outbox, |outbox| &mut outbox.lines)?;
         }
         Ok(more)
     }
 }
 
-/// Something that has octets for the guest.
-pub trait Source {
-    /// The next octets, in one piece; empty when there are none.
-    fn next(&mut self) -> &[u8];
-    /// The guest took this many of them.
-    fn taken(&mut self, octets: usize);
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes what the driver sends on a queue.
-fn drain(queue: &mut Option<GeneralQueue>, mut take: impl FnMut(Vec<u8>)) -> Result<bool, String> {
+/// Takes what the driver sends on a queue, at most `most` octets of a chain.
+fn drain(
+    queue: &mut Option<GeneralQueue>,
+    most: usize,
+    mut take: impl FnMut(Vec<u8>),
+) -> Result<bool, String> {
     let Some(queue) = queue else {
         return Ok(false);
     };
-    for _ in 0..queue.round() {
-        let Some(chain) = queue.pop()? else { break };
-        take(queue.gather(&chain, CHAIN_MOST));
+    while let Some(chain) = queue.pop()? {
+        take(queue.gather(&chain, most));
         queue.complete(&chain, 0)?;
     }
     queue.finish()
 }
 
-/// Fills the buffers the driver offers on a queue. More buffers than octets is no reason for another round.
-fn fill(queue: &mut Option<GeneralQueue>, source: &mut dyn Source) -> Result<bool, String> {
+/// Fills the buffers the driver offers on a queue from a part of the outbox, which is locked while a piece is copied
+/// out of it and never while the ring is looked at. More buffers than octets is no reason for another round.
+fn fill(
+    queue: &mut Option<GeneralQueue>,
+    outbox: &Mutex<Outbox>,
+    part: fn(&mut Outbox) -> &mut dyn Source,
+) -> Result<bool, String> {
     let Some(queue) = queue else {
         return Ok(false);
     };
-    for _ in 0..queue.round() {
-        if source.next().is_empty() {
+    loop {
+        // Only a round takes octets out, and rounds hold the device's state: the piece stays the next one.
+        let piece = part(&mut lock(outbox)).piece(ROUND_MOST);
+        let mut sent = 0;
+        let outcome = pour(queue, &piece, &mut sent);
+        part(&mut lock(outbox)).taken(sent);
+        outcome?;
+        if piece.is_empty() || sent < piece.len() {
             break;
         }
-        let Some(chain) = queue.pop()? else { break };
-        let written = queue.scatter(&chain, source.next());
-        source.taken(written);
-        queue.complete(&chain, written)?;
     }
     let offered = queue.finish()?;
-    Ok(offered && !source.next().is_empty())
+    Ok(offered && !part(&mut lock(outbox)).next().is_empty())
+}
+
+/// Fills buffers with a piece as far as there are buffers; `sent` counts its octets as they are written.
+fn pour(queue: &mut GeneralQueue, piece: &[u8], sent: &mut usize) -> Result<(), String> {
+    while let Some(rest) = piece.get(*sent..).filter(|rest| !rest.is_empty()) {
+        let Some(chain) = queue.pop()? else { break };
+        let written = queue.scatter(&chain, rest);
+        *sent += written;
+        queue.complete(&chain, written)?;
+    }
+    Ok(())
 }
 
 impl Running {
     fn hear_control(&mut self) -> Result<bool, String> {
         let mut heard = Vec::new();
-        let more = drain(&mut self.control_transmit, |octets| heard.push(octets))?;
+        let more = drain(&mut self.control_transmit, MESSAGE_MOST, |octets| {
+            heard.push(octets)
+        })?;
         for message in heard {
             if let [i0, i1, i2, i3, e0, e1, v0, v1] = *message {
                 let port = u32::from_le_bytes([i0, i1, i2, i3]);

@@ -2,14 +2,34 @@
 
 use std::collections::VecDeque;
 
-use super::console::Source;
-
 /// Longest control line, in octets.
 pub const LINE_MOST: usize = 64 << 10;
 /// Typed octets kept until the guest takes them.
 const TYPED_MOST: usize = 64 << 10;
 /// Octets of control lines kept until the guest takes them.
 const BACKLOG_MOST: usize = 1 << 20;
+
+/// Something that has octets for the guest.
+pub trait Source {
+    /// The next octets; empty when there are none.
+    fn next(&mut self) -> &[u8];
+    /// The guest took this many of them.
+    fn taken(&mut self, octets: usize);
+    /// A copy of the next octets, at most `most` of them.
+    fn piece(&mut self, most: usize) -> Vec<u8> {
+        let octets = self.next();
+        octets.get(..most).unwrap_or(octets).to_vec()
+    }
+}
+
+/// All that waits for the guest.
+#[derive(Default)]
+pub struct Outbox {
+    /// For port 0.
+    pub typed: Input,
+    /// For the control port.
+    pub lines: Lines,
+}
 
 /// Octets typed at port 0.
 #[derive(Default)]

@@ -217,6 +217,122 @@ fn an_available_index_that_runs_ahead_breaks_the_device() {
     bench.serve();
 }
 
+/// A descriptor of queue 5 (transmitq of port 1): index, octets, flags, next.
+fn describe(bench: &Bench, index: u16, octets: u32, flags: u16, next: u16) {
+    let desc = bench.driver.layout(5, 64, false).desc;
+    let mut raw = 0x30_0000u64.to_le_bytes().to_vec();
+    raw.extend(octets.to_le_bytes());
+    raw.extend(flags.to_le_bytes());
+    raw.extend(next.to_le_bytes());
+    let at = desc + 16 * u64::from(index);
+    bench.driver.ram.write(at, &raw).unwrap();
+}
+
+/// Makes head 0 available on queue 5 as often as `times`.
+fn show(bench: &Bench, times: u16) {
+    let avail = bench.driver.layout(5, 64, false).avail;
+    let ram = &bench.driver.ram;
+    ram.write(avail + 2, &times.to_le_bytes()).unwrap();
+}
+
+#[test]
+fn chains_that_break_the_rules_break_the_device() {
+    const NEXT: u16 = 1;
+    const INDIRECT: u16 = 4;
+    for (flags, next, expected) in [
+        (INDIRECT, 0, "has an indirect descriptor: not negotiated"),
+        (NEXT, 0, "has more than 64 descriptors"),
+        (NEXT, 64, "names descriptor 64: the queue has 64"),
+    ] {
+        let mut bench = bench();
+        bench.open(0);
+        describe(&bench, 0, 16, flags, next);
+        show(&bench, 1);
+        let why = bench.device.service().unwrap_err();
+        assert!(why.contains("transmitq of port 1"), "{why}");
+        assert!(why.contains(expected), "{why}");
+    }
+}
+
+#[test]
+fn a_guest_that_never_stops_printing_gets_a_round_at_a_time() {
+    let mut bench = bench();
+    bench.open(0);
+    let text = vec![b'x'; 64 << 10];
+    bench.driver.ram.write(0x30_0000, &text).unwrap();
+    for token in 0..20 {
+        let (queue, octets) = (&mut bench.driver.queues[1], text.len() as u32);
+        queue.post(token, 0x30_0000, octets, false).unwrap();
+        queue.publish();
+    }
+    bench.driver.send(5, b"{\"heard\":{}}\n");
+    let mut taken = 0;
+    for round in 1..=20 {
+        bench.device.event().read().expect("the round before asked");
+        bench.serve();
+        bench.driver.queues[1].take(64, |_, _| taken += 1).unwrap();
+        // A chain begun is finished, none begins behind ROUND_MOST octets.
+        assert_eq!(taken, round);
+        if round == 1 {
+            assert_eq!(bench.heard(), ["{\"heard\":{}}"], "the other port waits");
+        }
+    }
+    bench.device.event().read().unwrap_err();
+}
+
+#[test]
+fn empty_descriptors_count_too() {
+    let mut bench = bench();
+    bench.open(0);
+    for index in 0..64u16 {
+        let more = u16::from(index < 63);
+        describe(&bench, index, 0, more, index + 1);
+    }
+    show(&bench, 64);
+    let used = bench.driver.layout(5, 64, false).used + 2;
+    let mut octets = [0; 2];
+    for round in 1..=8 {
+        bench.serve();
+        bench.driver.ram.read(used, &mut octets).unwrap();
+        assert_eq!(u16::from_le_bytes(octets), 8 * round);
+    }
+}
+
+#[test]
+fn the_owner_never_waits_for_a_round() {
+    let mut bench = bench();
+    bench.open(0);
+    let round = bench.device.state();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let device = bench.device.clone();
+    std::thread::spawn(move || {
+        let _ = sender.send((device.send_line("line"), device.type_in(b"typed")));
+    });
+    let patience = std::time::Duration::from_secs(10);
+    assert_eq!(receiver.recv_timeout(patience), Ok((true, true)));
+    drop(round);
+    bench.driver.offer(0, 64);
+    bench.driver.offer(4, 64);
+    bench.serve();
+    assert_eq!(bench.driver.received(0), [b"typed"]);
+    assert_eq!(bench.driver.received(4), [b"line\n"]);
+}
+
+#[test]
+fn a_line_longer_than_a_round_arrives_whole() {
+    let mut bench = bench();
+    bench.open(0);
+    let line = "y".repeat(LINE_MOST);
+    assert!(bench.device.send_line(&line) && bench.device.send_line("z"));
+    (0..64).for_each(|_| bench.driver.offer(4, 4096));
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        bench.serve();
+        heard.extend(bench.driver.received(4).concat());
+    }
+    assert_eq!(heard, format!("{line}\nz\n").into_bytes());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

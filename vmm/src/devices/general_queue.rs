@@ -1,16 +1,25 @@
 //! A virtqueue of a general device (console, control), served chain by chain with the `virtio-queue` crate.
 //!
-//! Everything in the rings is a claim: chains are bounded by the queue's size, reads by the caller's limit, and a
-//! ring that breaks the rules is an error for good, never a panic or an endless loop.
+//! Everything in the rings is a claim: chains are bounded by the queue's size, reads by the caller's limit, a round
+//! by an allowance of work, and a ring that breaks the rules is an error for good, never a panic or an endless loop.
 
 use std::sync::Arc;
 
+use virtio_queue::desc::split::Descriptor;
 use virtio_queue::{Queue, QueueOwnedT, QueueT};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryMmap};
 
 use crate::irq::Interrupt;
 use crate::memory::GuestRam;
 use crate::mmio::transport::QueueSetup;
+
+/// Octets that one round of service may move before it takes no further chain. The rest waits for the next round,
+/// so that a driver that never stops holds up nobody else.
+pub const ROUND_MOST: usize = 32 << 10;
+/// What following a descriptor counts for in a round, in octets moved: empty buffers cost time too.
+const DESCRIPTOR_PRICE: usize = 64;
+/// Octets of a descriptor in its table (VIRTIO 1.2, 2.7.5).
+const DESCRIPTOR_OCTETS: u64 = 16;
 
 /// A descriptor chain taken from the ring: where its buffers are.
 #[derive(Debug)]
@@ -27,6 +36,8 @@ pub struct GeneralQueue {
     ram: Arc<GuestRam>,
     interrupt: Interrupt,
     name: &'static str,
+    /// What is left of this round's [`ROUND_MOST`].
+    allowance: usize,
 }
 
 impl GeneralQueue {
@@ -60,6 +71,7 @@ impl GeneralQueue {
             ram: ram.clone(),
             interrupt: interrupt.clone(),
             name,
+            allowance: ROUND_MOST,
         })
     }
 
@@ -67,35 +79,77 @@ impl GeneralQueue {
         self.ram.view()
     }
 
-    /// Takes the next chain; `None` when the driver has offered nothing more.
+    /// Takes the next chain; `None` when the driver has offered nothing more, or the round has used up its
+    /// allowance ([`finish`](Self::finish) tells which).
     pub fn pop(&mut self) -> Result<Option<Chain>, String> {
+        if self.allowance == 0 {
+            return Ok(None);
+        }
         let name = self.name;
         let mut available = self
             .queue
             .iter(self.ram.view())
             .map_err(|error| format!("{name}: {error}"))?;
-        let Some(descriptors) = available.next() else {
+        let Some(head) = available.next().map(|chain| chain.head_index()) else {
             return Ok(None);
         };
-        let head = descriptors.head_index();
-        let (mut readable, mut writable) = (Vec::new(), Vec::new());
-        for descriptor in descriptors {
+        let mut chain = Chain {
+            head,
+            readable: Vec::new(),
+            writable: Vec::new(),
+        };
+        // Not by the crate's own walk: that one follows indirect tables, which are not offered here, and ends a
+        // chain that breaks the rules as if it were whole.
+        let mut next = Some(head);
+        for _ in 0..self.queue.size() {
+            let Some(index) = next else { break };
+            let descriptor = self.descriptor(head, index)?;
+            self.charge(DESCRIPTOR_PRICE);
             let buffer = (descriptor.addr(), descriptor.len());
             if descriptor.is_write_only() {
-                writable.push(buffer);
+                chain.writable.push(buffer);
             } else {
-                readable.push(buffer);
+                chain.readable.push(buffer);
             }
+            next = descriptor.has_next().then(|| descriptor.next());
         }
-        Ok(Some(Chain {
-            head,
-            readable,
-            writable,
-        }))
+        if next.is_some() {
+            return Err(format!(
+                "{name}: chain of descriptor {head} has more than {} descriptors",
+                self.queue.size()
+            ));
+        }
+        Ok(Some(chain))
+    }
+
+    /// Reads a descriptor of the chain of `head`, once.
+    fn descriptor(&self, head: u16, index: u16) -> Result<Descriptor, String> {
+        let (name, size) = (self.name, self.queue.size());
+        if index >= size {
+            return Err(format!(
+                "{name}: chain of descriptor {head} names descriptor {index}: the queue has {size}"
+            ));
+        }
+        let table = GuestAddress(self.queue.desc_table());
+        let descriptor: Descriptor = table
+            .checked_add(DESCRIPTOR_OCTETS * u64::from(index))
+            .and_then(|address| self.view().read_obj(address).ok())
+            .ok_or_else(|| format!("{name}: descriptor {index} does not lie in guest memory"))?;
+        if descriptor.refers_to_indirect_table() {
+            return Err(format!(
+                "{name}: chain of descriptor {head} has an indirect descriptor: not negotiated"
+            ));
+        }
+        Ok(descriptor)
+    }
+
+    /// Counts work done against the round's allowance.
+    fn charge(&mut self, octets: usize) {
+        self.allowance = self.allowance.saturating_sub(octets);
     }
 
     /// Copies out what the driver wrote, at most `most` octets. Buffers outside RAM read as nothing.
-    pub fn gather(&self, chain: &Chain, most: usize) -> Vec<u8> {
+    pub fn gather(&mut self, chain: &Chain, most: usize) -> Vec<u8> {
         let mut octets = Vec::new();
         for (address, length) in &chain.readable {
             let room = most - octets.len();
@@ -108,11 +162,12 @@ impl GeneralQueue {
                 break;
             }
         }
+        self.charge(octets.len());
         octets
     }
 
     /// Copies as many of `octets` as the chain's writable buffers take; says how many.
-    pub fn scatter(&self, chain: &Chain, octets: &[u8]) -> usize {
+    pub fn scatter(&mut self, chain: &Chain, octets: &[u8]) -> usize {
         let mut rest = octets;
         for (address, length) in &chain.writable {
             let take = usize::try_from(*length).map_or(rest.len(), |length| length.min(rest.len()));
@@ -122,7 +177,9 @@ impl GeneralQueue {
             }
             rest = later;
         }
-        octets.len() - rest.len()
+        let written = octets.len() - rest.len();
+        self.charge(written);
+        written
     }
 
     /// Gives a chain back, `written` octets written into it.
@@ -135,8 +192,9 @@ impl GeneralQueue {
     }
 
     /// Ends a round of service: interrupts the driver if it asked, and asks for its kicks. Says whether there is
-    /// more to do already.
+    /// more to do already. The next round has a new allowance.
     pub fn finish(&mut self) -> Result<bool, String> {
+        self.allowance = ROUND_MOST;
         let name = self.name;
         let refused = |error: virtio_queue::Error| format!("{name}: {error}");
         if self
@@ -149,10 +207,5 @@ impl GeneralQueue {
         self.queue
             .enable_notification(self.ram.view())
             .map_err(refused)
-    }
-
-    /// Chains to take in one round at most.
-    pub fn round(&self) -> u16 {
-        self.queue.size()
     }
 }

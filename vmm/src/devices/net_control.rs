@@ -99,10 +99,7 @@ impl NetControl {
 
 impl Running {
     fn round(&mut self) -> Result<bool, String> {
-        for _ in 0..self.queue.round() {
-            let Some(chain) = self.queue.pop()? else {
-                break;
-            };
+        while let Some(chain) = self.queue.pop()? {
             let command = self.queue.gather(&chain, COMMAND_MOST);
             let answer = self.answer(&command);
             let written = self.queue.scatter(&chain, &[answer]);
