@@ -1,4 +1,4 @@
-//! Guest RAM: one region from guest-physical 0 on, huge pages advised, populated before the first frame.
+//! Guest RAM: one region from guest-physical 0 on, huge pages advised, its beginning populated before the first frame.
 //!
 //! It must never hand out references into guest memory; what a guest wrote is read by copying, as a claim.
 
@@ -42,7 +42,9 @@ pub enum MemoryError {
         octets: u64,
     },
     /// The kernel refused the mapping.
-    #[error("cannot map {octets} octets of guest memory: {source}")]
+    #[error(
+        "cannot map {octets} octets of guest memory: {source}; free memory or give the guest less memory"
+    )]
     Map {
         /// What was asked for.
         octets: u64,
@@ -67,7 +69,7 @@ pub struct GuestRam {
 }
 
 impl GuestRam {
-    /// Maps and populates `octets` of zeroed guest RAM.
+    /// Maps `octets` of zeroed guest RAM and populates its beginning.
     pub fn new(octets: u64) -> Result<Arc<Self>, MemoryError> {
         if octets < LEAST_MEMORY {
             return Err(MemoryError::TooSmall {
@@ -149,6 +151,21 @@ mod tests {
         let text = GuestRam::new(1 << 20).map(|_| ()).unwrap_err().to_string();
         assert!(
             text.contains("1048576") && text.contains("4194304"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_refused_mapping_says_what_to_do() {
+        let source = std::io::Error::from_raw_os_error(12);
+        let text = MemoryError::Map {
+            octets: 4096,
+            source,
+        }
+        .to_string();
+        assert!(text.contains("cannot map 4096 octets"), "{text}");
+        assert!(
+            text.ends_with("free memory or give the guest less memory"),
             "{text}"
         );
     }

@@ -15,6 +15,13 @@ use vm_memory::{GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
 /// Size and alignment of the huge pages asked for behind guest RAM, in octets.
 pub const HUGE_PAGE: usize = 2 << 20;
 
+/// Octets populated beforehand at most, from guest-physical 0 on. A guest's image, tables, stacks and (by the layout of
+/// the node's own images) its rings and frame buffers lie there. What lies above is touched on demand: to fault
+/// gigabytes in that a guest may never use takes longer than its owner will wait, and takes the memory from others.
+const POPULATED_MOST: usize = 256 << 20;
+/// Octets populated by one system call. It holds the lock of the process's address space, so that no other thread can
+/// map or unmap, and its own thread takes no signal, until it is done.
+const POPULATE_STEP: usize = 16 << 20;
 /// `MADV_POPULATE_WRITE` (Linux 5.14): fault all pages in, as by a write.
 const MADV_POPULATE_WRITE: libc::c_int = 23;
 
@@ -80,11 +87,26 @@ impl Mapping {
         self.octets
     }
 
-    /// Faults every page in now, so that no frame pays for it later (27 us a page on the development host).
+    /// Faults in the pages of the first 256 MiB now, so that no frame pays for it later.
     pub fn populate(&self) -> io::Result<()> {
-        // SAFETY: the range is ours; populating writes nothing.
-        let done =
-            unsafe { libc::madvise(self.base.as_ptr().cast(), self.octets, MADV_POPULATE_WRITE) };
+        self.populate_to(self.octets.min(POPULATED_MOST))
+    }
+
+    /// Faults in the pages below `end`, which must not lie behind the mapping.
+    fn populate_to(&self, end: usize) -> io::Result<()> {
+        for begin in (0..end).step_by(POPULATE_STEP) {
+            self.populate_step(begin, (end - begin).min(POPULATE_STEP))?;
+        }
+        Ok(())
+    }
+
+    /// Faults in `octets` from `begin` on, which must lie inside the mapping.
+    fn populate_step(&self, begin: usize, octets: usize) -> io::Result<()> {
+        // SAFETY: begin..begin+octets lies inside the mapping, by the only caller; populating changes no contents.
+        let done = unsafe {
+            let from = self.base.as_ptr().add(begin);
+            libc::madvise(from.cast(), octets, MADV_POPULATE_WRITE)
+        };
         if done == 0 {
             return Ok(());
         }
@@ -93,7 +115,7 @@ impl Mapping {
             return Err(error);
         }
         // A kernel before 5.14: touch one octet a page, before any guest or device sees the memory.
-        for offset in (0..self.octets).step_by(4096) {
+        for offset in (begin..begin + octets).step_by(4096) {
             // SAFETY: offset < octets, inside the mapping; nothing else uses it yet and zero is what it holds.
             unsafe { self.base.as_ptr().add(offset).write_volatile(0) };
         }
@@ -144,5 +166,27 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: this value owns exactly this range, and views of it live no longer than their owner.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.octets) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_is_populated_in_steps_and_the_rest_is_not() {
+        let mapping = Mapping::new(22 << 20).unwrap();
+        // One whole step and a part of one.
+        mapping.populate_to(20 << 20).unwrap();
+        let mut resident = vec![0u8; (22 << 20) / 4096];
+        // SAFETY: the range is mapped, and `resident` has an octet for each of its pages.
+        let asked = unsafe {
+            let base = mapping.base.as_ptr().cast();
+            libc::mincore(base, mapping.octets, resident.as_mut_ptr())
+        };
+        assert_eq!(asked, 0);
+        let (beginning, rest) = resident.split_at((20 << 20) / 4096);
+        assert!(beginning.iter().all(|page| page & 1 == 1));
+        assert!(rest.iter().all(|page| page & 1 == 0));
     }
 }
