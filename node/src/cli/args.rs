@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Isolation, Nanoseconds};
 use crate::control::CapturePoint;
+use crate::demo::{DEFAULT_OUT, SECONDS};
 
 /// A virtual network node for Parallel Internets.
 #[derive(Debug, Parser)]
@@ -14,7 +15,7 @@ use crate::control::CapturePoint;
     name = "pinode",
     version,
     subcommand_required = false,
-    after_help = "Start with: pinode demo\nExit codes: 0 ok, 1 failure, 2 usage or configuration error"
+    after_help = "Example:\n  pinode demo\n  pinode check -c node.toml && pinode run -c node.toml\n\nExit codes: 0 ok, 1 failure, 2 usage or configuration error"
 )]
 pub struct Cli {
     /// What to do.
@@ -79,11 +80,11 @@ pub struct Format {
 /// `pinode demo`
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Seconds of traffic, 2 or more
-    #[arg(long, value_name = "N", default_value_t = 20.0)]
+    /// Seconds of traffic, 2 to 3600
+    #[arg(long, value_name = "N", default_value_t = 20.0, value_parser = demo_seconds, allow_negative_numbers = true)]
     pub seconds: f64,
     /// Folder of the report
-    #[arg(long, value_name = "DIR", default_value = "pinode-demo")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     pub out: PathBuf,
     /// How guest functions run
     #[arg(long, value_enum, default_value_t = IsolationArg::Kvm)]
@@ -91,6 +92,17 @@ pub struct Demo {
     /// How the result is printed.
     #[command(flatten)]
     pub format: Format,
+}
+
+fn demo_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|s| SECONDS.contains(s));
+    seconds.ok_or_else(|| {
+        format!(
+            "allowed: a number of seconds from {} to {}",
+            SECONDS.start(),
+            SECONDS.end()
+        )
+    })
 }
 
 /// As in node.toml.
@@ -323,7 +335,25 @@ mod tests {
                 check(sub, &path);
             }
         }
+        let top = Cli::command().get_after_help().map(ToString::to_string);
+        assert!(top.is_some_and(|help| help.starts_with("Example:\n  pinode demo\n")));
         check(&Cli::command(), "pinode");
+    }
+
+    #[test]
+    fn the_demo_lasts_from_two_seconds_to_an_hour() {
+        for wrong in ["1", "1.99", "-5", "0", "3601", "nan", "inf", "abc", ""] {
+            let error = Cli::try_parse_from(["pinode", "demo", "--seconds", wrong]).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{wrong}");
+            assert!(error.to_string().contains("from 2 to 3600"), "{error}");
+        }
+        for (right, seconds) in [("2", 2.0), ("2.5", 2.5), ("3600", 3600.0)] {
+            let cli = Cli::try_parse_from(["pinode", "demo", "--seconds", right]).unwrap();
+            let Some(Command::Demo(demo)) = cli.command else {
+                panic!("{right}: no demo")
+            };
+            assert_eq!(demo.seconds.to_bits(), f64::to_bits(seconds));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! inspect   check, status
 //! change    phases, guest
 //! watch     console, capture
+//! machine   what `run` needs of this machine
 //! failure   exit codes
 //! ```
 //!
@@ -17,6 +18,7 @@ mod change;
 pub mod client;
 mod failure;
 mod inspect;
+mod machine;
 mod watch;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -64,12 +66,14 @@ fn execute(command: Command) -> Result<(), Failure> {
                 out,
                 json: format.json,
                 isolation,
+                program: std::env::args().next().unwrap_or_else(|| "pinode".into()),
             })
             .map_err(Failure::Failed)
         }
         Command::Run(args) => {
             log(LevelFilter::INFO)?;
             let config = load(&args.config)?;
+            machine::check(&args.config, &config).map_err(Failure::Failed)?;
             let socket = args
                 .socket
                 .unwrap_or_else(|| api::default_path(&config.name));

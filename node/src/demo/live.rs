@@ -1,7 +1,6 @@
 //! What the demo shows while it runs: a progress line for each PI. With `--json`, nothing.
 
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -18,16 +17,16 @@ pub struct Live {
 
 impl Live {
     /// Begins with the boot.
-    pub fn new(silent: bool, config: &NodeConfig, began: Instant) -> Self {
+    pub fn new(silent: bool, config: &NodeConfig) -> Self {
         let all = MultiProgress::new();
         let mut lines = Vec::new();
         if !silent {
             eprintln!(
-                "booting {} guests (isolation {}), {} links of {} Gb/s",
+                "booting {} guests (isolation {}), {} links of {}",
                 config.pis.len(),
                 config.isolation.as_str(),
                 config.ports.len(),
-                config.ports[0].capacity_bps / 1_000_000_000,
+                rate(config.ports[0].capacity_bps),
             );
             let style = ProgressStyle::with_template("{prefix:>8} {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -38,13 +37,16 @@ impl Live {
                 lines.push(line);
             }
         }
-        let _ = began;
         Self { silent, all, lines }
     }
 
     /// A line above the progress.
     pub fn say(&self, text: &str) {
-        if !self.silent && self.all.println(text).is_err() {
+        if self.silent {
+            return;
+        }
+        // Where there is no terminal, the progress swallows what is printed above it.
+        if self.all.is_hidden() || self.all.println(text).is_err() {
             eprintln!("{text}");
         }
     }
@@ -85,5 +87,29 @@ impl Live {
     /// Takes the progress away.
     pub fn finish(&self) {
         self.lines.iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+/// A link's rate in the largest unit of which it is a whole number.
+fn rate(bps: u64) -> String {
+    [(1_000_000_000, "Gb/s"), (1_000_000, "Mb/s"), (1000, "kb/s")]
+        .into_iter()
+        .find(|(unit, _)| bps > 0 && bps.is_multiple_of(*unit))
+        .map_or_else(
+            || format!("{bps} b/s"),
+            |(unit, name)| format!("{} {name}", bps / unit),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate;
+
+    #[test]
+    fn rates_are_whole_numbers() {
+        assert_eq!(rate(10_000_000_000), "10 Gb/s");
+        assert_eq!(rate(2_500_000_000), "2500 Mb/s");
+        assert_eq!(rate(100_000_000), "100 Mb/s");
+        assert_eq!([rate(1), rate(0)], ["1 b/s", "0 b/s"]);
     }
 }

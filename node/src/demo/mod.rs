@@ -6,10 +6,13 @@
 
 mod facts;
 mod live;
+mod notes;
 mod outcome;
 mod table;
 mod traffic;
+mod words;
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,18 +20,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use pinode_measure::report::{DemoReport, render_demo};
 use pinode_ports::{InlinePort, Port, slot_octets_for};
+use pinode_vmm::{KvmError, KvmHost};
 
 use crate::config::{self, Isolation, NodeConfig};
 use crate::control::{Control, SetPhases};
 use crate::running::RunningNode;
-use crate::status::PhaseEntry;
+use crate::status::{PhaseEntry, Status};
 
 use live::Live;
 use traffic::Traffic;
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
-/// The least in which both halves show something.
-const LEAST_SECONDS: f64 = 2.0;
+/// For how long traffic may run: the least in which both halves show something, to an hour.
+pub const SECONDS: RangeInclusive<f64> = 2.0..=3600.0;
+/// Where the report goes unless told otherwise.
+pub const DEFAULT_OUT: &str = "pinode-demo";
 /// How often the tester is read.
 const READ_EVERY: Duration = Duration::from_millis(100);
 /// The phases of the second half, nanoseconds: what was too much for `can` fits now.
@@ -37,7 +43,7 @@ const SECOND_HALF: [(&str, u64); 3] = [("ipv6qos", 80_000), ("can", 140_000), ("
 /// How to run the demo.
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
-    /// Seconds of traffic, 2 at least.
+    /// Seconds of traffic, one of [`SECONDS`].
     pub seconds: f64,
     /// Where the report goes.
     pub out: PathBuf,
@@ -45,6 +51,8 @@ pub struct DemoOptions {
     pub json: bool,
     /// How the guests run.
     pub isolation: Isolation,
+    /// How the program was started, for the commands that it advises.
+    pub program: String,
 }
 
 /// Runs the demo.
@@ -54,11 +62,16 @@ pub struct DemoOptions {
 /// What kept it from running, in one line that says what to do.
 pub fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let began = Instant::now();
-    if !options.seconds.is_finite() || options.seconds < LEAST_SECONDS {
+    if !SECONDS.contains(&options.seconds) {
         bail!(
-            "--seconds {}: allowed: {LEAST_SECONDS} and more",
-            options.seconds
+            "--seconds {}: allowed: {} to {}",
+            options.seconds,
+            SECONDS.start(),
+            SECONDS.end()
         );
+    }
+    if options.isolation == Isolation::Kvm {
+        KvmHost::open().map_err(|error| without_kvm(&error, &options.program))?;
     }
     // Found out now and not after twenty seconds.
     std::fs::create_dir_all(&options.out)
@@ -70,7 +83,7 @@ pub fn run(options: &DemoOptions) -> anyhow::Result<()> {
         Box::new(InlinePort::new(wire, slot_octets_for(config.ports[0].mtu)))
     });
     let node = RunningNode::start(config.clone(), ports.into())?;
-    let shown = Live::new(options.json, &config, began);
+    let shown = Live::new(options.json, &config);
     let outcome = node
         .wait_ready(READY_LIMIT, || false)
         .and_then(|()| cross(&node, &config, &mut traffic, &shown, options, began));
@@ -97,10 +110,49 @@ fn cross(
 
     let mut meters = traffic.start();
     let first_ends = Instant::now() + half;
-    let second_ends = first_ends + half;
     traffic.read_until(first_ends, &mut meters, READ_EVERY, |m| {
         shown.rates(m, &interrupted)
     })?;
+    let mut at_change = None;
+    if !told_to_end(&interrupted) {
+        set_phases(operator.as_ref(), config)?;
+        shown.changed(&SECOND_HALF);
+        at_change = Some(operator.status().map_err(|error| anyhow!("{error}"))?);
+        traffic.end_section(&mut meters)?;
+        let second_ends = Instant::now() + half;
+        traffic.read_until(second_ends, &mut meters, READ_EVERY, |m| {
+            shown.rates(m, &interrupted)
+        })?;
+    }
+    let was_interrupted = told_to_end(&interrupted);
+    if was_interrupted {
+        shown.say("interrupted: the report shows what was measured until now");
+    }
+    traffic.stop_and_drain(&mut meters)?;
+
+    let status = operator.status().map_err(|error| anyhow!("{error}"))?;
+    let ended = Ended {
+        at_change,
+        status,
+        was_interrupted,
+        ready_ms,
+    };
+    outcome::report(config, &SECOND_HALF, &ended, meters.finish(), options)
+}
+
+/// What is known of the node when the traffic has ended.
+struct Ended {
+    /// Its counters when the phases were changed, if they were.
+    at_change: Option<Status>,
+    /// Its counters now.
+    status: Status,
+    /// The traffic was ended by a signal.
+    was_interrupted: bool,
+    /// From the start of the process until all guests forwarded, milliseconds.
+    ready_ms: f64,
+}
+
+fn set_phases(operator: &dyn Control, config: &NodeConfig) -> anyhow::Result<()> {
     for port in &config.ports {
         let phases = SECOND_HALF.map(|(pi, ns)| PhaseEntry {
             pi: pi.into(),
@@ -114,19 +166,19 @@ fn cross(
             .set_phases(&port.name, request)
             .map_err(|error| anyhow!("{error}"))?;
     }
-    shown.changed(&SECOND_HALF);
-    traffic.read(&mut meters)?;
-    meters.end_section();
-    traffic.read_until(second_ends, &mut meters, READ_EVERY, |m| {
-        shown.rates(m, &interrupted)
-    })?;
-    traffic.stop_and_drain(&mut meters)?;
+    Ok(())
+}
 
-    let status = operator.status().map_err(|error| anyhow!("{error}"))?;
-    if interrupted.load(Ordering::Relaxed) {
-        shown.say("interrupted: the report shows what was measured until then");
+/// Why there is no KVM, and what to do about it on this command line.
+fn without_kvm(error: &KvmError, program: &str) -> anyhow::Error {
+    let program = words::quoted(program);
+    match error {
+        KvmError::Missing => anyhow!(
+            "/dev/kvm does not exist: load the KVM module (modprobe kvm_intel or kvm_amd), or run \
+             `{program} demo --isolation thread`, which needs none"
+        ),
+        other => anyhow!("{other}; `{program} demo --isolation thread` needs no KVM"),
     }
-    outcome::report(config, &SECOND_HALF, &status, meters, ready_ms, options)
 }
 
 fn node_config(isolation: Isolation) -> anyhow::Result<NodeConfig> {

@@ -1,12 +1,16 @@
 //! From what was measured and counted to the demo's report.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use pinode_measure::report::{
     DemoReport, DropCount, Flow, GuestFacts, NextStep, NodeFacts, PhaseFacts, PortFacts, Section,
 };
 use pinode_scheduler::bounds;
 
-use super::traffic::{Measured, Meters, planned};
-use super::{DemoOptions, facts};
+use super::traffic::{Measured, Run, planned};
+use super::words::quoted;
+use super::{DEFAULT_OUT, DemoOptions, Ended, facts, notes};
 use crate::assemble;
 use crate::config::{NodeConfig, PhaseConfig};
 use crate::status::{Status, violations};
@@ -15,12 +19,11 @@ use crate::status::{Status, violations};
 pub fn report(
     config: &NodeConfig,
     second_half: &[(&str, u64)],
-    status: &Status,
-    meters: Meters,
-    ready_ms: f64,
+    ended: &Ended,
+    run: Run,
     options: &DemoOptions,
 ) -> anyhow::Result<DemoReport> {
-    let measured = meters.finish();
+    let status = &ended.status;
     let second: Vec<PhaseConfig> = second_half
         .iter()
         .map(|(pi, duration_ns)| PhaseConfig {
@@ -31,15 +34,15 @@ pub fn report(
             duration_ns: *duration_ns,
         })
         .collect();
-    let half = options.seconds / 2.0;
     let schedules = [
-        ("equal phases", 0.0, half, &config.ports[0].phases),
-        ("after `phases set`", half, options.seconds, &second),
+        ("equal phases", &config.ports[0].phases),
+        ("after `phases set`", &second),
     ];
     let sections = schedules
         .into_iter()
+        .zip(&run.times_s)
         .enumerate()
-        .map(|(index, (name, from_s, to_s, phases))| {
+        .map(|(index, ((name, phases), &(from_s, to_s)))| {
             Ok(Section {
                 name: name.to_owned(),
                 from_s,
@@ -49,27 +52,38 @@ pub fn report(
                     .iter()
                     .map(|phase| phase_facts(config, phase))
                     .collect(),
-                flows: flows(config, phases, &measured, index)?,
+                flows: flows(config, phases, &run.flows, index)?,
             })
         })
-        .collect::<anyhow::Result<_>>()?;
+        .collect::<anyhow::Result<Vec<_>>>()?;
     Ok(DemoReport {
         title: "pinode demo".to_owned(),
         finished: facts::now_utc(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: format!(
-            "pinode demo --seconds {} --isolation {}",
-            options.seconds,
-            config.isolation.as_str()
-        ),
+        command: command(options),
         host: facts::host(status.kvm.as_deref()),
-        node: node_facts(config, status, ready_ms),
+        node: node_facts(config, status, ended.ready_ms),
+        notes: notes(ended, &sections),
         sections,
-        rates: measured.into_iter().map(|(_, rates)| rates).collect(),
+        rates: run.flows.into_iter().map(|(_, rates)| rates).collect(),
         drops: drops(status),
-        notes: notes(status),
-        next_steps: next_steps(),
+        next_steps: next_steps(&quoted(&options.program)),
     })
+}
+
+/// The command that repeats the run.
+fn command(options: &DemoOptions) -> String {
+    let mut command = format!(
+        "{} demo --seconds {} --isolation {}",
+        quoted(&options.program),
+        options.seconds,
+        options.isolation.as_str()
+    );
+    if options.out != Path::new(DEFAULT_OUT) {
+        command += " --out ";
+        command += &quoted(&options.out.to_string_lossy());
+    }
+    command
 }
 
 fn phase_facts(config: &NodeConfig, phase: &PhaseConfig) -> PhaseFacts {
@@ -165,7 +179,7 @@ fn drops(status: &Status) -> Vec<DropCount> {
                 pi_name,
                 "ring_full",
                 pi.drops.ring_full,
-                "found the guest's receive ring full: more was offered than the PI's phase carries",
+                "found the guest's receive ring full: the guest is slower than the load, or its phase is",
             );
             count(
                 pi_name,
@@ -191,9 +205,19 @@ fn drops(status: &Status) -> Vec<DropCount> {
     counts
 }
 
-fn notes(status: &Status) -> Vec<String> {
-    let broken = violations(status);
-    let conservation = if broken.is_empty() {
+fn notes(ended: &Ended, sections: &[Section]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let end_s = sections.last().map_or(0.0, |section| section.to_s);
+    match (ended.was_interrupted, &ended.at_change) {
+        (false, _) => {}
+        (true, None) => notes.push(format!(
+            "Interrupted after {end_s:.1} s, before the phases were to be changed: there is no \
+             second half."
+        )),
+        (true, Some(_)) => notes.push(format!("Interrupted after {end_s:.1} s.")),
+    }
+    let broken = violations(&ended.status);
+    notes.push(if broken.is_empty() {
         "Every frame is accounted for: the sums of the counters hold exactly on every port."
             .to_owned()
     } else {
@@ -201,34 +225,45 @@ fn notes(status: &Status) -> Vec<String> {
             "{} sums of the counters do not hold; this is a mistake of pinode.",
             broken.len()
         )
-    };
-    vec![
-        conservation,
+    });
+    let mut dropped_before: BTreeMap<String, u64> = BTreeMap::new();
+    for port in ended.at_change.iter().flat_map(|status| &status.ports) {
+        for (name, pi) in &port.pi {
+            *dropped_before.entry(name.clone()).or_default() += pi.drops.ring_full;
+        }
+    }
+    notes.extend(notes::of_flows(sections, &dropped_before));
+    notes.extend([
         "Links are in memory; source and sink run on the worker's core, inside its bursts."
             .to_owned(),
         "Latency is from the instant at which a frame was due to its last bit on the far link; \
          it holds the wait for the PI's phase, which is computed beside it."
             .to_owned(),
-        "can is offered 1.3 times what its phase carries in the first half: it alone loses, \
-         and its queue is as long as its ring; the other PIs do not notice."
+        "Rates are of the time in which frames were sent; what was still queued then counts as \
+         received, and in no rate."
             .to_owned(),
-    ]
+    ]);
+    notes
 }
 
-fn next_steps() -> Vec<NextStep> {
+fn next_steps(program: &str) -> Vec<NextStep> {
     let step = |what: &str, command: &str| NextStep {
         what: what.into(),
-        command: command.into(),
+        command: format!("{program} {command}"),
     };
     vec![
         step(
-            "See what a configuration guarantees before it runs",
-            "pinode check -c examples/two-links.toml",
+            "See what a configuration guarantees before it runs (in a clone of the repository)",
+            "check -c examples/two-links.toml",
         ),
         step(
-            "Run a node between two interfaces",
-            "pinode run -c examples/two-links.toml",
+            "Run a node between two interfaces, as root; README.md, \"A node between two links, \
+             step by step\", makes veth-w and veth-e first",
+            "run -c examples/two-links.toml",
         ),
-        step("Look at its counters", "pinode status"),
+        step(
+            "Look at its counters, from another terminal while it runs",
+            "status",
+        ),
     ]
 }

@@ -40,12 +40,23 @@ pub struct Traffic {
 
 /// What was read, by direction: eastbound, then westbound.
 pub struct Meters {
+    began_ns: u64,
+    /// Where each section ended, and for each flow how many frames had been received by then.
+    ends: Vec<(f64, Vec<u64>)>,
     pub eastbound: Meter,
     pub westbound: Meter,
 }
 
 /// A flow's figures for each section, and its rates over the whole run.
 pub type Measured = (Vec<FlowFigures>, Vec<RatePoint>);
+
+/// The whole run.
+pub struct Run {
+    /// Each section's beginning and end by the clock, seconds since the traffic's start.
+    pub times_s: Vec<(f64, f64)>,
+    /// Each flow: eastbound in the order of the PIs, then westbound.
+    pub flows: Vec<Measured>,
+}
 
 /// What is sent in each direction.
 pub fn planned(config: &NodeConfig) -> anyhow::Result<Vec<Planned>> {
@@ -95,6 +106,8 @@ impl Traffic {
         self.probes.iter().for_each(|probe| probe.start(start_ns));
         let meter = || Meter::new(OFFERED.len(), start_ns);
         Meters {
+            began_ns: start_ns,
+            ends: Vec::new(),
             eastbound: meter(),
             westbound: meter(),
         }
@@ -128,26 +141,58 @@ impl Traffic {
         Ok(())
     }
 
-    /// Stops the sources and waits until nothing arrives any more.
+    /// Ends the section by now; the next one begins.
+    pub fn end_section(&mut self, meters: &mut Meters) -> anyhow::Result<()> {
+        self.read(meters)?;
+        meters.mark();
+        meters.eastbound.end_section();
+        meters.westbound.end_section();
+        Ok(())
+    }
+
+    /// Stops the sources, which ends the last section, and waits until nothing arrives any more.
     pub fn stop_and_drain(&mut self, meters: &mut Meters) -> anyhow::Result<()> {
         let now_ns = Monotonic.now_ns();
         self.probes.iter().for_each(|probe| probe.stop(now_ns));
+        self.read(meters)?;
+        meters.mark();
         std::thread::sleep(DRAIN);
         self.read(meters)
     }
 }
 
 impl Meters {
-    /// The section ends, in both directions.
-    pub fn end_section(&mut self) {
-        self.eastbound.end_section();
-        self.westbound.end_section();
+    /// A section ends with what was read last.
+    fn mark(&mut self) {
+        let at_s = Monotonic.now_ns().saturating_sub(self.began_ns) as f64 / 1e9;
+        let both = self.eastbound.latest().chain(self.westbound.latest());
+        let received = both.map(|(_, received, _)| received.frames).collect();
+        self.ends.push((at_s, received));
     }
 
-    /// Figures of each flow: eastbound in the order of the PIs, then westbound.
-    pub fn finish(self) -> Vec<Measured> {
-        let mut all = self.eastbound.finish();
-        all.extend(self.westbound.finish());
-        all
+    /// What was measured. Rates are of the time in which frames were sent: what left the node's
+    /// queues afterwards is received, and in no rate.
+    pub fn finish(self) -> Run {
+        let mut flows = self.eastbound.finish();
+        flows.extend(self.westbound.finish());
+        let mut times_s = Vec::new();
+        let mut from_s = 0.0;
+        let mut before = vec![0; flows.len()];
+        for (section, (to_s, received)) in self.ends.into_iter().enumerate() {
+            let counts = received.iter().zip(&before);
+            for ((figures, _), (now, then)) in flows.iter_mut().zip(counts) {
+                if let Some(figures) = figures.get_mut(section)
+                    && to_s > from_s
+                {
+                    figures.received_fps = now.saturating_sub(*then) as f64 / (to_s - from_s);
+                }
+            }
+            times_s.push((from_s, to_s));
+            (from_s, before) = (to_s, received);
+        }
+        for (_, rates) in &mut flows {
+            rates.retain(|point| point.at_s <= from_s);
+        }
+        Run { times_s, flows }
     }
 }
