@@ -19,7 +19,7 @@ pub struct Mood {
 
 /// How long a guest may run before the next is woken beside it, in nanoseconds.
 ///
-/// A guest drains a full ring of 4096 in about 100 us; eight times that is a guest that does not
+/// Several times what draining a full ring of 4096 frames takes: a guest that runs longer does not
 /// come to rest at all.
 pub const TURN_NS: u64 = 800_000;
 
