@@ -202,6 +202,8 @@ impl Operator {
             rx_bytes: counted.rx_bytes,
             tx_frames: counted.tx_frames,
             tx_bytes: counted.tx_bytes,
+            missed: counted.missed,
+            tx_lost: counted.tx_lost,
             drops: PortDrops {
                 bad_ethertype: counted.bad_ethertype,
                 unknown_pi: counted.unknown_pi,

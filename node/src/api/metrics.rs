@@ -166,6 +166,10 @@ impl Exposition<'_, '_> {
             bytes(),
             each(|p| p.tx_bytes),
         )?;
+        let help = "Frames lost in front of the port, never received";
+        self.counter("port_missed_frames", help, None, each(|p| p.missed))?;
+        let help = "Frames sent that the system refused later";
+        self.counter("port_tx_lost_frames", help, None, each(|p| p.tx_lost))?;
         let drops = ports.iter().flat_map(|port| {
             let d = &port.drops;
             [
@@ -340,6 +344,8 @@ mod tests {
             "# TYPE pinode_port_received_frames counter",
             "pinode_port_received_frames_total{port=\"west\"} 65.0",
             "pinode_port_received_bytes_total{port=\"west\"} 6500.0",
+            "pinode_port_missed_frames_total{port=\"east\"} 3.0",
+            "pinode_port_tx_lost_frames_total{port=\"east\"} 2.0",
             "pinode_port_dropped_frames_total{port=\"east\",cause=\"truncated\"} 1.0",
             "pinode_pi_classified_frames_total{port=\"west\",pi=\"can\"} 20.0",
             "pinode_pi_queued_frames{port=\"west\",pi=\"can\"} 1.0",

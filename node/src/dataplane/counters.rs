@@ -32,6 +32,10 @@ pub struct PortCounters {
     pub truncated: u64,
     /// Longer than the port's MTU allows.
     pub oversize: u64,
+    /// Frames lost in front of the port, never received; in no sum.
+    pub missed: u64,
+    /// Frames that the port took and the system refused later; they count as sent.
+    pub tx_lost: u64,
 }
 
 impl PortCounters {

@@ -97,6 +97,12 @@ pub struct PortStatus {
     pub tx_frames: u64,
     /// Octets sent.
     pub tx_bytes: u64,
+    /// Frames lost in front of the port (its ring was full, say): never received, in no sum.
+    #[serde(default)]
+    pub missed: u64,
+    /// Frames that the port took and the system refused later: counted as sent.
+    #[serde(default)]
+    pub tx_lost: u64,
     /// Received frames that belong to no PI here.
     pub drops: PortDrops,
     /// By name of the PI.

@@ -44,6 +44,8 @@ pub fn status() -> Status {
         rx_bytes: 6500,
         tx_frames: 60,
         tx_bytes: 6000,
+        missed: 3 * extra,
+        tx_lost: 2 * extra,
         drops: PortDrops {
             bad_ethertype: 1,
             unknown_pi: 1,

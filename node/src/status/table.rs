@@ -40,6 +40,13 @@ pub fn status_table(status: &Status) -> String {
         if !causes.is_empty() {
             let _ = writeln!(out, "  dropped: {causes}");
         }
+        if port.missed > 0 {
+            let _ = writeln!(out, "  missed in front of the port: {} frames", port.missed);
+        }
+        if port.tx_lost > 0 {
+            let lost = port.tx_lost;
+            let _ = writeln!(out, "  lost behind the port: {lost} of the frames sent");
+        }
         out.push_str(&indent(&pi_table(port)));
     }
     out.push('\n');
@@ -253,6 +260,10 @@ dss      stopped             0  0.0 ms  32 MiB  builtin:patch
             table.contains("  dropped: bad_ethertype 1, unknown_pi 1, unknown_vn 1, truncated 1")
         );
         assert!(table.contains("tx spoofed 1"));
+        let (west, east) = table.split_once("\nport east").unwrap();
+        assert!(!west.contains("missed") && !west.contains("lost"));
+        assert!(east.contains("\n  missed in front of the port: 3 frames\n"));
+        assert!(east.contains("\n  lost behind the port: 2 of the frames sent\n"));
         assert!(table.ends_with("\nconservation: exact\n"));
     }
 

@@ -154,10 +154,6 @@ pub fn link_breaks(near: &mut dyn Port, far: &mut dyn Port, down: &str, up: Opti
         }
         near.rx_burst(0, &mut RxBurst::new());
     }
-    eprintln!(
-        "{down}: offered {offered} taken {taken} lost {}",
-        near.tx_lost()
-    );
     if let Some(up) = up {
         run(up);
         // The other end's carrier may follow a little later.
