@@ -289,3 +289,43 @@ fn numbers_are_as_people_read_them() {
     assert_eq!(fixed(f64::NAN, 1), "–");
     assert_eq!([signed(2.0, 1), signed(-2.0, 1)], ["+2.0", "−2.0"]);
 }
+
+#[test]
+fn the_share_follows_the_loss_and_what_is_unclean_is_added_up() {
+    let mut report = sample();
+    let flow = &mut report.sections[0].flows[0];
+    (flow.figures.received_fps, flow.ceiling_fps) = (30_000.0, 40_000.0);
+    (
+        flow.figures.reordered,
+        flow.figures.duplicated,
+        flow.figures.corrupted,
+    ) = (1, 20, 300);
+    let html = render_demo(&report).unwrap();
+    let document = parse(&html);
+    let region = document
+        .descendants()
+        .find(|n| n.attribute("aria-label") == Some("Frames before the phase change"))
+        .unwrap();
+    let cells = |section: &str, row: usize| -> Vec<String> {
+        let part = region
+            .descendants()
+            .find(|n| n.tag_name().name() == section)
+            .unwrap();
+        let row = part.children().filter(|n| n.is_element()).nth(row).unwrap();
+        row.children()
+            .filter(|n| n.is_element())
+            .map(|cell| {
+                cell.descendants()
+                    .filter(|n| n.is_text())
+                    .filter_map(|n| n.text())
+                    .collect()
+            })
+            .collect()
+    };
+    let heads = cells("thead", 0);
+    let lost = heads.iter().position(|head| head == "Lost").unwrap();
+    assert_eq!(heads[lost + 1], "Share (%)");
+    let row = cells("tbody", 0);
+    assert_eq!(row[lost..=lost + 1], ["0", "75.0"]);
+    assert_eq!(row.last().map(String::as_str), Some("321"));
+}
