@@ -15,9 +15,9 @@ use vm_memory::{GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
 /// Size and alignment of the huge pages asked for behind guest RAM, in octets.
 pub const HUGE_PAGE: usize = 2 << 20;
 
-/// Octets populated beforehand at most, from guest-physical 0 on. A guest's image, tables, stacks and (by the layout of
-/// the node's own images) its rings and frame buffers lie there. What lies above is touched on demand: to fault
-/// gigabytes in that a guest may never use takes longer than its owner will wait, and takes the memory from others.
+/// Octets populated beforehand at most, from guest-physical 0 on, where images lie. A guest of no more RAM pays for no
+/// page later; a larger one pays for each page above at its first touch, once. To fault in gigabytes that it may never
+/// use would take longer than its owner waits for a boot, and take the memory from others.
 const POPULATED_MOST: usize = 256 << 20;
 /// Octets populated by one system call. It holds the lock of the process's address space, so that no other thread can
 /// map or unmap, and its own thread takes no signal, until it is done.
