@@ -26,3 +26,4 @@ pub use problem::Problem;
 pub use routes::openapi;
 pub use server::{ServeError, Server};
 pub use socket::{DEFAULT_DIRECTORY, Socket, SocketError, default_path};
+pub(crate) use stream::{ENDED, NODE_ENDED};

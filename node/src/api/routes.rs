@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRef, Path, Query, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -14,11 +14,32 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Problem, Refusal};
+use super::server::Closing;
 use super::{metrics, stream};
 use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
 };
-use crate::status::{GuestStatus, PortPhases, Status};
+use crate::dataplane::clock;
+use crate::status::{GuestState, GuestStatus, PortPhases, Status};
+
+/// What handlers are given: the node, and whether the server stops.
+#[derive(Clone)]
+struct Shared {
+    control: Arc<dyn Control>,
+    closing: Closing,
+}
+
+impl FromRef<Shared> for Arc<dyn Control> {
+    fn from_ref(shared: &Shared) -> Self {
+        Self::clone(&shared.control)
+    }
+}
+
+impl FromRef<Shared> for Closing {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.closing.clone()
+    }
+}
 
 type Node = State<Arc<dyn Control>>;
 type Answer<T> = Result<Json<T>, Refusal>;
@@ -33,7 +54,7 @@ type Answer<T> = Result<Json<T>, Refusal>;
 ))]
 struct Document;
 
-fn documented() -> OpenApiRouter<Arc<dyn Control>> {
+fn documented() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(get_status))
         .routes(routes!(get_phases, put_phases))
@@ -52,7 +73,7 @@ pub fn openapi() -> String {
     document.to_pretty_json().unwrap_or_default() + "\n"
 }
 
-pub(super) fn router(control: Arc<dyn Control>) -> Router {
+pub(super) fn router(control: Arc<dyn Control>, closing: Closing) -> Router {
     let document: Bytes = openapi().into();
     let (router, _) = documented().split_for_parts();
     let get_document = move || async move { ([(header::CONTENT_TYPE, JSON)], document) };
@@ -60,10 +81,12 @@ pub(super) fn router(control: Arc<dyn Control>) -> Router {
         .route("/v1/openapi.json", axum::routing::get(get_document))
         .fallback(no_resource)
         .method_not_allowed_fallback(no_method)
-        .with_state(control)
+        .with_state(Shared { control, closing })
 }
 
 const JSON: &str = "application/json";
+/// How far ahead a base time may lie: a year of 366 days.
+const FURTHEST_BASE_NS: u64 = 366 * 24 * 3600 * 1_000_000_000;
 
 async fn no_resource(uri: Uri) -> Refusal {
     let what = "there is no such resource; all are listed in /v1/openapi.json";
@@ -93,6 +116,13 @@ async fn ask<T: Send + 'static>(
     }
 }
 
+/// A boot that is under way has taken no time yet: what the node still knows is the one before.
+fn not_booted_yet(guest: &mut GuestStatus) {
+    if guest.state == GuestState::Starting {
+        guest.boot_us = 0;
+    }
+}
+
 /// All counters at one instant
 #[utoipa::path(
     get,
@@ -103,7 +133,9 @@ async fn ask<T: Send + 'static>(
     )
 )]
 async fn get_status(State(control): Node) -> Answer<Status> {
-    ask(control, |node| node.status()).await.map(Json)
+    let mut status = ask(control, |node| node.status()).await?;
+    status.guests.iter_mut().for_each(not_booted_yet);
+    Ok(Json(status))
 }
 
 /// The schedule of a port
@@ -140,9 +172,30 @@ async fn put_phases(
 ) -> Answer<PhasesSet> {
     let request: SetPhases = serde_json::from_slice(&body)
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))?;
+    if let Some(base) = request.base_tai_ns {
+        check_base_time(base, clock::tai_ns())?;
+    }
     ask(control, move |node| node.set_phases(&port, request))
         .await
         .map(Json)
+}
+
+/// A schedule that would wait for centuries is a mistake of units, and would keep its port from
+/// being given another.
+fn check_base_time(base_tai_ns: u64, now_tai_ns: u64) -> Result<(), Refusal> {
+    let latest = now_tai_ns.saturating_add(FURTHEST_BASE_NS);
+    if base_tai_ns <= latest {
+        return Ok(());
+    }
+    let what = format!(
+        "{base_tai_ns} ns of CLOCK_TAI is more than a year ahead; allowed: up to {latest}, now is \
+         {now_tai_ns}"
+    );
+    Err(Refusal::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "base_tai_ns",
+        what,
+    ))
 }
 
 /// The guests
@@ -152,7 +205,9 @@ async fn put_phases(
     responses((status = 200, description = "All guests", body = Vec<GuestStatus>))
 )]
 async fn get_guests(State(control): Node) -> Answer<Vec<GuestStatus>> {
-    ask(control, |node| node.guests()).await.map(Json)
+    let mut guests = ask(control, |node| node.guests()).await?;
+    guests.iter_mut().for_each(not_booted_yet);
+    Ok(Json(guests))
 }
 
 /// Starts, stops or restarts a guest
@@ -183,9 +238,9 @@ async fn post_guest_action(
             what,
         ));
     };
-    ask(control, move |node| node.guest_action(&guest, action))
-        .await
-        .map(Json)
+    let mut guest = ask(control, move |node| node.guest_action(&guest, action)).await?;
+    not_booted_yet(&mut guest);
+    Ok(Json(guest))
 }
 
 /// How a console is read.
@@ -211,6 +266,7 @@ struct ConsoleQuery {
 )]
 async fn get_console(
     State(control): Node,
+    State(closing): State<Closing>,
     Path(guest): Path<String>,
     query: Result<Query<ConsoleQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
@@ -221,11 +277,20 @@ async fn get_console(
     })
     .await?;
     let body = if query.follow {
-        stream::console(control, guest, first)?
+        stream::console(control, guest, first, closing)?
     } else {
         Body::from(first.bytes)
     };
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+    Ok(streamed("application/octet-stream", body))
+}
+
+/// A body whose trailer may say why it ended (RFC 9110 6.6.2).
+fn streamed(content_type: &'static str, body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::TRAILER, stream::ENDED),
+    ];
+    (headers, body).into_response()
 }
 
 /// Where a capture is taken.
@@ -252,6 +317,7 @@ struct CaptureQuery {
 )]
 async fn get_capture(
     State(control): Node,
+    State(closing): State<Closing>,
     query: Result<Query<CaptureQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(query) = query.map_err(bad_query)?;
@@ -260,8 +326,8 @@ async fn get_capture(
         .parse()
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "query.at", format!("{error}")))?;
     let pieces = ask(control, move |node| node.capture(&at)).await?;
-    let body = stream::capture(pieces)?;
-    Ok(([(header::CONTENT_TYPE, "application/x-pcapng")], body).into_response())
+    let body = stream::capture(pieces, closing)?;
+    Ok(streamed("application/x-pcapng", body))
 }
 
 fn bad_query(error: QueryRejection) -> Refusal {
@@ -275,7 +341,8 @@ fn bad_query(error: QueryRejection) -> Refusal {
     responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text", body = String))
 )]
 async fn get_metrics(State(control): Node) -> Result<Response, Refusal> {
-    let status = ask(control, |node| node.status()).await?;
+    let mut status = ask(control, |node| node.status()).await?;
+    status.guests.iter_mut().for_each(not_booted_yet);
     let text = metrics::encode(status).map_err(|error| {
         Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,

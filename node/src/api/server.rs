@@ -3,15 +3,17 @@
 //! One thread, few and small stacks: the API is idle nearly always and must not cost the node
 //! memory.
 
+use std::future::IntoFuture as _;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::UnixListener;
 use tokio::runtime::Builder;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::routes;
 use super::socket::{Socket, SocketError};
@@ -21,12 +23,18 @@ use crate::control::Control;
 const STACK: usize = 512 * 1024;
 /// Calls into the node that may wait at once.
 const BLOCKING_CALLS: usize = 4;
+/// How long answers that are under way have for their ends when the server is stopped. Streams end
+/// within one look; only a reader that does not read is broken off.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Turns true when the server stops.
+pub(super) type Closing = watch::Receiver<bool>;
 
 /// A control API that is being served; dropping it ends it and removes the socket.
 #[derive(Debug)]
 pub struct Server {
     socket: Socket,
-    stop: Option<oneshot::Sender<()>>,
+    stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -64,7 +72,7 @@ impl Server {
             .thread_stack_size(STACK)
             .thread_name("api-call")
             .build()?;
-        let (stop, stopped) = oneshot::channel();
+        let (stop, closing) = watch::channel(false);
         let listener = {
             let _context = runtime.enter();
             UnixListener::from_std(listener)?
@@ -73,24 +81,29 @@ impl Server {
             .name("api".to_owned())
             .stack_size(STACK)
             .spawn(move || {
-                let service = routes::router(control);
+                let service = routes::router(control, closing.clone());
                 runtime.block_on(async {
-                    let serving = async { axum::serve(listener, service).await };
+                    let serving = axum::serve(listener, service)
+                        .with_graceful_shutdown(closed(closing.clone()));
+                    let too_late = async {
+                        closed(closing).await;
+                        tokio::time::sleep(GRACE).await;
+                    };
                     tokio::select! {
-                        result = serving => {
+                        result = serving.into_future() => {
                             if let Err(error) = result {
                                 tracing::error!(%error, "the control API has ended");
                             }
                         }
-                        _ = stopped => {}
+                        () = too_late => {}
                     }
                 });
-                // Streams have no end of their own, and a call that waits is answered to nobody.
+                // A call that still waits is answered to nobody.
                 runtime.shutdown_background();
             })?;
         Ok(Self {
             socket,
-            stop: Some(stop),
+            stop,
             thread: Some(thread),
         })
     }
@@ -101,16 +114,22 @@ impl Server {
         self.socket.path()
     }
 
-    /// Ends it; returns when its thread has ended. What was being answered breaks off.
+    /// Ends it; returns when its thread has ended. Streams are brought to their end, and told that
+    /// the node ends.
     pub fn stop(self) {
         drop(self);
     }
 }
 
+/// Waits until the server is to stop.
+async fn closed(mut closing: Closing) {
+    // A sender that is gone has nobody left to serve for.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        // Dropping the sender stops it as well as sending does.
-        drop(self.stop.take());
+        self.stop.send_replace(true);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

@@ -11,10 +11,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use futures_core::Stream;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use hyper::body::Frame;
 use tokio::sync::mpsc;
 
+use super::server::Closing;
 use crate::control::{ConsoleChunk, Control, ControlError};
 
 /// Pieces that may wait for the reader.
@@ -23,27 +25,51 @@ const DEPTH: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const STACK: usize = 128 * 1024;
 
-struct Pieces(mpsc::Receiver<Bytes>);
+/// The trailer that says why a stream ended, to who asks for trailers.
+pub const ENDED: &str = "pinode-ended";
+/// Its value when the node ends.
+pub const NODE_ENDED: &str = "node";
 
-impl Stream for Pieces {
-    type Item = Result<Bytes, Infallible>;
+/// What a stream consists of.
+enum Piece {
+    Octets(Bytes),
+    /// The last one: the node ends.
+    NodeEnds,
+}
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(context).map(|piece| piece.map(Ok))
+struct Pieces(mpsc::Receiver<Piece>);
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|piece| {
+            Some(Ok(match piece? {
+                Piece::Octets(octets) => Frame::data(octets),
+                Piece::NodeEnds => Frame::trailers(HeaderMap::from_iter([(
+                    HeaderName::from_static(ENDED),
+                    HeaderValue::from_static(NODE_ENDED),
+                )])),
+            }))
+        })
     }
 }
 
 /// A body of what `feed` sends, from a thread of that name.
 fn body(
     name: &str,
-    feed: impl FnOnce(mpsc::Sender<Bytes>) + Send + 'static,
+    feed: impl FnOnce(mpsc::Sender<Piece>) + Send + 'static,
 ) -> Result<Body, ControlError> {
     let (sender, pieces) = mpsc::channel(DEPTH);
     let thread = std::thread::Builder::new()
         .name(name.to_owned())
         .stack_size(STACK);
     match thread.spawn(move || feed(sender)) {
-        Ok(_runs_until_its_reader_goes) => Ok(Body::from_stream(Pieces(pieces))),
+        Ok(_runs_until_its_reader_goes) => Ok(Body::new(Pieces(pieces))),
         Err(error) => Err(no_thread(&error)),
     }
 }
@@ -55,13 +81,19 @@ fn no_thread(error: &io::Error) -> ControlError {
     }
 }
 
-/// The pieces of a capture until the reader goes or the capture ends.
-pub(super) fn capture(pieces: Receiver<Vec<u8>>) -> Result<Body, ControlError> {
+/// The pieces of a capture until the reader goes, the capture ends, or the node does.
+pub(super) fn capture(pieces: Receiver<Vec<u8>>, closing: Closing) -> Result<Body, ControlError> {
     body("api-capture", move |reader| {
         while !reader.is_closed() {
+            if *closing.borrow() {
+                let _ = reader.blocking_send(Piece::NodeEnds);
+                return;
+            }
             match pieces.recv_timeout(LOOK_EVERY) {
+                // Sent to find out whether anybody listens; nothing to hand on.
+                Ok(piece) if piece.is_empty() => {}
                 Ok(piece) => {
-                    if reader.blocking_send(piece.into()).is_err() {
+                    if reader.blocking_send(Piece::Octets(piece.into())).is_err() {
                         return;
                     }
                 }
@@ -72,17 +104,23 @@ pub(super) fn capture(pieces: Receiver<Vec<u8>>) -> Result<Body, ControlError> {
     })
 }
 
-/// `first` and whatever the guest prints after it, until the reader goes or the guest is no more.
+/// `first` and whatever the guest prints after it, until the reader goes or the node ends.
 pub(super) fn console(
     control: Arc<dyn Control>,
     guest: String,
     first: ConsoleChunk,
+    closing: Closing,
 ) -> Result<Body, ControlError> {
     body("api-console", move |reader| {
         let mut chunk = first;
         while !reader.is_closed() {
             let next = chunk.next;
-            if !chunk.bytes.is_empty() && reader.blocking_send(chunk.bytes.into()).is_err() {
+            let octets = Bytes::from(chunk.bytes);
+            if !octets.is_empty() && reader.blocking_send(Piece::Octets(octets)).is_err() {
+                return;
+            }
+            if *closing.borrow() {
+                let _ = reader.blocking_send(Piece::NodeEnds);
                 return;
             }
             std::thread::sleep(LOOK_EVERY);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cli::client::{Client, ClientError};
+use crate::cli::client::{Client, ClientError, StreamEnd};
 use crate::control::*;
 use crate::status::{GuestState, GuestStatus, PortPhases, Status, sample};
 
@@ -193,9 +193,11 @@ fn guests_are_started_and_stopped() {
     assert_eq!(stopped.state, GuestState::Stopped);
     let starting: GuestStatus = api.client.post("/v1/guests/can/restart").unwrap();
     assert_eq!(
-        (starting.pi.as_str(), starting.state),
-        ("can", GuestState::Starting)
+        (starting.pi.as_str(), starting.state, starting.boot_us),
+        ("can", GuestState::Starting, 0),
+        "a boot under way has not taken any time"
     );
+    assert_ne!(api.node.guests().unwrap()[1].boot_us, 0);
 }
 
 #[test]
@@ -235,6 +237,14 @@ fn every_refusal_says_where_and_what() {
     assert_eq!((status, at.as_str()), (400, "body"));
     assert!(
         what.starts_with("unknown field `phase`, expected `phases` or `base_tai_ns`"),
+        "{what}"
+    );
+
+    let far = json!({ "phases": [], "base_tai_ns": 9_999_999_999_999_999_999_u64 });
+    let (status, at, what) = put(phases, far);
+    assert_eq!((status, at.as_str()), (422, "base_tai_ns"));
+    assert!(
+        what.contains("is more than a year ahead; allowed: up to "),
         "{what}"
     );
 
@@ -341,6 +351,44 @@ fn a_server_that_is_dropped_is_gone_with_its_socket() {
     );
     // Nothing of the API holds the node any more.
     assert_eq!(Arc::strong_count(&api.node), 1);
+}
+
+#[test]
+fn streams_end_well_when_the_server_stops() {
+    for path in [
+        "/v1/capture?at=can/west",
+        "/v1/guests/can/console?follow=true",
+    ] {
+        let api = running();
+        api.node.printed.lock().unwrap().extend(b"header");
+        let (mut seen, mut server) = (Vec::<u8>::new(), Some(api.server));
+        let mut stopping = None;
+        let end = api.client.stream(path, None, |piece| {
+            seen.extend(piece);
+            if let Some(server) = server.take() {
+                stopping = Some(std::thread::spawn(move || server.stop()));
+            }
+            Ok(())
+        });
+        assert_eq!(end.unwrap(), StreamEnd::Node, "{path}");
+        assert_eq!(seen, b"header");
+        stopping.unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_up_no_server() {
+    use std::io::Write as _;
+    let api = running();
+    api.node.printed.lock().unwrap().resize(4 << 20, b'x');
+    let mut reader = std::os::unix::net::UnixStream::connect(api.server.path()).unwrap();
+    reader
+        .write_all(b"GET /v1/guests/can/console?follow=true HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let started = std::time::Instant::now();
+    api.server.stop();
+    assert!(started.elapsed().as_secs() < 5);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{DEFAULT_DIRECTORY, Problem};
+use crate::api::{DEFAULT_DIRECTORY, ENDED, NODE_ENDED, Problem};
 
 /// Why there is no answer, or none of use.
 #[derive(Debug, Error)]
@@ -72,6 +72,17 @@ fn list(sockets: &[PathBuf]) -> String {
         .map(|path| path.display().to_string())
         .collect();
     texts.join(", ")
+}
+
+/// How a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// By the reader: its limit has passed, or SIGINT or SIGTERM came.
+    Reader,
+    /// By what it came from: there is no more.
+    Source,
+    /// The node was told to end.
+    Node,
 }
 
 /// A client of one node. Each request has a connection of its own.
@@ -145,7 +156,7 @@ impl Client {
         path: &str,
         limit: Option<Duration>,
         mut each: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<StreamEnd, ClientError> {
         self.runtime.block_on(async {
             let mut interrupt = signal(SignalKind::interrupt()).map_err(ClientError::Runtime)?;
             let mut terminate = signal(SignalKind::terminate()).map_err(ClientError::Runtime)?;
@@ -154,12 +165,20 @@ impl Client {
                     .request(Method::GET, path, Bytes::new())
                     .await?
                     .into_body();
+                let mut end = StreamEnd::Source;
                 while let Some(frame) = body.frame().await {
-                    if let Some(piece) = frame?.data_ref() {
+                    let frame = frame?;
+                    if let Some(piece) = frame.data_ref() {
                         each(piece).map_err(ClientError::Output)?;
                     }
+                    let why = frame
+                        .trailers_ref()
+                        .and_then(|trailers| trailers.get(ENDED));
+                    if why.is_some_and(|why| why == NODE_ENDED) {
+                        end = StreamEnd::Node;
+                    }
                 }
-                Ok(())
+                Ok(end)
             };
             let passed = async {
                 match limit {
@@ -169,9 +188,9 @@ impl Client {
             };
             tokio::select! {
                 outcome = reading => outcome,
-                () = passed => Ok(()),
-                _ = interrupt.recv() => Ok(()),
-                _ = terminate.recv() => Ok(()),
+                () = passed => Ok(StreamEnd::Reader),
+                _ = interrupt.recv() => Ok(StreamEnd::Reader),
+                _ = terminate.recv() => Ok(StreamEnd::Reader),
             }
         })
     }
@@ -217,6 +236,8 @@ impl Client {
             header::CONTENT_TYPE,
             header::HeaderValue::from_static("application/json"),
         );
+        // Streams say by a trailer why they end.
+        headers.insert(header::TE, header::HeaderValue::from_static("trailers"));
         let response = sender.send_request(request).await?;
         let status = response.status();
         if status.is_success() {
@@ -231,22 +252,36 @@ impl Client {
     }
 }
 
-/// The socket of the one node that answers in `directory`.
+/// The socket of the one node that answers in `directory`; of one that this user may not open if no
+/// other answers, so that the reason is found out when it is asked.
 fn only_node(directory: &Path) -> Result<PathBuf, ClientError> {
     let entries = std::fs::read_dir(directory).map_err(|_missing| ClientError::NoneFound)?;
-    let mut live: Vec<PathBuf> = entries
+    let sockets = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
             path.extension()
                 .is_some_and(|extension| extension == "sock")
         })
-        .filter(|path| std::os::unix::net::UnixStream::connect(path).is_ok())
-        .collect();
-    live.sort();
-    match live.len() {
-        1 => Ok(live.swap_remove(0)),
+        .map(|path| (std::os::unix::net::UnixStream::connect(&path), path));
+    let (mut live, mut closed) = (Vec::new(), Vec::new());
+    for (answer, path) in sockets {
+        match answer {
+            Ok(_) => live.push(path),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => closed.push(path),
+            Err(_dead) => {}
+        }
+    }
+    choose(live, closed)
+}
+
+/// The one that answers, or else the one that may not be opened.
+fn choose(live: Vec<PathBuf>, closed: Vec<PathBuf>) -> Result<PathBuf, ClientError> {
+    let mut sockets = if live.is_empty() { closed } else { live };
+    sockets.sort();
+    match sockets.len() {
+        1 => Ok(sockets.swap_remove(0)),
         0 => Err(ClientError::NoneFound),
-        _ => Err(ClientError::Several(live)),
+        _ => Err(ClientError::Several(sockets)),
     }
 }
 
@@ -278,5 +313,16 @@ mod tests {
             several.contains("n1.sock") && several.contains("n2.sock"),
             "{several}"
         );
+    }
+
+    #[test]
+    fn a_socket_that_may_not_be_opened_is_there_all_the_same() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let chosen = choose(Vec::new(), paths(&["n1.sock"]));
+        assert_eq!(chosen.unwrap(), Path::new("n1.sock"));
+        let chosen = choose(paths(&["mine.sock"]), paths(&["n1.sock", "n2.sock"]));
+        assert_eq!(chosen.unwrap(), Path::new("mine.sock"));
+        let several = choose(Vec::new(), paths(&["n2.sock", "n1.sock"]));
+        assert!(matches!(several, Err(ClientError::Several(both)) if both[0] == *"n1.sock"));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::args::Capture;
 use super::change::segment;
-use super::client::Client;
+use super::client::{Client, StreamEnd};
 use super::failure::Failure;
 
 pub(super) fn console(name: &str, follow: bool, socket: Option<&Path>) -> Result<(), Failure> {
@@ -18,7 +18,7 @@ pub(super) fn console(name: &str, follow: bool, socket: Option<&Path>) -> Result
     );
     let mut out = io::stdout().lock();
     let plain = out.is_terminal();
-    client.stream(&path, None, |piece| {
+    let end = client.stream(&path, None, |piece| {
         if plain {
             out.write_all(&printable(piece))?;
         } else {
@@ -26,8 +26,13 @@ pub(super) fn console(name: &str, follow: bool, socket: Option<&Path>) -> Result
         }
         out.flush()
     })?;
+    if end == StreamEnd::Node {
+        eprintln!("{NODE_ENDED}");
+    }
     Ok(())
 }
+
+const NODE_ENDED: &str = "pinode: the node ended";
 
 /// What a terminal may be shown of a guest's output: control characters, which could drive the
 /// terminal, in caret notation.
@@ -62,7 +67,7 @@ pub(super) fn capture(args: &Capture) -> Result<(), Failure> {
     let path = format!("/v1/capture?at={}", args.at);
     // The file is made when the node has agreed: a refused capture leaves none.
     let mut out: Option<Box<dyn Write>> = None;
-    client
+    let end = client
         .stream(&path, limit, |piece| {
             let out = match &mut out {
                 Some(out) => out,
@@ -77,7 +82,18 @@ pub(super) fn capture(args: &Capture) -> Result<(), Failure> {
                 Failure::Failed(anyhow::Error::new(error).context(context))
             }
             (error, _) => error.into(),
-        })
+        })?;
+    match end {
+        StreamEnd::Reader => {}
+        StreamEnd::Source => {
+            eprintln!(
+                "pinode: another capture at {} has taken the place of this one",
+                args.at
+            );
+        }
+        StreamEnd::Node => eprintln!("{NODE_ENDED}"),
+    }
+    Ok(())
 }
 
 fn open(path: Option<&Path>) -> io::Result<Box<dyn Write>> {
