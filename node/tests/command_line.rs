@@ -1,9 +1,11 @@
 //! The `pinode` binary as a script sees it: output, messages, exit codes.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -23,6 +25,12 @@ phases = [{ pi = "can", for = "100us" }, { pi = "none", for = "200us" }]
 [pi.can]
 code = 2
 guest = "builtin:patch"
+[[port]]
+name = "east"
+backend = "memory:cable"
+mode = "trunk"
+capacity = "1Gbps"
+cycle = { phases = [{ pi = "can", for = "100us" }, { pi = "none", for = "200us" }] }
 "#;
 
 impl Dir {
@@ -177,7 +185,7 @@ fn a_right_configuration_is_checked() {
 #[test]
 fn a_wrong_configuration_names_file_line_and_key() {
     let wrong = NODE
-        .replace("\"trunk\"", "\"trunkk\"")
+        .replacen("\"trunk\"", "\"trunkk\"", 1)
         .replace("code = 2", "code = 9");
     let dir = Dir::new(&wrong);
     let expected = "node.toml:6: port.west.mode: \"trunkk\" is not allowed; allowed: \"trunk\", \
@@ -268,6 +276,125 @@ fn a_socket_in_use_is_not_taken() {
         "pinode: control socket n1.sock is in use by a running node; stop that node, or choose \
          another socket with --socket or PINODE_SOCKET\n"
     );
+}
+
+#[test]
+fn a_cpu_that_is_not_there_is_found_out_by_run() {
+    let pinned = "name = \"n1\"\nisolation = \"thread\"\ncpus = { workers = [1023] }";
+    let dir = Dir::new(&NODE.replace("name = \"n1\"", pinned));
+    // The configuration may be meant for another machine.
+    assert_eq!(
+        dir.pinode(&["check", "-c", "node.toml"]).status.code(),
+        Some(0)
+    );
+    let output = dir.pinode(&["run", "-c", "node.toml", "--socket", "n1.sock"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, out), (Some(1), ""), "{err}");
+    let message = "pinode: node.toml: node.cpus.workers: CPU 1023 cannot be used on this machine; \
+                   allowed here: 0";
+    assert!(err.starts_with(message), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+}
+
+/// A node that is killed if the test does not end it.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits up to ten seconds.
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < Duration::from_secs(10), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn streams_of_a_node_that_ends_end_well() {
+    let dir = Dir::new(&NODE.replace("name = \"n1\"", "name = \"n1\"\nisolation = \"thread\""));
+    let start = |args: &[&str]| {
+        let command = Command::new(env!("CARGO_BIN_EXE_pinode"))
+            .args(args)
+            .args(["--socket", "n1.sock"])
+            .current_dir(dir.0.path())
+            .env_remove("PINODE_SOCKET")
+            .env("PINODE_LOG", "error")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        command.unwrap()
+    };
+    let mut node = Running(start(&["run", "-c", "node.toml"]));
+    let mut ready = String::new();
+    let mut out = BufReader::new(node.0.stdout.take().unwrap());
+    out.read_line(&mut ready).unwrap();
+    assert_eq!(ready, "ready n1.sock\n");
+
+    // Far enough ahead to be a mistake.
+    let far = [
+        "phases",
+        "set",
+        "west",
+        "can=300us",
+        "--base-time",
+        "9999999999999999999",
+    ];
+    let output = start(&far).wait_with_output().unwrap();
+    let (code, out, err) = said(&output);
+    assert_eq!((code, out), (Some(2), ""), "{err}");
+    assert!(
+        err.starts_with("pinode: base_tai_ns: 9999999999999999999 ns of CLOCK_TAI is more than a year ahead; allowed: up to 1"),
+        "{err}"
+    );
+
+    let capture = start(&["capture", "west", "-w", "west.pcapng"]);
+    let console = start(&["guest", "console", "can", "-f"]);
+    let api_threads = || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", node.0.id())).unwrap();
+        let names =
+            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        let streams = names.filter(|name| matches!(name.trim(), "api-capture" | "api-console"));
+        streams.count()
+    };
+    wait_until("both clients read", || {
+        api_threads() == 2 && dir.path("west.pcapng").exists()
+    });
+    let pid = node.0.id().to_string();
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    for client in [capture, console] {
+        let output = client.wait_with_output().unwrap();
+        let (code, _, err) = said(&output);
+        assert_eq!((code, err), (Some(0), "pinode: the node ended\n"));
+    }
+    assert_eq!(node.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_right() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let page = fs::read_to_string(page).unwrap();
+    let examples: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    for backend in ["memory:", "af_xdp:", "af_packet:", "tap:", "pcap:"] {
+        let shown = examples
+            .iter()
+            .any(|example| example.contains(&format!("backend = \"{backend}")));
+        assert!(shown, "no example of {backend}");
+    }
+    for example in examples {
+        let output = Dir::new(example).pinode(&["check", "-c", "node.toml"]);
+        let (code, _, err) = said(&output);
+        assert_eq!(code, Some(0), "{err}\n{example}");
+    }
 }
 
 #[test]

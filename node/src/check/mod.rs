@@ -197,16 +197,16 @@ mod tests {
             cycle = {cycle}
             [pi.ipv6qos]
             code = 1
-            guest = "builtin:patch"
+            guest = "x.elf"
             [pi.can]
             code = 2
-            guest = "builtin:patch"
+            guest = "x.elf"
             [pi.dss]
             code = 3
-            guest = "builtin:patch"
+            guest = "x.elf"
             "#
         );
-        let config = config::parse("node.toml", Path::new(""), &text, &["patch"]);
+        let config = config::parse("node.toml", Path::new(""), &text, &[]);
         Report::of(&config.unwrap())
     }
 
@@ -299,9 +299,9 @@ mod tests {
                 "[node]\nname = \"n1\"\n[[port]]\nname = \"w\"\nbackend = \"memory:w\"\n\
                  mode = \"access\"\npi = \"can\"\ncapacity = \"1Gbps\"\nmtu = {mtu}\n\
                  cycle = {{ phases = [{{ pi = \"can\", for = \"1ms\" }}, {{ pi = \"dss\", for = \"1ms\" }}] }}\n\
-                 [pi.can]\ncode = 2\nguest = \"builtin:patch\"\n[pi.dss]\ncode = 3\nguest = \"builtin:patch\"\n"
+                 [pi.can]\ncode = 2\nguest = \"x.elf\"\n[pi.dss]\ncode = 3\nguest = \"x.elf\"\n"
             );
-            let config = config::parse("node.toml", Path::new(""), &text, &["patch"]).unwrap();
+            let config = config::parse("node.toml", Path::new(""), &text, &[]).unwrap();
             let report = Report::of(&config);
             // Only the access port's own PI can send there, whatever phases there are.
             assert_eq!(report.ports[0].pi.keys().collect::<Vec<_>>(), ["can"]);

@@ -1,5 +1,8 @@
 //! Every kind of mistake with its message, one at a time.
 
+use pinode_guest_runtime::control;
+
+use super::PortConfig;
 use super::tests::{SMALL, messages, messages_of, read};
 
 #[test]
@@ -159,7 +162,7 @@ fn mistakes_between_ports() {
         )
     };
     let node = |ports: &str| {
-        format!("[node]\nname = \"n1\"\n{ports}[pi.can]\ncode = 2\nguest = \"builtin:patch\"\n")
+        format!("[node]\nname = \"n1\"\n{ports}[pi.can]\ncode = 2\nguest = \"builtin:echo\"\n")
     };
     let two = |a: (&str, &str), b: (&str, &str)| node(&(port(a.0, a.1) + &port(b.0, b.1)));
     assert_eq!(
@@ -192,7 +195,7 @@ fn mistakes_between_ports() {
 
 #[test]
 fn mistakes_in_a_pi() {
-    let guest = "guest = \"builtin:patch\"";
+    let guest = "guest = \"builtin:echo\"";
     for (from, to, message) in [
         (
             "code = 2\n",
@@ -211,47 +214,47 @@ fn mistakes_in_a_pi() {
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\ninitrd = \"x\"",
+            "guest = \"builtin:echo\"\ninitrd = \"x\"",
             "13: pi.can.initrd: is not allowed with a built-in guest; allowed: with guest = \"PATH\"",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\nvns = []",
+            "guest = \"builtin:echo\"\nvns = []",
             "13: pi.can.vns: is empty; needed: one virtual network at least, 0 to 31",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\nvns = [0, 0]",
+            "guest = \"builtin:echo\"\nvns = [0, 0]",
             "13: pi.can.vns[1]: virtual network 0 is named twice",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\nvcpus = 0",
+            "guest = \"builtin:echo\"\nvcpus = 0",
             "13: pi.can.vcpus: 0 is not allowed; allowed: 1 to 32",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\nqueue = 100",
+            "guest = \"builtin:echo\"\nqueue = 100",
             "13: pi.can.queue: 100 is not allowed; allowed: a power of two from 64 to 4096",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\nqueue = 8192",
+            "guest = \"builtin:echo\"\nqueue = 8192",
             "13: pi.can.queue: 8192 is not allowed; allowed: 64 to 4096",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\nmemory = \"4GiB\"",
+            "guest = \"builtin:echo\"\nmemory = \"4GiB\"",
             "13: pi.can.memory: 4GiB is not allowed; allowed: 8MiB to 3GiB, in whole pages of 4KiB",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\npih = \"drop\"",
+            "guest = \"builtin:echo\"\npih = \"drop\"",
             "13: pi.can.pih: \"drop\" is not allowed; allowed: \"keep\", \"strip\"",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\nvns = [0, 1]\npih = \"strip\"",
+            "guest = \"builtin:echo\"\nvns = [0, 1]\npih = \"strip\"",
             "14: pi.can.pih: \"strip\" is not allowed with 2 virtual networks, which only the PIH \
              tells apart; allowed: one VN in vns, or \"keep\"",
         ),
@@ -262,28 +265,34 @@ fn mistakes_in_a_pi() {
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\npolice = { rate = \"1Mbps\" }",
+            "guest = \"builtin:echo\"\npolice = { rate = \"1Mbps\" }",
             "13: pi.can.police.burst: is missing; needed: an amount, such as \"64KiB\"",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\npolice = { rate = \"1Mbps\", burst = \"1KiB\" }",
+            "guest = \"builtin:echo\"\npolice = { rate = \"1Mbps\", burst = \"1KiB\" }",
             "13: pi.can.police.burst: 1KiB is not allowed: the largest frame of 1518 octets could \
              never pass; allowed: 1518B or more",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\nconfig = 1",
+            "guest = \"builtin:echo\"\npolice = { rate = \"999bps\", burst = \"64KiB\" }",
+            "13: pi.can.police.rate: police rate 999 bit/s is out of range: allowed are 1000 to \
+             400000000000 bit/s",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\nconfig = 1",
             "13: pi.can.config: is of type integer; allowed: a table",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\nconfig = { a = inf }",
+            "guest = \"builtin:echo\"\nconfig = { a = inf }",
             "13: pi.can.config: inf is not allowed; allowed: finite",
         ),
         (
             guest,
-            "guest = \"builtin:patch\"\n[pi.dss]\ncode = 2\nguest = \"builtin:echo\"",
+            "guest = \"builtin:echo\"\n[pi.dss]\ncode = 2\nguest = \"builtin:echo\"",
             "14: pi.dss.code: 2 is the code of pi.can already",
         ),
     ] {
@@ -297,7 +306,7 @@ fn mistakes_in_a_pi() {
     }
     assert_eq!(
         messages(
-            "code = 2\nguest = \"builtin:patch\"",
+            "code = 2\nguest = \"builtin:echo\"",
             "code = 2\nguest = \"x.elf\"\n[node.more]"
         )
         .lines()
@@ -308,8 +317,82 @@ fn mistakes_in_a_pi() {
     );
     let thread = SMALL.replace("[[port]]", "isolation = \"thread\"\n[[port]]");
     assert_eq!(
-        messages_of(&thread.replace("builtin:patch", "x.elf")),
+        messages_of(&thread.replace("builtin:echo", "x.elf")),
         "node.toml:13: pi.can.guest: \"x.elf\" cannot run as a thread; with isolation = \"thread\" \
          allowed: \"builtin:patch\", \"builtin:echo\""
     );
+}
+
+#[test]
+fn a_patch_joins_two_ports() {
+    let port = |name: &str| {
+        format!(
+            "[[port]]\nname = \"{name}\"\nbackend = \"memory:{name}\"\nmode = \"trunk\"\n\
+             capacity = \"1Gbps\"\ncycle = {{ phases = [{{ pi = \"can\", for = \"1ms\" }}] }}\n"
+        )
+    };
+    let patch = SMALL.replace("builtin:echo", "builtin:patch");
+    assert_eq!(
+        messages_of(&patch),
+        "node.toml:12: pi.can.guest: \"builtin:patch\" joins exactly two ports; 1 is configured"
+    );
+    assert!(read(&(patch.clone() + &port("east"))).is_ok());
+    assert_eq!(
+        messages_of(&(patch + &port("east") + &port("north"))),
+        "node.toml:12: pi.can.guest: \"builtin:patch\" joins exactly two ports; 3 are configured"
+    );
+}
+
+#[test]
+fn a_config_fits_the_line_to_the_guest() {
+    // {"a":"..."}: eight octets around the text.
+    let config = |octets: usize| {
+        let text = "x".repeat(octets - 8);
+        SMALL.to_owned() + &format!("[pi.can.config]\na = \"{text}\"\n")
+    };
+    assert!(read(&config(61_440)).is_ok());
+    assert_eq!(
+        messages_of(&config(61_441)),
+        "node.toml:13: pi.can.config: takes 61441 octets as JSON; allowed: at most 61440, which the \
+         line to the guest has room for"
+    );
+    // Each octet of what must be escaped counts as it is sent.
+    let escaped = SMALL.to_owned() + &format!("[pi.can.config]\na = '{}'\n", "\"".repeat(31_000));
+    assert!(messages_of(&escaped).contains("takes 62008 octets"));
+}
+
+#[test]
+fn the_largest_config_of_the_largest_node_fits_the_line() {
+    let mut text = SMALL.to_owned();
+    for index in 1..32 {
+        text += &format!(
+            "[[port]]\nname = \"a-long-name-{index:03}\"\nbackend = \"memory:m{index}\"\n\
+             mode = \"trunk\"\nmtu = 9000\ncapacity = \"1Gbps\"\n\
+             cycle = {{ phases = [{{ pi = \"can\", for = \"1ms\" }}] }}\n"
+        );
+    }
+    let vns: Vec<String> = (0..32).map(|vn| vn.to_string()).collect();
+    let pi = format!("vns = [{}]\n[pi.can.config]\n", vns.join(", "));
+    let filling = format!("a = \"{}\"\n", "x".repeat(61_440 - 8));
+    let text = text.replacen(
+        "[[port]]\nname = \"a-",
+        &(pi + &filling + "[[port]]\nname = \"a-"),
+        1,
+    );
+    let node = read(&text).expect("right");
+    let (pi, most) = (&node.pis[0], control::LINE_OCTETS);
+    let vif = |port: &PortConfig| control::VifConfig {
+        name: port.name.clone(),
+        mac: "02:50:49:02:00:1f".into(),
+        mtu: port.mtu,
+    };
+    let line = control::ToGuest::Config(control::Config {
+        function: pi.function().into(),
+        vifs: node.ports.iter().map(vif).collect(),
+        vns: pi.vns.iter().map(pinode_classifier::Vn::get).collect(),
+        pi: pi.config.clone(),
+        idle_after_rounds: u32::MAX,
+    });
+    let line = serde_json::to_string(&line).expect("JSON");
+    assert!(line.len() <= most, "{} octets", line.len());
 }

@@ -143,8 +143,25 @@ fn read_node(mut root: Section<'_, '_>, directory: &Path, builtins: &[&str]) -> 
         pis: pis?,
         ..head
     };
-    check_bursts(&config, &pi_item?);
+    let pi_item = pi_item?;
+    check_bursts(&config, &pi_item);
+    check_patches(&config, &pi_item);
     Some(config)
+}
+
+/// A guest has a vif on each port, and a patch is a cable between two.
+fn check_patches(config: &NodeConfig, pis: &Item<'_, '_>) {
+    let are = match config.ports.len() {
+        2 => return,
+        1 => "1 is".to_owned(),
+        several => format!("{several} are"),
+    };
+    for pi in &config.pis {
+        if matches!(&pi.guest, GuestImage::Builtin(name) if name == "patch") {
+            let what = format!("\"{}\" joins exactly two ports; {are} configured", pi.guest);
+            pis.problem_below(&[&pi.name, "guest"], what);
+        }
+    }
 }
 
 /// A policer that a largest frame never passes is a mistake, not a policy.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use pinode_classifier::{PiCode, Vn, VnSet, default_access_ethertype};
+use pinode_classifier::{PiCode, Policer, Vn, VnSet, default_access_ethertype};
+use pinode_guest_runtime::control::LINE_OCTETS;
 
 use super::node::{GuestImage, Isolation, PiConfig, PihMode, Police};
 use super::reader::{Item, Section, check_name};
@@ -14,6 +15,9 @@ const MEMORY_LEAST: u64 = 8 << 20;
 const MEMORY_MOST: u64 = 3 << 30;
 const PAGE: u64 = 4096;
 const QUEUE_DEFAULT: u16 = 4096;
+/// Most octets of `pi.NAME.config` as JSON: what the line to the guest has room for beside the vifs
+/// of all ports, which take less than the 4 KiB that are left.
+const CONFIG_MOST: usize = LINE_OCTETS - 4096;
 /// The word for a phase of nobody.
 pub(super) const NOBODY: &str = "none";
 
@@ -247,7 +251,13 @@ fn read_memory(item: &Item<'_, '_>) -> Option<u64> {
 
 fn read_police(mut section: Section<'_, '_>) -> Option<Police> {
     let rate = section.required("rate", "a rate, such as \"400Mbps\"");
-    let rate = rate.and_then(|item| item.parsed::<BitRate>());
+    let rate = rate.and_then(|item| {
+        let rate: BitRate = item.parsed()?;
+        if let Err(error) = Policer::new(rate.0, 1) {
+            item.problem(error.to_string());
+        }
+        Some(rate)
+    });
     let burst = section.required("burst", "an amount, such as \"64KiB\"");
     let burst = burst.and_then(|item| {
         let burst = item.parsed::<Octets>()?;
@@ -282,7 +292,16 @@ fn read_queue(item: &Item<'_, '_>) -> Option<u16> {
 fn read_config(item: &Item<'_, '_>) -> Option<serde_json::Value> {
     item.section()?;
     match json::from_toml(item.raw()) {
-        Ok(value) => Some(value),
+        Ok(value) => {
+            let octets = value.to_string().len();
+            if octets > CONFIG_MOST {
+                item.problem(format!(
+                    "takes {octets} octets as JSON; allowed: at most {CONFIG_MOST}, which the line \
+                     to the guest has room for"
+                ));
+            }
+            Some(value)
+        }
         Err(what) => {
             item.problem(what);
             None

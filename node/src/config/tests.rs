@@ -77,7 +77,7 @@ capacity = "1Gbps"
 phases = [{ pi = "can", for = "100us" }]
 [pi.can]
 code = 2
-guest = "builtin:patch"
+guest = "builtin:echo"
 "#;
 
 pub(super) fn read(text: &str) -> Result<NodeConfig, ConfigError> {
@@ -306,7 +306,7 @@ fn a_file_that_is_not_there() {
 #[test]
 fn a_pi_needs_no_phase_on_the_access_port_of_another() {
     let text = SMALL.replace("mode = \"trunk\"", "mode = \"access\"\npi = \"can\"");
-    let text = text + "[pi.dss]\ncode = 3\nguest = \"builtin:patch\"\n";
+    let text = text + "[pi.dss]\ncode = 3\nguest = \"builtin:echo\"\n";
     let node = read(&text).unwrap();
     assert_eq!(
         node.ports[0].mode,
