@@ -21,7 +21,7 @@ use rustix::net::{
     sockopt,
 };
 
-use super::unsafe_ring::{Consumer, Mapping, Producer};
+use super::unsafe_ring::{Consumer, Mapping, Producer, Ring};
 use crate::checksum::complete_if_bare;
 use crate::port::{BURST, TxMeta, TxSlots};
 
@@ -108,10 +108,20 @@ impl Queue {
         sockopt::set_xdp_tx_ring_size(&socket, tx_size)?;
         let offsets = sockopt::xdp_mmap_offsets(&socket)?;
         let fd = socket.as_fd();
-        let mut fill = Producer::map(fd, rx_size, XDP_UMEM_PGOFF_FILL_RING, &offsets.fr)?;
-        let completion = Consumer::map(fd, tx_size, XDP_UMEM_PGOFF_COMPLETION_RING, &offsets.cr)?;
-        let rx = Consumer::map(fd, rx_size, XDP_PGOFF_RX_RING, &offsets.rx)?;
-        let tx = Producer::map(fd, tx_size, XDP_PGOFF_TX_RING, &offsets.tx)?;
+        let mut fill = Producer(Ring::map(
+            fd,
+            rx_size,
+            XDP_UMEM_PGOFF_FILL_RING,
+            &offsets.fr,
+        )?);
+        let completion = Consumer(Ring::map(
+            fd,
+            tx_size,
+            XDP_UMEM_PGOFF_COMPLETION_RING,
+            &offsets.cr,
+        )?);
+        let rx = Consumer(Ring::map(fd, rx_size, XDP_PGOFF_RX_RING, &offsets.rx)?);
+        let tx = Producer(Ring::map(fd, tx_size, XDP_PGOFF_TX_RING, &offsets.tx)?);
         let address = |chunk: usize| (chunk * config.chunk_octets) as u64;
         for chunk in 0..config.rx_chunks {
             fill.put(address(chunk));

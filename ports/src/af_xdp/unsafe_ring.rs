@@ -5,7 +5,6 @@
 //! Must never read or write an entry that is the other side's.
 
 use std::io;
-use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -93,18 +92,25 @@ impl Entry for u64 {}
 /// Receive and transmit ring: address, length, options. (`options` is a bit set that keeps unknown bits.)
 impl Entry for XdpDesc {}
 
-/// A mapped ring; `ours` is this process's index, `seen` the other side's when last looked at.
-struct Shared<T> {
+/// A mapped ring, of which this process is the producer or the consumer.
+pub(super) struct Ring<T> {
     _mapping: Mapping,
     producer: NonNull<AtomicU32>,
     consumer: NonNull<AtomicU32>,
     flags: NonNull<AtomicU32>,
     entries: NonNull<T>,
     size: u32,
+    /// This process's index.
+    ours: u32,
+    /// The kernel's index when last looked at.
+    seen: u32,
 }
 
-impl<T: Entry> Shared<T> {
-    fn map(
+// SAFETY: the pointers lead into the mapping the value owns; it is used by one thread at a time.
+unsafe impl<T: Entry> Send for Ring<T> {}
+
+impl<T: Entry> Ring<T> {
+    pub(super) fn map(
         socket: BorrowedFd<'_>,
         size: u32,
         page_offset: u64,
@@ -120,6 +126,8 @@ impl<T: Entry> Shared<T> {
             flags: mapping.at(flags, 1)?,
             entries: mapping.at(offset.desc, entries)?,
             size,
+            ours: 0,
+            seen: 0,
             _mapping: mapping,
         })
     }
@@ -147,112 +155,67 @@ impl<T: Entry> Shared<T> {
 }
 
 /// A ring this process fills.
-pub(super) struct Producer<T> {
-    shared: Shared<T>,
-    ours: u32,
-    seen: u32,
-    _entries: PhantomData<T>,
-}
-
-// SAFETY: the pointers lead into the mapping the value owns; it is used by one thread at a time.
-unsafe impl<T: Entry> Send for Producer<T> {}
+pub(super) struct Producer<T>(pub(super) Ring<T>);
 
 impl<T: Entry> Producer<T> {
-    pub(super) fn map(
-        socket: BorrowedFd<'_>,
-        size: u32,
-        page_offset: u64,
-        offset: &XdpRingOffset,
-    ) -> io::Result<Self> {
-        let shared = Shared::map(socket, size, page_offset, offset)?;
-        Ok(Self {
-            shared,
-            ours: 0,
-            seen: 0,
-            _entries: PhantomData,
-        })
-    }
-
     /// Enters an entry, visible to the kernel at [`publish`](Self::publish). False: the ring is full.
     pub(super) fn put(&mut self, entry: T) -> bool {
-        if self.ours.wrapping_sub(self.seen) >= self.shared.size {
-            self.seen = self.shared.consumer().load(Ordering::Acquire);
-            if self.ours.wrapping_sub(self.seen) >= self.shared.size {
+        if self.0.ours.wrapping_sub(self.0.seen) >= self.0.size {
+            self.0.seen = self.0.consumer().load(Ordering::Acquire);
+            if self.0.ours.wrapping_sub(self.0.seen) >= self.0.size {
                 return false;
             }
         }
         // SAFETY: the kernel has consumed this place (Acquire above) and does not see it before `publish`.
-        unsafe { self.shared.entry(self.ours).write(entry) };
-        self.ours = self.ours.wrapping_add(1);
+        unsafe { self.0.entry(self.0.ours).write(entry) };
+        self.0.ours = self.0.ours.wrapping_add(1);
         true
     }
 
     pub(super) fn publish(&mut self) {
-        self.shared.producer().store(self.ours, Ordering::Release);
+        self.0.producer().store(self.0.ours, Ordering::Release);
     }
 
     /// Takes the newest `count` entries back. Sound only where the kernel has not looked at the ring since
     /// they were published: it remembers how far the ring was filled.
     pub(super) fn retract(&mut self, count: u32) {
-        self.ours = self.ours.wrapping_sub(count);
+        self.0.ours = self.0.ours.wrapping_sub(count);
         self.publish();
     }
 
     /// Entries the kernel has not consumed.
     pub(super) fn pending(&self) -> u32 {
-        self.ours
-            .wrapping_sub(self.shared.consumer().load(Ordering::Acquire))
+        self.0
+            .ours
+            .wrapping_sub(self.0.consumer().load(Ordering::Acquire))
     }
 
     /// The kernel waits for a system call.
     pub(super) fn needs_wakeup(&self) -> bool {
-        self.shared.needs_wakeup()
+        self.0.needs_wakeup()
     }
 }
 
 /// A ring the kernel fills.
-pub(super) struct Consumer<T> {
-    shared: Shared<T>,
-    ours: u32,
-    seen: u32,
-    _entries: PhantomData<T>,
-}
-
-// SAFETY: as for the producer.
-unsafe impl<T: Entry> Send for Consumer<T> {}
+pub(super) struct Consumer<T>(pub(super) Ring<T>);
 
 impl<T: Entry> Consumer<T> {
-    pub(super) fn map(
-        socket: BorrowedFd<'_>,
-        size: u32,
-        page_offset: u64,
-        offset: &XdpRingOffset,
-    ) -> io::Result<Self> {
-        let shared = Shared::map(socket, size, page_offset, offset)?;
-        Ok(Self {
-            shared,
-            ours: 0,
-            seen: 0,
-            _entries: PhantomData,
-        })
-    }
-
     /// The next entry; its place is the kernel's again at [`release`](Self::release).
     pub(super) fn take(&mut self) -> Option<T> {
-        if self.ours == self.seen {
-            self.seen = self.shared.producer().load(Ordering::Acquire);
-            if self.ours == self.seen {
+        if self.0.ours == self.0.seen {
+            self.0.seen = self.0.producer().load(Ordering::Acquire);
+            if self.0.ours == self.0.seen {
                 return None;
             }
         }
         // SAFETY: the kernel has filled this place (Acquire above) and leaves it alone until `release`;
         // any bits are a valid entry.
-        let entry = unsafe { self.shared.entry(self.ours).read() };
-        self.ours = self.ours.wrapping_add(1);
+        let entry = unsafe { self.0.entry(self.0.ours).read() };
+        self.0.ours = self.0.ours.wrapping_add(1);
         Some(entry)
     }
 
     pub(super) fn release(&mut self) {
-        self.shared.consumer().store(self.ours, Ordering::Release);
+        self.0.consumer().store(self.0.ours, Ordering::Release);
     }
 }
