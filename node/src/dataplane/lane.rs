@@ -42,7 +42,11 @@ impl PortLane {
         }
     }
 
-    pub(super) fn snapshot(&self, into: &mut PortSnapshot) {
+    /// Copies everything that is counted. What the system lost in front of the port or behind it is
+    /// asked for here and not per frame: it may cost a system call.
+    pub(super) fn snapshot(&mut self, into: &mut PortSnapshot) {
+        self.counters.missed = self.port.missed();
+        self.counters.tx_lost = self.port.tx_lost();
         into.port = self.counters;
         for (slot, (pi, copy)) in (0u8..).zip(self.pis.iter().zip(&mut into.pis)) {
             pi.snapshot(copy);

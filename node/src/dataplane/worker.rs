@@ -218,9 +218,9 @@ impl<C: Clock> Worker<C> {
         }
     }
 
-    fn snapshot(&self, into: &mut [PortSnapshot]) {
+    fn snapshot(&mut self, into: &mut [PortSnapshot]) {
         debug_assert_eq!(into.len(), self.ports.len());
-        for (lane, copy) in self.ports.iter().zip(into.iter_mut()) {
+        for (lane, copy) in self.ports.iter_mut().zip(into.iter_mut()) {
             debug_assert_eq!(copy.pis.len(), self.slots);
             lane.snapshot(copy);
         }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{GuestStatus, PortPhases, Schedule, Status, violations};
+use super::{GuestState, GuestStatus, PortPhases, Schedule, Status, violations};
 
 /// The whole status: the node, its guests, its ports, and whether the sums hold.
 #[must_use]
@@ -138,7 +138,10 @@ pub fn guests_table(guests: &[GuestStatus]) -> String {
             guest.pi.clone(),
             guest.state.as_str().to_owned(),
             guest.restarts.to_string(),
-            format!("{:.1} ms", micros(guest.boot_us)),
+            match guest.state {
+                GuestState::Starting => "-".to_owned(),
+                _ => format!("{:.1} ms", micros(guest.boot_us)),
+            },
             format!("{} MiB", guest.memory_bytes >> 20),
             guest.image.clone(),
             fault,
