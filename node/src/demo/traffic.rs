@@ -19,6 +19,8 @@ const OFFERED: [(u16, f64); 3] = [(512, 0.7), (1280, 1.3), (79, 0.7)];
 const LEAD_NS: u64 = 20_000_000;
 /// A worker that has not polled its ports for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A rate over less time is not shown.
+const LEAST_INTERVAL_S: f64 = 0.04;
 /// What is inside the node leaves within this: a full ring of the slowest PI takes 150 ms.
 const DRAIN: Duration = Duration::from_millis(600);
 
@@ -191,7 +193,12 @@ impl Meters {
             (from_s, before) = (to_s, received);
         }
         for (_, rates) in &mut flows {
-            rates.retain(|point| point.at_s <= from_s);
+            // Two readings right behind each other, where a section ends, are no measurement.
+            let mut last_s = 0.0;
+            rates.retain(|point| {
+                let interval_s = point.at_s - std::mem::replace(&mut last_s, point.at_s);
+                point.at_s <= from_s && interval_s >= LEAST_INTERVAL_S
+            });
         }
         Run { times_s, flows }
     }
