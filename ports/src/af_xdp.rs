@@ -28,8 +28,11 @@ use crate::interface::Interface;
 use crate::port::{Port, RxBurst, TxMeta, TxSlots};
 use crate::spec::InterfaceName;
 
-/// Octets of frame memory for each direction of a queue: with both, 4 MiB a port of one queue.
-const DIRECTION_OCTETS: usize = 2 << 20;
+/// Octets of frame memory for receiving on a queue.
+const RX_OCTETS: usize = 2 << 20;
+/// Octets of frame memory for sending: the kernel takes a burst at once, so far fewer wait. With both, 3 MiB a port of
+/// one queue.
+const TX_OCTETS: usize = 1 << 20;
 /// What the kernel keeps free in front of a received frame (XDP_PACKET_HEADROOM).
 const HEADROOM: usize = 256;
 /// Ethernet header, 802.1Q tag, PIH.
@@ -93,11 +96,10 @@ impl AfXdpPort {
         let link = attach(&map, &interface, &blame)?;
         let mut queues = Vec::new();
         for id in 0..count {
-            let chunks = DIRECTION_OCTETS / chunk_octets;
-            let tx_chunks = if id == 0 { chunks } else { 0 };
+            let tx_chunks = if id == 0 { TX_OCTETS / chunk_octets } else { 0 };
             let config = QueueConfig {
                 chunk_octets,
-                rx_chunks: chunks,
+                rx_chunks: RX_OCTETS / chunk_octets,
                 tx_chunks,
             };
             let mut queue = Queue::new(config).map_err(|e| refused_socket(&blame, &config, e))?;

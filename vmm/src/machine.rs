@@ -212,6 +212,13 @@ impl Machine {
             self.threads
                 .push(spawn(name, cpu.into_iter().collect(), body)?);
         }
+        // Beside the boot, which needs only the beginning of the RAM; on memory that the host has to fetch first,
+        // this is most of the time that a machine would take to start.
+        let (ram, shared) = (self.ram.clone(), self.shared.clone());
+        let fill = move || ram.populate_rest(|| shared.stopping.load(Ordering::Acquire));
+        let name = format!("fill-{}", config.name);
+        self.threads
+            .push(spawn(name, config.cpus.clone(), Box::new(fill))?);
         Ok(())
     }
 

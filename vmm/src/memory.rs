@@ -92,12 +92,17 @@ impl GuestRam {
         })?;
         let mapping = Mapping::new(size).map_err(|source| MemoryError::Map { octets, source })?;
         mapping
-            .populate()
+            .populate_first()
             .map_err(|source| MemoryError::Map { octets, source })?;
         let view = mapping
             .view()
             .map_err(|why| MemoryError::View { octets, why })?;
         Ok(Arc::new(Self { view, mapping }))
+    }
+
+    /// Populates what [`new`](Self::new) left, until `stop` says so. Takes time: for a thread of its own.
+    pub(crate) fn populate_rest(&self, stop: impl Fn() -> bool) {
+        self.mapping.populate_rest(stop);
     }
 
     /// Octets of RAM.

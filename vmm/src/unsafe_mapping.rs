@@ -15,13 +15,15 @@ use vm_memory::{GuestAddress, GuestMemoryMmap, GuestRegionMmap, MmapRegion};
 /// Size and alignment of the huge pages asked for behind guest RAM, in octets.
 pub const HUGE_PAGE: usize = 2 << 20;
 
-/// Octets populated beforehand at most, from guest-physical 0 on, where images lie. A guest of no more RAM pays for no
-/// page later; a larger one pays for each page above at its first touch, once. To fault in gigabytes that it may never
-/// use would take longer than its owner waits for a boot, and take the memory from others.
+/// Octets populated before the machine starts, from guest-physical 0 on: image, heap and rings lie there.
+const POPULATED_FIRST: usize = 8 << 20;
+/// Octets populated at most, the rest of them beside the running machine. A guest of no more RAM soon pays for no page;
+/// a larger one pays for each page above at its first touch, once. To fault in gigabytes that it may never use would
+/// take the memory from others.
 const POPULATED_MOST: usize = 256 << 20;
 /// Octets populated by one system call. It holds the lock of the process's address space, so that no other thread can
 /// map or unmap, and its own thread takes no signal, until it is done.
-const POPULATE_STEP: usize = 16 << 20;
+const POPULATE_STEP: usize = 2 << 20;
 /// `MADV_POPULATE_WRITE` (Linux 5.14): fault all pages in, as by a write.
 const MADV_POPULATE_WRITE: libc::c_int = 23;
 
@@ -87,39 +89,51 @@ impl Mapping {
         self.octets
     }
 
-    /// Faults in the pages of the first 256 MiB now, so that no frame pays for it later.
-    pub fn populate(&self) -> io::Result<()> {
-        self.populate_to(self.octets.min(POPULATED_MOST))
-    }
-
-    /// Faults in the pages below `end`, which must not lie behind the mapping.
-    fn populate_to(&self, end: usize) -> io::Result<()> {
+    /// Faults in the pages that a guest needs to boot.
+    pub fn populate_first(&self) -> io::Result<()> {
+        let end = self.octets.min(POPULATED_FIRST);
         for begin in (0..end).step_by(POPULATE_STEP) {
-            self.populate_step(begin, (end - begin).min(POPULATE_STEP))?;
+            if !self.populate_step(begin, end)? {
+                // A kernel before 5.14: touch one octet a page, before any guest or device sees the memory.
+                for offset in (begin..end).step_by(4096) {
+                    // SAFETY: offset < end, inside the mapping; nothing else uses it yet and zero is what it holds.
+                    unsafe { self.base.as_ptr().add(offset).write_volatile(0) };
+                }
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Faults in `octets` from `begin` on, which must lie inside the mapping.
-    fn populate_step(&self, begin: usize, octets: usize) -> io::Result<()> {
-        // SAFETY: begin..begin+octets lies inside the mapping, by the only caller; populating changes no contents.
+    /// Faults in the others of the first 256 MiB, so that no frame pays for them later; ends early when `stop` says
+    /// so. For a thread of its own beside the running machine: contents stay as they are.
+    pub fn populate_rest(&self, stop: impl Fn() -> bool) {
+        let end = self.octets.min(POPULATED_MOST);
+        for begin in (POPULATED_FIRST..end).step_by(POPULATE_STEP) {
+            // Out of memory, or a kernel that cannot: then each page is paid for at its first touch.
+            if stop() || !self.populate_step(begin, end).unwrap_or(false) {
+                return;
+            }
+        }
+    }
+
+    /// Faults in one step from `begin` on, up to `end`, which must not lie behind the mapping. False: this kernel
+    /// cannot.
+    fn populate_step(&self, begin: usize, end: usize) -> io::Result<bool> {
+        let octets = end.saturating_sub(begin).min(POPULATE_STEP);
+        // SAFETY: begin..begin+octets lies inside the mapping, by the callers; populating changes no contents.
         let done = unsafe {
             let from = self.base.as_ptr().add(begin);
             libc::madvise(from.cast(), octets, MADV_POPULATE_WRITE)
         };
         if done == 0 {
-            return Ok(());
+            return Ok(true);
         }
         let error = io::Error::last_os_error();
-        if error.raw_os_error() != Some(libc::EINVAL) {
-            return Err(error);
+        match error.raw_os_error() {
+            Some(libc::EINVAL) => Ok(false),
+            _ => Err(error),
         }
-        // A kernel before 5.14: touch one octet a page, before any guest or device sees the memory.
-        for offset in (begin..begin + octets).step_by(4096) {
-            // SAFETY: offset < octets, inside the mapping; nothing else uses it yet and zero is what it holds.
-            unsafe { self.base.as_ptr().add(offset).write_volatile(0) };
-        }
-        Ok(())
     }
 
     /// The view vm-memory gives boot code and the general devices. It does not own the mapping.
@@ -173,20 +187,48 @@ impl Drop for Mapping {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_beginning_is_populated_in_steps_and_the_rest_is_not() {
-        let mapping = Mapping::new(22 << 20).unwrap();
-        // One whole step and a part of one.
-        mapping.populate_to(20 << 20).unwrap();
-        let mut resident = vec![0u8; (22 << 20) / 4096];
-        // SAFETY: the range is mapped, and `resident` has an octet for each of its pages.
+    const MIB: usize = 1 << 20;
+
+    fn resident(mapping: &Mapping) -> Vec<bool> {
+        let mut pages = vec![0u8; mapping.octets / 4096];
+        // SAFETY: the range is mapped, and `pages` has an octet for each of its pages.
         let asked = unsafe {
             let base = mapping.base.as_ptr().cast();
-            libc::mincore(base, mapping.octets, resident.as_mut_ptr())
+            libc::mincore(base, mapping.octets, pages.as_mut_ptr())
         };
         assert_eq!(asked, 0);
-        let (beginning, rest) = resident.split_at((20 << 20) / 4096);
-        assert!(beginning.iter().all(|page| page & 1 == 1));
-        assert!(rest.iter().all(|page| page & 1 == 0));
+        pages.iter().map(|page| page & 1 == 1).collect()
+    }
+
+    #[test]
+    fn the_beginning_is_populated_first_and_the_rest_when_asked() {
+        let mapping = Mapping::new(22 * MIB).unwrap();
+        mapping.populate_first().unwrap();
+        let pages = resident(&mapping);
+        let (beginning, rest) = pages.split_at(POPULATED_FIRST / 4096);
+        assert!(beginning.iter().all(|page| *page));
+        assert!(rest.iter().all(|page| !*page));
+
+        // SAFETY: inside the mapping, which is this test's own.
+        unsafe { mapping.base.as_ptr().add(9 * MIB).write(7) };
+        mapping.populate_rest(|| false);
+        assert!(resident(&mapping).iter().all(|page| *page));
+        // SAFETY: as above.
+        assert_eq!(
+            unsafe { mapping.base.as_ptr().add(9 * MIB).read() },
+            7,
+            "contents stay"
+        );
+    }
+
+    #[test]
+    fn populating_ends_when_told_and_at_small_memories() {
+        let mapping = Mapping::new(22 * MIB).unwrap();
+        mapping.populate_rest(|| true);
+        assert!(resident(&mapping).iter().all(|page| !*page));
+        let small = Mapping::new(4 * MIB).unwrap();
+        small.populate_first().unwrap();
+        small.populate_rest(|| false);
+        assert!(resident(&small).iter().all(|page| *page));
     }
 }

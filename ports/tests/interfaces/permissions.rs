@@ -71,7 +71,7 @@ fn an_interface_that_may_not_be_brought_up_is_said() {
 #[test]
 fn frame_memory_above_the_limit_of_locked_memory_is_said() {
     const TEST: &str = "permissions frame_memory_above_the_limit_of_locked_memory_is_said";
-    const PORT_KIB: u64 = 4096;
+    const PORT_KIB: u64 = 3072;
     let Some(limit) = getrlimit(Resource::Memlock).current else {
         return skip(
             TEST,
