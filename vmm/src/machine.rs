@@ -215,10 +215,15 @@ impl Machine {
         // Beside the boot, which needs only the beginning of the RAM; on memory that the host has to fetch first,
         // this is most of the time that a machine would take to start.
         let (ram, shared) = (self.ram.clone(), self.shared.clone());
-        let fill = move || ram.populate_rest(|| shared.stopping.load(Ordering::Acquire));
+        let fill = move || {
+            // Guests that forward come first; and where it may run is not the guests' cores alone.
+            let _ = rustix::process::nice(19);
+            ram.populate_rest(|| shared.stopping.load(Ordering::Acquire));
+        };
         let name = format!("fill-{}", config.name);
+        // Without the thread each page is paid for at its first touch.
         self.threads
-            .push(spawn(name, config.cpus.clone(), Box::new(fill))?);
+            .extend(spawn(name, Vec::new(), Box::new(fill)).ok());
         Ok(())
     }
 

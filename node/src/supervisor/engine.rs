@@ -51,6 +51,9 @@ pub enum LaunchError {
         "{0} cannot run with isolation = \"thread\": only built-in guests can; allowed: builtin:patch"
     )]
     NotBuiltIn(String),
+    /// A mistake of ours.
+    #[error("the launch panicked; this is a mistake of pinode")]
+    Panicked,
     /// The configuration was read with `isolation = "thread"`, so there is no KVM.
     #[error("isolation = \"kvm\" needs /dev/kvm, which this node has not opened")]
     NoKvm,

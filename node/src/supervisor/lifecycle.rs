@@ -118,6 +118,12 @@ impl Lifecycle {
         self.generation == generation && matches!(self.state, State::Booting | State::Running)
     }
 
+    /// Whether it runs and cannot be asked whether it lives.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.state == State::Running && !self.answers
+    }
+
     /// How often a new machine replaced an old one.
     #[must_use]
     pub fn restarts(&self) -> u64 {
@@ -330,6 +336,7 @@ mod tests {
         linux.start(0);
         linux.ready(MS, false);
         assert_eq!(linux.tick(u64::MAX / 2), Act::Nothing);
+        assert!(linux.is_silent() && !l.is_silent());
         assert!(!linux.ready(2 * MS, true), "it forwarded before");
         assert!(
             matches!(linux.tick(u64::MAX / 2), Act::Ping(_)),

@@ -1,8 +1,8 @@
 //! How much a guest may say before it is heard: a few lines, or its words would fill the host's
 //! memory.
 //!
-//! Every line that waits is counted; one too many is a fault of the guest, and after it nothing of
-//! this guest is kept any more.
+//! Every line that waits is counted; one too many is a fault of the guest, and what it says beyond
+//! that is not kept.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +43,7 @@ impl Lines {
             waiting if waiting < WAITING => Admission::Heard(Heard(Arc::clone(self))),
             WAITING => Admission::Flood,
             _ => {
-                // Stays above the bound for good, without ever running over.
+                // Not kept, so it does not wait.
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
                 Admission::Ignored
             }
@@ -53,7 +53,6 @@ impl Lines {
 
 impl Drop for Heard {
     fn drop(&mut self) {
-        // The line too many was never given back, so a flood stays one.
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

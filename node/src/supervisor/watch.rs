@@ -2,6 +2,7 @@
 //! after the other, so that a guest is never in two states at once.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
@@ -88,8 +89,7 @@ impl Supervisor {
             lines: 0,
             progress: Progress::default(),
         });
-        let empty = || PortSnapshot::empty(config.pis.len());
-        let counters = config.ports.iter().map(|_| empty()).collect();
+        let counters = empty_counters(&config);
         let run = Run {
             guests: guests.collect(),
             handle: handle.clone(),
@@ -197,17 +197,20 @@ impl Run {
         self.looked_ns = now_ns;
         self.guests.iter_mut().for_each(|guest| guest.lines = 0);
         let into = std::mem::take(&mut self.counters);
-        let Ok((counters, _)) = self.worker.ask(|reply| Command::Snapshot { into, reply }) else {
-            return;
-        };
-        self.counters = counters;
+        match self.worker.ask(|reply| Command::Snapshot { into, reply }) {
+            Ok((counters, _)) => self.counters = counters,
+            Err(_) => {
+                // What was lent is lost with a worker that does not answer.
+                self.counters = empty_counters(&self.config);
+                return;
+            }
+        }
         for slot in 0..self.guests.len() {
-            let running = self.guests[slot].life.state() == State::Running;
-            let stuck = self.guests[slot].progress.is_stuck(slot, &self.counters);
-            if running && stuck {
+            let guest = &mut self.guests[slot];
+            if guest.life.is_silent() && guest.progress.is_stuck(slot, &self.counters) {
                 self.fail(
                     slot,
-                    "makes no progress: its receive ring stays full".to_owned(),
+                    "makes no progress: a receive ring stays full".to_owned(),
                 );
             }
         }
@@ -434,6 +437,7 @@ impl Run {
         guest.cannot_launch = false;
         guest.vifs_up = 0;
         guest.progress = Progress::default();
+        guest.lines = 0;
         let messages = self.handle.messages.clone();
         let (config, kvm) = (Arc::clone(&self.config), self.kvm.clone());
         let events: Events = {
@@ -458,7 +462,9 @@ impl Run {
         };
         let launch = move || {
             let pi = &config.pis[slot];
-            let engine = Engine::launch(kvm.as_deref(), &config, pi, events);
+            // Whoever waits for this launch hears of its end, whatever the end is.
+            let launch = AssertUnwindSafe(|| Engine::launch(kvm.as_deref(), &config, pi, events));
+            let engine = catch_unwind(launch).unwrap_or(Err(LaunchError::Panicked));
             if let Ok(engine) = &engine {
                 engine.send_line(&agent::config_line(&config, pi));
             }
@@ -542,6 +548,10 @@ impl Run {
             }
         }
     }
+}
+
+fn empty_counters(config: &NodeConfig) -> Vec<PortSnapshot> {
+    vec![PortSnapshot::empty(config.pis.len()); config.ports.len()]
 }
 
 fn is_line(event: &GuestEvent) -> bool {
