@@ -1,0 +1,6 @@
+//! The whole node measured beside what a user would pick instead.
+//!
+//! Nothing here is part of the node, and no figure is judged here: the programs print what they
+//! measured, as ratios of runs that alternate on the same machine.
+
+pub mod node;

@@ -1,0 +1,114 @@
+//! Source and sink of a saturating run, in the ports' own bursts.
+//!
+//! As much work for a frame as DPDK's `net_null` with `copy=1`: one copy of a prepared frame in,
+//! one copy out. Must never pace, check or allocate.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pinode_ports::{InjectSlots, TxMeta, Wire};
+
+use super::Setup;
+
+const MOST_PIS: usize = 8;
+const SLOT: usize = 2048;
+
+/// What both wires counted; on lines of their own, written by the worker alone.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Tally {
+    offered: AtomicU64,
+    crossed: [AtomicU64; MOST_PIS],
+}
+
+/// A reading of a [`Tally`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    pub(super) offered: u64,
+    pub(super) crossed: [u64; MOST_PIS],
+}
+
+impl Tally {
+    pub(super) fn read(&self) -> Reading {
+        Reading {
+            offered: self.offered.load(Ordering::Relaxed),
+            crossed: std::array::from_fn(|pi| self.crossed[pi].load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// Adds without a locked instruction: there is one writer.
+fn add(counter: &AtomicU64, frames: u64) {
+    let sum = counter.load(Ordering::Relaxed) + frames;
+    counter.store(sum, Ordering::Relaxed);
+}
+
+/// One side of a run.
+pub(super) struct Flood {
+    /// Frames to be sent, one of each PI; none: a sink.
+    templates: Vec<Box<[u8]>>,
+    next: usize,
+    dummy: Box<[u8; SLOT]>,
+    tally: Arc<Tally>,
+}
+
+impl Flood {
+    pub(super) fn source(setup: &Setup, tally: Arc<Tally>) -> Self {
+        let templates = (0..setup.guests).map(|pi| template(pi, setup.size));
+        Self::new(templates.collect(), tally)
+    }
+
+    pub(super) fn sink(_setup: &Setup, tally: Arc<Tally>) -> Self {
+        Self::new(Vec::new(), tally)
+    }
+
+    fn new(templates: Vec<Box<[u8]>>, tally: Arc<Tally>) -> Self {
+        Self {
+            templates,
+            next: 0,
+            dummy: Box::new([0; SLOT]),
+            tally,
+        }
+    }
+}
+
+fn template(pi: usize, size: u16) -> Box<[u8]> {
+    const FCS: usize = 4;
+    let mut frame = vec![0u8; usize::from(size) - FCS];
+    let head = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5];
+    frame[..14].copy_from_slice(&head);
+    // PIH: code in bits 7 to 5, virtual network 0.
+    frame[14] = ((pi + 1) as u8) << 5;
+    frame.into()
+}
+
+impl Wire for Flood {
+    #[inline]
+    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_>) {
+        let mut frames = 0;
+        if self.templates.is_empty() {
+            return;
+        }
+        while slots.room() > 0 {
+            let template = &self.templates[self.next];
+            slots.push(template.len(), |slot| slot.copy_from_slice(template));
+            self.next += 1;
+            if self.next == self.templates.len() {
+                self.next = 0;
+            }
+            frames += 1;
+        }
+        add(&self.tally.offered, frames);
+    }
+
+    #[inline]
+    fn absorb(&mut self, _now_ns: u64, frame: &[u8], _meta: &TxMeta) {
+        if let Some(copy) = self.dummy.get_mut(..frame.len()) {
+            copy.copy_from_slice(frame);
+        }
+        let pi = usize::from(frame.get(14).map_or(0, |pih| pih >> 5)).saturating_sub(1);
+        if let Some(crossed) = self.tally.crossed.get(pi) {
+            add(crossed, 1);
+        }
+    }
+}
