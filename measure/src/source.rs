@@ -76,6 +76,13 @@ impl Source {
         }
     }
 
+    /// When the next frame is due; `u64::MAX` where none is. Costs a look at each stream.
+    #[must_use]
+    pub fn due_ns(&self) -> u64 {
+        let due = self.lanes.iter().map(|lane| lane.pacer.due_ns());
+        due.min().unwrap_or(u64::MAX)
+    }
+
     /// The next frame that is due by `now_ns`, earliest first. Costs a look at each stream.
     ///
     /// It is off the schedule with this call: a [`Pending`] that is dropped unwritten counts as unsent.

@@ -59,10 +59,12 @@ fn open_ports(config: &NodeConfig) -> anyhow::Result<Vec<Box<dyn Port>>> {
         let spec = PortSpec {
             backend: port.backend.clone(),
             mtu: port.mtu,
+            queues: 1,
         };
         pinode_ports::open(&spec, &mut cables).with_context(|| format!("port {}", port.name))
     };
-    config.ports.iter().map(open).collect()
+    let opened: anyhow::Result<Vec<Vec<_>>> = config.ports.iter().map(open).collect();
+    Ok(opened?.into_iter().flatten().collect())
 }
 
 fn announce(socket: &Path) -> anyhow::Result<()> {

@@ -19,9 +19,9 @@ pub(crate) use self::unsafe_socket::{open as open_packet_socket, promiscuous};
 use crate::checksum::set_be16;
 use crate::error::{Blame, PortError};
 use crate::interface::Interface;
-use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, slot_octets_for};
+use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake, slot_octets_for};
 use crate::segment::{Cut, Offload};
-use crate::send_queue::{SendQueue, Stop};
+use crate::send_queue::{RETRY_NS, SendQueue, Stop};
 use crate::spec::InterfaceName;
 
 /// Slots between the worker and sendmmsg.
@@ -240,6 +240,20 @@ impl Port for AfPacketPort {
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
         self.queue
             .commit(frames, |queue| send(&self.sender, &self.interface, queue))
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        // The kernel calls the socket readable by the frame before the next one it will write, so the
+        // frames of the last burst go back first.
+        self.lent.clear();
+        self.ring.give_back();
+        if self.cutting.is_some() || self.ring.has_next() {
+            return Wake::Frames;
+        }
+        if self.queue.is_waiting() {
+            return Wake::At(now_ns.saturating_add(RETRY_NS));
+        }
+        Wake::Readable(self.ring.socket())
     }
 
     fn slot_octets(&self) -> usize {

@@ -25,7 +25,7 @@ use self::unsafe_queue::{Queue, QueueConfig};
 use crate::af_packet::{open_packet_socket, promiscuous};
 use crate::error::{Blame, PortError};
 use crate::interface::Interface;
-use crate::port::{Port, RxBurst, TxMeta, TxSlots};
+use crate::port::{Port, RxBurst, TxMeta, TxSlots, Wake};
 use crate::spec::InterfaceName;
 
 /// Octets of frame memory for receiving on a queue.
@@ -217,6 +217,18 @@ impl Port for AfXdpPort {
         self.queues
             .first_mut()
             .map_or(0, |first| first.commit(frames))
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        // One socket can be waited for; an interface of several queues is looked at from time to time.
+        const LOOK_NS: u64 = 50_000;
+        if self.queues.iter().any(Queue::has_received) {
+            return Wake::Frames;
+        }
+        match &mut *self.queues {
+            [queue] => queue.rest(now_ns),
+            _ => Wake::At(now_ns.saturating_add(LOOK_NS)),
+        }
     }
 
     fn slot_octets(&self) -> usize {

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots};
+use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake};
 
 #[derive(Default)]
 struct Script {
@@ -119,6 +119,15 @@ impl Port for FakePort {
             taken += 1;
         }
         taken
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        // A test may add to the script at any time.
+        const LOOK_NS: u64 = 100_000;
+        match lock(&self.script).bursts.is_empty() {
+            true => Wake::At(now_ns.saturating_add(LOOK_NS)),
+            false => Wake::Frames,
+        }
     }
 
     fn slot_octets(&self) -> usize {

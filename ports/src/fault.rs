@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::port::{Port, RxBurst, TxMeta, TxSlots};
+use crate::port::{Port, RxBurst, TxMeta, TxSlots, Wake};
 
 /// How often what goes wrong, each in parts per million.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -233,6 +233,18 @@ impl<P: Port> Port for FaultPort<P> {
         let taken = self.port.tx_commit(offered);
         add(&self.counters.refused, frames.len() - taken);
         taken
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        // A stall ends, and an overtaken frame comes, by receive bursts alone.
+        if self.stalled > 0 || !self.waiting.is_empty() || self.overtaken.is_some() {
+            return Wake::Frames;
+        }
+        self.port.rest(now_ns)
+    }
+
+    fn resume(&mut self) {
+        self.port.resume();
     }
 
     fn slot_octets(&self) -> usize {

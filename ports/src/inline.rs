@@ -5,12 +5,19 @@
 
 use arrayvec::ArrayVec;
 
-use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots};
+use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake};
 
 /// Source and sink behind an [`InlinePort`].
 pub trait Wire: Send {
     /// Writes the frames that are on the wire by `now_ns` into `slots`.
     fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_>);
+
+    /// When to ask for frames next, nanoseconds of the worker's clock: nothing is injected before. `None`:
+    /// nothing will ever be. A wire that takes orders from another thread says when it wants to look for
+    /// them; one that says nothing is asked at once, and its port never rests.
+    fn next_ns(&self, now_ns: u64) -> Option<u64> {
+        Some(now_ns)
+    }
 
     /// Takes a frame that the node sent. `now_ns` is the instant of the port's last receive burst: when
     /// the worker's round began; the start on the wire is in `meta`.
@@ -130,6 +137,14 @@ impl<W: Wire> Port for InlinePort<W> {
             taken += 1;
         }
         taken
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        match self.wire.next_ns(now_ns) {
+            Some(at_ns) if at_ns <= now_ns => Wake::Frames,
+            Some(at_ns) => Wake::At(at_ns),
+            None => Wake::Nothing,
+        }
     }
 
     fn slot_octets(&self) -> usize {

@@ -51,6 +51,6 @@ pub use fault::{FaultCounts, FaultPort, FaultWatch, Faults};
 pub use inline::{InjectSlots, InlinePort, Wire};
 pub use open::{Cables, open};
 pub use pcap::PcapPort;
-pub use port::{BURST, DEFAULT_SLOT_OCTETS, Port, RxBurst, TxMeta, TxSlots, slot_octets_for};
+pub use port::{BURST, DEFAULT_SLOT_OCTETS, Port, RxBurst, TxMeta, TxSlots, Wake, slot_octets_for};
 pub use spec::{BackendSpec, InterfaceName, PortSpec};
 pub use tap::TapPort;

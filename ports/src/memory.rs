@@ -7,10 +7,13 @@
 use arrayvec::ArrayVec;
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots};
+use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake};
 
 /// Slots of each direction where the caller has no wish of its own.
 pub const DEFAULT_SLOTS: usize = 512;
+
+/// Longest that a frame waits for a port at rest, nanoseconds.
+const LOOK_NS: u64 = 50_000;
 
 /// One frame's buffer on its way around.
 struct Slot {
@@ -162,6 +165,13 @@ impl Port for MemoryPort {
             fit += 1;
         }
         self.tx.send_first(fit)
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        if self.rx.full.slots() > 0 {
+            return Wake::Frames;
+        }
+        Wake::At(now_ns.saturating_add(LOOK_NS))
     }
 
     fn slot_octets(&self) -> usize {

@@ -30,13 +30,14 @@ impl Cables {
     }
 }
 
-/// Opens a port. Keep `cables` until every port of the node is open: a memory port whose name nobody else
+/// Opens a port: `spec.queues` ports that share its frames, or one where the backend has no queues. Each
+/// receives what is in its own queue and may send. Keep `cables` until every port of the node is open: a memory port whose name nobody else
 /// took by then has no far end, and what it sends vanishes.
 ///
 /// # Errors
 /// Whatever stands against it, with what to do.
-pub fn open(spec: &PortSpec, cables: &mut Cables) -> Result<Box<dyn Port>, PortError> {
-    Ok(match &spec.backend {
+pub fn open(spec: &PortSpec, cables: &mut Cables) -> Result<Vec<Box<dyn Port>>, PortError> {
+    let port: Box<dyn Port> = match &spec.backend {
         BackendSpec::Memory { name } => Box::new(cables.plug(name, slot_octets_for(spec.mtu))?),
         BackendSpec::AfXdp { interface } => Box::new(AfXdpPort::open(interface, spec.mtu)?),
         BackendSpec::AfPacket { interface } => Box::new(AfPacketPort::open(interface, spec.mtu)?),
@@ -47,7 +48,8 @@ pub fn open(spec: &PortSpec, cables: &mut Cables) -> Result<Box<dyn Port>, PortE
             spec.mtu,
             wall_at_zero_ns(),
         )?),
-    })
+    };
+    Ok(vec![port])
 }
 
 /// UTC in nanoseconds since 1970 at which CLOCK_MONOTONIC was zero.
@@ -69,7 +71,14 @@ mod tests {
         PortSpec {
             backend: backend.parse().expect("a backend"),
             mtu: 1500,
+            queues: 1,
         }
+    }
+
+    fn only(spec: &PortSpec, cables: &mut Cables) -> Box<dyn Port> {
+        let mut ports = open(spec, cables).expect("opens");
+        assert_eq!(ports.len(), 1);
+        ports.remove(0)
     }
 
     fn send(port: &mut dyn Port) -> usize {
@@ -91,9 +100,9 @@ mod tests {
     #[test]
     fn two_ports_of_one_name_are_joined_a_third_is_refused() {
         let mut cables = Cables::default();
-        let mut a = open(&spec("memory:left"), &mut cables).expect("opens");
-        let mut other = open(&spec("memory:right"), &mut cables).expect("opens");
-        let mut b = open(&spec("memory:left"), &mut cables).expect("opens");
+        let mut a = only(&spec("memory:left"), &mut cables);
+        let mut other = only(&spec("memory:right"), &mut cables);
+        let mut b = only(&spec("memory:left"), &mut cables);
         let error = open(&spec("memory:left"), &mut cables)
             .err()
             .expect("refused")
@@ -120,7 +129,7 @@ mod tests {
     fn traces_open_by_their_form() {
         let dir = tempfile::tempdir().expect("a directory");
         let form = format!("pcap:,{}", dir.path().join("out.pcap").display());
-        let mut port = open(&spec(&form), &mut Cables::default()).expect("opens");
+        let mut port = only(&spec(&form), &mut Cables::default());
         assert_eq!((send(&mut port), received(&mut port)), (1, 0));
     }
 }

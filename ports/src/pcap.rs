@@ -19,7 +19,7 @@ use pcap_file::{DataLink, Endianness};
 
 use self::replay::Replay;
 use crate::error::PortError;
-use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, slot_octets_for};
+use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake, slot_octets_for};
 
 /// Octets written at once.
 const WRITE_OCTETS: usize = 256 << 10;
@@ -153,6 +153,20 @@ impl Port for PcapPort {
             taken += 1;
         }
         taken
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        // What is written is in the file while nothing happens.
+        self.flush();
+        match self
+            .replay
+            .as_ref()
+            .and_then(|replay| replay.due_ns(now_ns))
+        {
+            Some(due_ns) if due_ns <= now_ns => Wake::Frames,
+            Some(due_ns) => Wake::At(due_ns),
+            None => Wake::Nothing,
+        }
     }
 
     fn slot_octets(&self) -> usize {

@@ -2,6 +2,8 @@
 //!
 //! Must never: block, allocate per frame, take a lock, or read a clock on the way of a frame.
 
+use std::os::fd::BorrowedFd;
+
 use arrayvec::ArrayVec;
 
 /// Most frames that one call receives or sends.
@@ -23,6 +25,19 @@ pub struct TxMeta {
     pub len: u16,
     /// Computed start on the wire, nanoseconds of the worker's monotonic clock.
     pub start_ns: u64,
+}
+
+/// What ends the rest of a worker that has nothing to do.
+#[derive(Debug)]
+pub enum Wake<'a> {
+    /// Frames wait already, or frames to send that only the next [`rx_burst`](Port::rx_burst) sends: no rest.
+    Frames,
+    /// Nothing before this instant, nanoseconds of the worker's monotonic clock: look again then.
+    At(u64),
+    /// This becomes readable, and stays so until it is drained, when frames are there.
+    Readable(BorrowedFd<'a>),
+    /// Nothing will ever come.
+    Nothing,
 }
 
 /// A place where frames enter and leave the node, driven by one worker.
@@ -49,6 +64,17 @@ pub trait Port: Send {
     /// but where an AF_XDP driver drops single frames in between. What the system refuses at once (the
     /// interface is down or gone) is not taken.
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize;
+
+    /// Asks to be told of the next frame, before the worker sleeps.
+    ///
+    /// For a port whose last [`rx_burst`](Port::rx_burst) was empty; asked of another it answers
+    /// [`Wake::Frames`]. Whatever arrives behind this call ends the rest. May be called again without a
+    /// burst in between. May cost a system call.
+    fn rest(&mut self, now_ns: u64) -> Wake<'_>;
+
+    /// The worker is awake: takes back what [`rest`](Port::rest) asked for and drains what it rang. To be
+    /// called before the next burst. May cost a system call.
+    fn resume(&mut self) {}
 
     /// Octets of a transmit slot: the longest frame this port sends.
     fn slot_octets(&self) -> usize;
@@ -81,6 +107,14 @@ impl<P: Port + ?Sized> Port for Box<P> {
 
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
         (**self).tx_commit(frames)
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        (**self).rest(now_ns)
+    }
+
+    fn resume(&mut self) {
+        (**self).resume();
     }
 
     fn slot_octets(&self) -> usize {

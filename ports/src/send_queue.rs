@@ -25,6 +25,9 @@ impl From<io::Error> for Stop {
     }
 }
 
+/// How long a port at rest lets frames wait that the system would not take, nanoseconds.
+pub(crate) const RETRY_NS: u64 = 100_000;
+
 /// A ring of fixed slots.
 pub(crate) struct SendQueue {
     octets: Box<[u8]>,
@@ -52,6 +55,11 @@ impl SendQueue {
 
     pub(crate) fn slot_octets(&self) -> usize {
         self.slot_octets
+    }
+
+    /// True while frames wait for another try.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.queued > 0
     }
 
     /// Frames that a commit took and the system refused at a later try.

@@ -160,6 +160,8 @@ pub struct PortSpec {
     pub backend: BackendSpec,
     /// Largest payload behind the Ethernet header, octets.
     pub mtu: u16,
+    /// Receive queues wanted, at least 1: one for each worker. A backend without queues has one.
+    pub queues: usize,
 }
 
 #[cfg(test)]

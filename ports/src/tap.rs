@@ -5,14 +5,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use arrayvec::ArrayVec;
 
 use crate::error::{Blame, PortError};
 use crate::interface::{self, Interface};
-use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, slot_octets_for};
-use crate::send_queue::{SendQueue, Stop};
+use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake, slot_octets_for};
+use crate::send_queue::{RETRY_NS, SendQueue, Stop};
 use crate::spec::InterfaceName;
 use crate::unsafe_ifreq;
 
@@ -121,6 +122,13 @@ impl Port for TapPort {
 
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
         self.queue.commit(frames, |queue| send(&self.tun, queue))
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        if self.queue.is_waiting() {
+            return Wake::At(now_ns.saturating_add(RETRY_NS));
+        }
+        Wake::Readable(self.tun.as_fd())
     }
 
     fn slot_octets(&self) -> usize {

@@ -129,6 +129,12 @@ impl RxRing {
         unsafe { self.place(frame).cast::<AtomicU32>().as_ref() }
     }
 
+    /// True where [`next`](Self::next) has a frame.
+    pub(super) fn has_next(&self) -> bool {
+        let arrived = self.status(self.next).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
+        arrived && self.held < self.config.frames
+    }
+
     /// The next frame of this process, in order of arrival.
     pub(super) fn next(&mut self) -> Option<Arrived> {
         if self.held == self.config.frames {

@@ -23,7 +23,8 @@ use rustix::net::{
 
 use super::unsafe_ring::{Consumer, Mapping, Producer, Ring};
 use crate::checksum::complete_if_bare;
-use crate::port::{BURST, TxMeta, TxSlots};
+use crate::port::{BURST, TxMeta, TxSlots, Wake};
+use crate::send_queue::RETRY_NS;
 
 /// System calls that one burst may need: the kernel sends 32 frames by one in copy mode.
 const KICKS: usize = 8;
@@ -170,8 +171,8 @@ impl Queue {
         self.zero_copy
     }
 
-    /// Gives the last burst's chunks back, collects sent ones, and takes up to `room` received frames.
-    pub(super) fn receive(&mut self, room: usize) -> usize {
+    /// Gives the last burst's chunks back to the kernel.
+    fn give_back(&mut self) {
         if !self.received.is_empty() {
             for frame in self.received.drain(..) {
                 // The ring has a place for every receive chunk there is.
@@ -184,6 +185,11 @@ impl Queue {
             // The answer says nothing that the rings do not.
             let _ = recv(&self.socket, &mut [0; 0][..], RecvFlags::DONTWAIT);
         }
+    }
+
+    /// Gives the last burst's chunks back, collects sent ones, and takes up to `room` received frames.
+    pub(super) fn receive(&mut self, room: usize) -> usize {
+        self.give_back();
         if self.in_flight > 0 {
             let kicked = self.kick();
             self.tx_lost += kicked.dropped as u64;
@@ -199,6 +205,23 @@ impl Queue {
             self.rx.release();
         }
         self.received.len()
+    }
+
+    /// True where the receive ring has a frame.
+    pub(super) fn has_received(&self) -> bool {
+        self.rx.has_next()
+    }
+
+    /// What ends a rest. Chunks of the last burst go back first: without a chunk nothing is received.
+    pub(super) fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        self.give_back();
+        if self.tx.pending() > 0 && self.link != LinkState::Gone {
+            return Wake::At(now_ns.saturating_add(RETRY_NS));
+        }
+        if self.has_received() {
+            return Wake::Frames;
+        }
+        Wake::Readable(self.socket())
     }
 
     /// Frames of the last [`receive`](Self::receive).

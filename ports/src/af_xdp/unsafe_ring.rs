@@ -215,6 +215,11 @@ impl<T: Entry> Consumer<T> {
         Some(entry)
     }
 
+    /// True where [`take`](Self::take) has an entry.
+    pub(super) fn has_next(&self) -> bool {
+        self.0.ours != self.0.producer().load(Ordering::Acquire)
+    }
+
     pub(super) fn release(&mut self) {
         self.0.consumer().store(self.0.ours, Ordering::Release);
     }

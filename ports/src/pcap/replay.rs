@@ -91,6 +91,13 @@ impl Replay {
         Ok(replay)
     }
 
+    /// When the next frame is due, `None` behind the last.
+    pub(super) fn due_ns(&self, now_ns: u64) -> Option<u64> {
+        let ahead = self.ahead.as_ref()?;
+        let (first_ns, begin_ns) = self.origin.unwrap_or((ahead.recorded_ns, now_ns));
+        Some(begin_ns.saturating_add(ahead.recorded_ns.saturating_sub(first_ns)))
+    }
+
     /// Copies the next frame into `slot` where it is due; its octets, cut to the slot.
     pub(super) fn next_due(&mut self, now_ns: u64, slot: &mut [u8]) -> Option<usize> {
         let ahead = self.ahead.as_ref()?;
