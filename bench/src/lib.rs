@@ -3,4 +3,7 @@
 //! Nothing here is part of the node, and no figure is judged here: the programs print what they
 //! measured, as ratios of runs that alternate on the same machine.
 
+pub mod compare;
+pub mod dpdk;
+pub mod machine;
 pub mod node;
