@@ -1,4 +1,6 @@
-//! From a configuration to what the worker runs: classifiers, policers, gates and lanes.
+//! From a configuration to what workers run: classifiers, policers, gates and lanes.
+
+use std::sync::Arc;
 
 use pinode_classifier::{
     Access, ConfigError, GuestForm, Pi, Policer, PolicerError, PortClassifier, Trunk,
@@ -8,7 +10,8 @@ use pinode_scheduler::{Cycle, CycleError, Gate, LinkRate, Phase, RateError};
 use thiserror::Error;
 
 use crate::config::{NodeConfig, PhaseConfig, PiConfig, PihMode, PortConfig, PortMode};
-use crate::dataplane::lane::{PiLane, PortLane};
+use crate::dataplane::lane::{Outbound, PiIn, PiOut, PortLane};
+use crate::dataplane::layout::Layout;
 
 /// How far ahead of now the computed start of a frame may lie (docs/adr/0004-gate-lookahead.md).
 pub const LOOKAHEAD_NS: u64 = 20_000;
@@ -50,18 +53,21 @@ pub enum AssembleError {
     },
 }
 
-/// The lane of one port. `tai_offset_ns`: how far CLOCK_TAI is ahead of the worker's clock; gates
-/// are aligned to it, so that nodes of one configuration open theirs together.
+/// The lanes of the port `index`, each with its worker: one for each of its `queues`, and at the
+/// owner all that sends. `tai_offset_ns`: how far CLOCK_TAI is ahead of the workers' clock; gates are
+/// aligned to it, so that nodes of one configuration open theirs together.
 ///
 /// # Errors
 ///
 /// See [`AssembleError`].
-pub fn lane(
+pub fn lanes(
     config: &NodeConfig,
+    layout: &Layout,
+    index: usize,
     port: &PortConfig,
-    backend: Box<dyn Port>,
+    queues: Vec<Box<dyn Port>>,
     tai_offset_ns: i128,
-) -> Result<PortLane, AssembleError> {
+) -> Result<Vec<(usize, PortLane)>, AssembleError> {
     let shape = classifier(config, port).map_err(|error| AssembleError::Classifier {
         port: port.name.clone(),
         error,
@@ -69,8 +75,23 @@ pub fn lane(
     let cycle = cycle(port, &port.phases)?;
     let base_ns = epoch_ns(tai_offset_ns, port.cycle_ns());
     let gate = Gate::new(cycle, base_ns, LOOKAHEAD_NS);
-    let pis = config.pis.iter().map(pi_lane).collect::<Result<_, _>>()?;
-    Ok(PortLane::new(backend, shape, gate, pis))
+    let policers = config
+        .pis
+        .iter()
+        .map(policer)
+        .collect::<Result<Vec<_>, _>>()?;
+    let rings = usize::from(config.workers);
+    let out = |pi: &PiConfig| PiOut::new(usize::from(pi.queue) * rings);
+    let mut outbound = Some(Outbound::new(gate, config.pis.iter().map(out).collect()));
+    let lane = |(queue, backend)| {
+        let worker = layout.receives(index, queue);
+        let owns = worker == layout.owner(index);
+        let outbound = outbound.take_if(|_| owns);
+        let inbound = policers.iter().cloned().map(PiIn::new).collect();
+        let lane = PortLane::new(index, backend, shape.clone(), inbound, outbound);
+        (worker, lane)
+    };
+    Ok(queues.into_iter().enumerate().map(lane).collect())
 }
 
 /// The schedule of `phases` on `port`.
@@ -141,20 +162,17 @@ fn classified(slot: u8, pi: &PiConfig) -> Pi {
     }
 }
 
-fn pi_lane(pi: &PiConfig) -> Result<PiLane, AssembleError> {
-    let policer = match pi.police {
-        None => None,
-        Some(police) => {
-            let burst = u32::try_from(police.burst).unwrap_or(u32::MAX);
-            let policer =
-                Policer::new(police.rate_bps, burst).map_err(|error| AssembleError::Policer {
-                    pi: pi.name.clone(),
-                    error,
-                })?;
-            Some(policer)
-        }
+/// One for all workers: the rate is the port's, however many receive from it.
+fn policer(pi: &PiConfig) -> Result<Option<Arc<Policer>>, AssembleError> {
+    let Some(police) = pi.police else {
+        return Ok(None);
     };
-    Ok(PiLane::new(policer, usize::from(pi.queue)))
+    let burst = u32::try_from(police.burst).unwrap_or(u32::MAX);
+    let policer = Policer::new(police.rate_bps, burst).map_err(|error| AssembleError::Policer {
+        pi: pi.name.clone(),
+        error,
+    })?;
+    Ok(Some(Arc::new(policer)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What an operator sees and may change of a running node: [`Control`] on the worker's mailbox and
-//! the supervisor's handle.
+//! What an operator sees and may change of a running node: [`Control`] on the workers and the
+//! supervisor's handle.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -15,8 +15,9 @@ use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
 };
 use crate::dataplane::clock::{Clock, Monotonic, Tai};
-use crate::dataplane::counters::{GateError, PiSnapshot, PortSnapshot};
-use crate::dataplane::mailbox::{Command, Mailbox, TapPoint, WorkerGone};
+use crate::dataplane::counters::{GateError, NodeSnapshot, PiSnapshot, PortSnapshot};
+use crate::dataplane::mailbox::WorkerGone;
+use crate::dataplane::workers::{TapPoint, Workers};
 use crate::status::{
     EgressDrops, GuestState, GuestStatus, IngressDrops, PhaseEntry, PiStatus, PortDrops,
     PortPhases, PortStatus, Quantiles, Schedule, Status,
@@ -84,7 +85,7 @@ pub struct Operator {
     backends: Vec<String>,
     schedules: Mutex<Vec<Schedules>>,
     tai: Tai,
-    worker: Mailbox,
+    workers: Workers,
     guests: SupervisorHandle,
     started_ns: u64,
     captures: AtomicU64,
@@ -97,7 +98,7 @@ impl Operator {
         backends: Vec<String>,
         schedules: Vec<Schedules>,
         tai: Tai,
-        worker: Mailbox,
+        workers: Workers,
         guests: SupervisorHandle,
     ) -> Self {
         let started_ns = Monotonic.now_ns();
@@ -108,7 +109,7 @@ impl Operator {
             backends,
             schedules: Mutex::new(schedules),
             tai,
-            worker,
+            workers,
             guests,
             started_ns,
             captures,
@@ -138,19 +139,10 @@ impl Operator {
         })
     }
 
-    fn snapshot(&self) -> Result<Vec<PortSnapshot>, ControlError> {
-        let slots = self.config.pis.len();
-        let into = self
-            .config
-            .ports
-            .iter()
-            .map(|_| PortSnapshot::empty(slots))
-            .collect();
-        let (filled, _now_ns) = self
-            .worker
-            .ask(|reply| Command::Snapshot { into, reply })
-            .map_err(worker_gone)?;
-        Ok(filled)
+    fn snapshot(&self) -> Result<Box<NodeSnapshot>, ControlError> {
+        let (ports, slots) = (self.config.ports.len(), self.config.pis.len());
+        let into = NodeSnapshot::empty(ports, slots, usize::from(self.config.workers));
+        self.workers.snapshot(Box::new(into)).map_err(worker_gone)
     }
 
     fn guest_status(&self, slot: usize, view: &GuestView) -> GuestStatus {
@@ -223,6 +215,7 @@ impl Control for Operator {
     fn status(&self) -> Result<Status, ControlError> {
         let snapshot = self.snapshot()?;
         let ports = snapshot
+            .ports
             .iter()
             .enumerate()
             .map(|(port, copy)| self.port_status(port, copy));
@@ -300,13 +293,8 @@ impl Control for Operator {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let installed = self
-            .worker
-            .ask(|reply| Command::Install {
-                port: index,
-                cycle: Box::new(cycle),
-                base_ns,
-                reply,
-            })
+            .workers
+            .install(index, Box::new(cycle), base_ns)
             .map_err(worker_gone)?;
         let from_ns = installed
             .from_ns
@@ -357,26 +345,20 @@ impl Control for Operator {
                 port: self.port(port)?,
             },
         };
-        let (tap, reader) = capture::channel(&at.to_string(), LinkType::Ethernet, SNAP_OCTETS);
-        let before = self
-            .worker
-            .ask(|reply| Command::Tap {
-                at: point,
-                tap: Box::new(tap),
-                reply,
-            })
-            .map_err(worker_gone)?;
+        let places = self.workers.places(point).len();
+        let (taps, reader) =
+            capture::channel(&at.to_string(), LinkType::Ethernet, SNAP_OCTETS, places);
         // The newest reader has the point; an older one sees its stream end.
-        drop(before);
+        self.workers.tap(point, taps).map_err(worker_gone)?;
         let (pieces, stream) = sync_channel(PIECES);
-        let worker = self.worker.clone();
+        let workers = self.workers.clone();
         let number = self.captures.fetch_add(1, Ordering::Relaxed);
         std::thread::Builder::new()
             .name(format!("capture-{number}"))
             .stack_size(256 * 1024)
             .spawn(move || {
                 pump(reader, &pieces);
-                drop(worker.ask(|reply| Command::Untap { at: point, reply }));
+                workers.untap(point);
             })
             .map_err(|error| ControlError::Failed {
                 at: at.to_string(),

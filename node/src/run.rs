@@ -30,7 +30,10 @@ pub fn run(config: NodeConfig, socket: &Path) -> anyhow::Result<()> {
     let socket = Socket::bind(socket)?;
     let ports = open_ports(&config)?;
     for (port, backend) in config.ports.iter().zip(&ports) {
-        tracing::info!(port = %port.name, "{}", backend.describe());
+        let queues = backend.len();
+        for queue in backend.iter().take(1) {
+            tracing::info!(port = %port.name, queues, "{}", queue.describe());
+        }
     }
     let node = RunningNode::start(config, ports)?;
     let outcome = serve(&node, socket, &ended);
@@ -53,18 +56,17 @@ fn serve(node: &RunningNode, socket: Socket, ended: &AtomicBool) -> anyhow::Resu
 }
 
 /// All ports, in the order of the configuration.
-fn open_ports(config: &NodeConfig) -> anyhow::Result<Vec<Box<dyn Port>>> {
+fn open_ports(config: &NodeConfig) -> anyhow::Result<Vec<Vec<Box<dyn Port>>>> {
     let mut cables = Cables::default();
     let open = |port: &PortConfig| {
         let spec = PortSpec {
             backend: port.backend.clone(),
             mtu: port.mtu,
-            queues: 1,
+            queues: usize::from(config.workers),
         };
         pinode_ports::open(&spec, &mut cables).with_context(|| format!("port {}", port.name))
     };
-    let opened: anyhow::Result<Vec<Vec<_>>> = config.ports.iter().map(open).collect();
-    Ok(opened?.into_iter().flatten().collect())
+    config.ports.iter().map(open).collect()
 }
 
 fn announce(socket: &Path) -> anyhow::Result<()> {

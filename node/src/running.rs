@@ -1,4 +1,4 @@
-//! A running node: its worker, its supervisor, and the order in which they start and end.
+//! A running node: its workers, its supervisor, and the order in which they start and end.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -10,10 +10,13 @@ use pinode_vmm::KvmHost;
 
 use crate::assemble::{self, epoch_ns};
 use crate::config::{Isolation, NodeConfig};
-use crate::dataplane::baton::Baton;
+use crate::dataplane::baton::{Baton, Board};
 use crate::dataplane::clock::{Monotonic, Tai, tai_offset_ns};
-use crate::dataplane::mailbox::{Command, Mailbox};
+use crate::dataplane::lane::PortLane;
+use crate::dataplane::layout::Layout;
+use crate::dataplane::mailbox::Mailbox;
 use crate::dataplane::worker::Worker;
+use crate::dataplane::workers::Workers;
 use crate::operator::{Operator, Schedules};
 use crate::supervisor::lifecycle::State;
 use crate::supervisor::{Supervisor, SupervisorHandle};
@@ -27,18 +30,18 @@ pub struct RunningNode {
     operator: Arc<Operator>,
     guests: SupervisorHandle,
     supervisor: Supervisor,
-    worker: JoinHandle<()>,
-    mailbox: Mailbox,
+    threads: Vec<JoinHandle<()>>,
+    workers: Workers,
 }
 
 impl RunningNode {
-    /// Starts the worker on `ports` (one for each of the configuration, in its order) and launches
-    /// all guests.
+    /// Starts the workers on `ports` (the queues of each of the configuration's ports, in its order:
+    /// one queue, or one for each worker) and launches all guests.
     ///
     /// # Errors
     ///
     /// No KVM, a schedule that cannot hold, or no thread to be had.
-    pub fn start(config: NodeConfig, ports: Vec<Box<dyn Port>>) -> anyhow::Result<Self> {
+    pub fn start(config: NodeConfig, ports: Vec<Vec<Box<dyn Port>>>) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let kvm = match config.isolation {
             Isolation::Kvm => Some(Arc::new(KvmHost::open().context(
@@ -46,48 +49,34 @@ impl RunningNode {
             )?)),
             Isolation::Thread => None,
         };
-        let backends = ports.iter().map(|port| port.describe()).collect();
         let tai = Tai::new(tai_offset_ns());
         let offset = tai.offset_ns();
-        let lanes = config
-            .ports
-            .iter()
-            .zip(ports)
-            .map(|(port, backend)| assemble::lane(&config, port, backend, offset))
-            .collect::<Result<Vec<_>, _>>()?;
+        let count = usize::from(config.workers);
+        let layout = Layout::new(count, ports.iter().map(Vec::len).collect());
+        let (mut lanes, mut backends) = (Vec::new(), Vec::new());
+        lanes.resize_with(count, Vec::new);
+        for (index, (port, queues)) in config.ports.iter().zip(ports).enumerate() {
+            backends.push(describe(&port.name, &queues, count)?);
+            for (worker, lane) in assemble::lanes(&config, &layout, index, port, queues, offset)? {
+                lanes[worker].push(lane);
+            }
+        }
         let schedules = config.ports.iter().map(|port| {
             let base_ns = epoch_ns(offset, port.cycle_ns());
             Schedules::new(port.phases.clone(), base_ns, &tai)
         });
         let schedules = schedules.collect();
 
-        let slots = config.pis.len();
-        let (mailbox, inbox) = Mailbox::new();
-        let (guests, supervisor_inbox) = Supervisor::prepare(slots);
-        let baton = Baton::new(config.guests_share_cores());
-        let worker = Worker::new(
-            Monotonic,
-            lanes,
-            slots,
-            baton,
-            inbox,
-            guests.worker_events(),
-        );
-        let pin = config.cpus.workers.first().copied();
-        let worker = std::thread::Builder::new()
-            .name("worker-0".into())
-            .spawn(move || {
-                pin_to(pin);
-                worker.run();
-            })
-            .context("no thread for the data-plane worker")?;
+        let (guests, supervisor_inbox) = Supervisor::prepare(config.pis.len());
+        let (threads, mailboxes) = start_workers(&config, lanes, &guests)?;
+        let workers = Workers::new(layout, mailboxes);
         let operator = Arc::new(Operator::new(
             Arc::clone(&config),
             kvm.as_ref().map(|host| host.flavour().to_owned()),
             backends,
             schedules,
             tai,
-            mailbox.clone(),
+            workers.clone(),
             guests.clone(),
         ));
         let supervisor = Supervisor::start(
@@ -95,7 +84,7 @@ impl RunningNode {
             supervisor_inbox,
             Arc::clone(&config),
             kvm,
-            mailbox.clone(),
+            workers.clone(),
         )
         .context("no thread for the supervisor")?;
         Ok(Self {
@@ -103,8 +92,8 @@ impl RunningNode {
             operator,
             guests,
             supervisor,
-            worker,
-            mailbox,
+            threads,
+            workers,
         })
     }
 
@@ -132,7 +121,7 @@ impl RunningNode {
             if views.iter().all(|view| view.state == State::Running) {
                 // From now on ports are received from: what waits there, or a trace that is
                 // replayed, finds guests that forward.
-                return self.mailbox.post(Command::Open).map_err(Into::into);
+                return self.workers.open().map_err(Into::into);
             }
             if stop() {
                 return Ok(());
@@ -155,14 +144,62 @@ impl RunningNode {
         }
     }
 
-    /// Ends the guests, then the worker.
+    /// Ends the guests, then the workers.
     pub fn stop(self) {
         self.supervisor.stop();
-        self.mailbox.stop();
-        if self.worker.join().is_err() {
-            tracing::error!("the data-plane worker ended by a panic");
+        self.workers.stop();
+        for thread in self.threads {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!("the data-plane {name} ended by a panic");
+            }
         }
     }
+}
+
+/// One line for people: what stands behind a port, and by how many queues.
+fn describe(port: &str, queues: &[Box<dyn Port>], workers: usize) -> anyhow::Result<String> {
+    match queues {
+        [] => bail!("port {port}: opened without a queue"),
+        [only] => Ok(only.describe()),
+        [first, ..] if queues.len() <= workers => {
+            Ok(format!("{}, {} queues", first.describe(), queues.len()))
+        }
+        _ => bail!(
+            "port {port}: {} queues for {workers} workers; allowed: one each",
+            queues.len()
+        ),
+    }
+}
+
+/// A thread for each worker, with its lanes.
+fn start_workers(
+    config: &NodeConfig,
+    lanes: Vec<Vec<PortLane>>,
+    guests: &SupervisorHandle,
+) -> anyhow::Result<(Vec<JoinHandle<()>>, Vec<Mailbox>)> {
+    let board = config.guests_share_cores().then(|| Board::new(lanes.len()));
+    let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
+    for (index, lanes) in lanes.into_iter().enumerate() {
+        let (mailbox, inbox) = Mailbox::new();
+        let baton = match &board {
+            Some(board) => Baton::passed(Arc::clone(board), index),
+            None => Baton::at_once(),
+        };
+        let events = guests.worker_events();
+        let worker = Worker::new(index, Monotonic, lanes, baton, inbox, events);
+        let pin = config.cpus.workers.get(index).copied();
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                pin_to(pin);
+                worker.run();
+            })
+            .context("no thread for a data-plane worker")?;
+        threads.push(thread);
+        mailboxes.push(mailbox);
+    }
+    Ok((threads, mailboxes))
 }
 
 fn pin_to(cpu: Option<usize>) {

@@ -1,10 +1,10 @@
-//! The worker in virtual time: every frame, every drop and every counter is decided by the test.
+//! One worker in virtual time: every frame, every drop and every counter is decided by the test.
 
 mod rig;
 
 use pinode_classifier::{Access, Vn};
 use pinode_node::dataplane::baton::TURN_NS;
-use pinode_node::dataplane::mailbox::{Command, Event};
+use pinode_node::dataplane::mailbox::Event;
 use pinode_ports::BURST;
 use pinode_scheduler::LinkRate;
 use proptest::prelude::*;
@@ -183,12 +183,7 @@ fn a_guest_that_goes_takes_only_its_own_frames_along() {
             sent[usize::from(code) - 1] += 1;
         }
         if turn == 1000 {
-            let gone = rig.command(|reply| Command::Detach {
-                slot: 1,
-                port: None,
-                reply,
-            });
-            assert_eq!(gone.len(), 2);
+            assert_eq!(rig.detach(1).len(), 2);
         }
         if turn == 2000 {
             rig.guests[1] = rig.attach_new_guest(1);
@@ -229,7 +224,7 @@ fn a_guest_that_breaks_its_rings_is_taken_off_and_nobody_else_notices() {
                 rig.guests[1].break_transmit_ring(1);
             }
             rig.clock.advance(5000);
-            rig.worker.turn();
+            rig.turn();
             for slot in if turn >= 500 {
                 vec![0, 2]
             } else {
@@ -241,13 +236,13 @@ fn a_guest_that_breaks_its_rings_is_taken_off_and_nobody_else_notices() {
         }
         for _ in 0..500 {
             rig.clock.advance(5000);
-            rig.worker.turn();
+            rig.turn();
             rig.guests[0].patch();
             rig.guests[2].patch();
             rig.far[1].recv(|f, _| received[usize::from(f[14] >> 5) - 1] += 1);
         }
-        let Event::RingBroken { slot, vifs, .. } = rig.events.try_recv().unwrap();
-        assert_eq!((slot, vifs.len()), (1, 2));
+        let Event::RingBroken { slot, parts, .. } = rig.events.try_recv().unwrap();
+        assert_eq!((slot, parts.len()), (1, 2));
         assert!(rig.events.try_recv().is_err(), "told once");
         assert_eq!(
             (received[0], received[2]),
@@ -270,14 +265,8 @@ fn new_phases_lose_and_misplace_nothing() {
             assert!(rig.far[0].send(&frame(code, 0, 60, turn)));
         }
         if turn == 1500 {
-            let cycle = Box::new(rig.cycle(&[50_000, 60_000, 90_000]));
-            let installed = rig.command(|reply| Command::Install {
-                port: 1,
-                cycle,
-                base_ns: None,
-                reply,
-            });
-            change_at = installed.from_ns.unwrap();
+            let cycle = rig.cycle(&[50_000, 60_000, 90_000]);
+            change_at = rig.install(1, cycle).from_ns.unwrap();
             assert_eq!(change_at % 300_000, 0, "at a cycle boundary");
         }
         rig.step(3000);
@@ -318,17 +307,17 @@ fn sleeping_guests_are_woken_one_after_the_other() {
     for code in 1..=3 {
         assert!(rig.far[0].send(&frame(code, 0, 60, 0)));
     }
-    rig.worker.turn();
+    rig.turn();
     assert_eq!(wakes(&rig), [0, 1, 0], "one holds the baton");
     rig.clock.advance(1000);
-    rig.worker.turn();
+    rig.turn();
     assert_eq!(wakes(&rig), [0, 1, 0], "and keeps it while it runs");
     rig.guests[1].patch();
     rig.guests[1].arm();
-    rig.worker.turn();
+    rig.turn();
     assert_eq!(wakes(&rig), [0, 1, 1], "until it rests");
     rig.clock.advance(TURN_NS);
-    rig.worker.turn();
+    rig.turn();
     assert_eq!(wakes(&rig), [1, 1, 1], "or its turn is over");
 }
 
@@ -347,7 +336,7 @@ fn frames_that_may_not_go_cost_a_guest_a_burst_and_not_the_worker() {
     rig.clock.advance(100_000);
     let mut dropped = 0;
     while dropped < u64::from(QUEUE) {
-        rig.worker.turn();
+        rig.turn();
         let now = rig.snapshot()[1].pis[1].counters.tx_spoofed;
         // The snapshot takes a turn as well.
         assert!(
@@ -388,15 +377,12 @@ proptest! {
                 0..=4 => drop(rig.far[port].send(&frame(code, (value >> 11) as u8, octets, 1))),
                 5..=6 => drop(rig.far[port].send(&frame(code.clamp(1, 3), 0, octets, 1))),
                 7 => {
-                    let gone = rig.command(|reply| Command::Detach { slot, port: None, reply });
-                    drop(gone);
+                    drop(rig.detach(slot));
                     rig.guests[slot] = rig.attach_new_guest(slot);
                 }
                 8 => {
-                    let cycle = Box::new(rig.cycle(&[20_000 + u64::from(value); SLOTS]));
-                    let reply =
-                        rig.command(|reply| Command::Install { port, cycle, base_ns: None, reply });
-                    drop(reply);
+                    let cycle = rig.cycle(&[20_000 + u64::from(value); SLOTS]);
+                    drop(rig.install(port, cycle));
                 }
                 _ => rig.step(u64::from(value)),
             }

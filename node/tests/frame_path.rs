@@ -25,7 +25,7 @@ fn a_million_frames_and_no_allocation() {
         }
         rig.clock.advance(10_000);
         let before = allocations();
-        rig.worker.turn();
+        rig.turn();
         let during = allocations() - before;
         rig.guests.iter_mut().for_each(rig::RigGuest::patch);
         *received += rig.far[1].recv(|_, _| ()) as u64;

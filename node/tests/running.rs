@@ -43,7 +43,7 @@ fn config() -> NodeConfig {
 fn start() -> (RunningNode, [FarEnd; 2]) {
     let (west, far_west) = memory::pair(4096, 2048);
     let (east, far_east) = memory::pair(4096, 2048);
-    let ports: Vec<Box<dyn Port>> = vec![Box::new(west), Box::new(east)];
+    let ports: Vec<Vec<Box<dyn Port>>> = vec![vec![Box::new(west)], vec![Box::new(east)]];
     let node = RunningNode::start(config(), ports).unwrap();
     node.wait_ready(LIMIT, || false).unwrap();
     (node, [far_west, far_east])

@@ -48,8 +48,9 @@ pub fn saturate(setup: &Setup, warm_up: Duration, span: Duration) -> anyhow::Res
         Flood::source(setup, Arc::clone(&tally)),
         Flood::sink(setup, Arc::clone(&tally)),
     ];
-    let ports = wires
-        .map(|wire| -> Box<dyn Port> { Box::new(InlinePort::new(wire, slot_octets_for(1500))) });
+    let ports = wires.map(|wire| -> Vec<Box<dyn Port>> {
+        vec![Box::new(InlinePort::new(wire, slot_octets_for(1500)))]
+    });
     let node = RunningNode::start(config, ports.into())?;
     let measured = node.wait_ready(READY, || false).map(|()| {
         std::thread::sleep(warm_up);

@@ -34,15 +34,24 @@ pub struct Tap {
 /// The control side's end of a capture: an iterator over pieces of one pcapng stream, whole blocks each.
 ///
 /// [`next`](Iterator::next) waits until frames come. It ends, with the interface's counts as the last
-/// piece, when the [`Tap`] is dropped; dropping it turns the tap into one that does nothing.
+/// piece, when all of its [`Tap`]s are dropped; dropping it turns them into ones that do nothing.
+///
+/// A point that several workers pass has a tap at each: their frames are merged by time, as far as they
+/// are there at a look.
 #[derive(Debug)]
 pub struct CaptureReader {
-    ring: Consumer<u8>,
-    counts: Arc<Counts>,
+    sources: Vec<Source>,
     /// Added to a time of the tap to get nanoseconds since 1970-01-01 UTC.
     epoch_ns: u64,
     last_ns: u64,
     state: State,
+}
+
+/// What one tap writes.
+#[derive(Debug)]
+struct Source {
+    ring: Consumer<u8>,
+    counts: Arc<Counts>,
 }
 
 #[derive(Debug)]
@@ -71,18 +80,19 @@ pub enum Poll {
     Ended,
 }
 
-/// A capture at the point `name`. Frames longer than `snaplen` octets are cut; 0: they are not.
+/// A capture at the point `name`, written by `taps` taps. Frames longer than `snaplen` octets are cut; 0:
+/// they are not.
 ///
-/// Times given to the tap are of CLOCK_MONOTONIC; the stream's are UTC, by the distance of the two
+/// Times given to a tap are of CLOCK_MONOTONIC; the stream's are UTC, by the distance of the two
 /// clocks now. They stay evenly spaced when the system's clock is set during the capture.
 #[must_use]
-pub fn channel(name: &str, link: LinkType, snaplen: u32) -> (Tap, CaptureReader) {
+pub fn channel(name: &str, link: LinkType, snaplen: u32, taps: usize) -> (Vec<Tap>, CaptureReader) {
     let read = |clock| {
         let now = clock_gettime(clock);
         u64::try_from(i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)).unwrap_or(0)
     };
     let epoch_ns = read(ClockId::Realtime).wrapping_sub(read(ClockId::Monotonic));
-    channel_at(name, link, snaplen, RING_OCTETS, epoch_ns)
+    channel_at(name, link, snaplen, RING_OCTETS, epoch_ns, taps)
 }
 
 fn channel_at(
@@ -91,7 +101,8 @@ fn channel_at(
     snaplen: u32,
     ring_octets: usize,
     epoch_ns: u64,
-) -> (Tap, CaptureReader) {
+    taps: usize,
+) -> (Vec<Tap>, CaptureReader) {
     let mut begin = Vec::new();
     pcapng::section_header(&mut begin, concat!("pinode ", env!("CARGO_PKG_VERSION")));
     let description = format!("pinode capture point {name}");
@@ -101,26 +112,30 @@ fn channel_at(
     } else {
         snaplen.min(LONGEST)
     };
-    let (producer, consumer) = RingBuffer::new(ring_octets);
-    let counts = Arc::new(Counts::default());
-    let tap = Tap {
-        ring: producer,
-        snaplen: cut as usize,
-        passed: 0,
-        dropped_before: 0,
-        counts: Arc::clone(&counts),
-    };
-    let state = State::Begins(begin);
-    (
-        tap,
-        CaptureReader {
+    let tap = |_| {
+        let (producer, consumer) = RingBuffer::new(ring_octets);
+        let counts = Arc::new(Counts::default());
+        let tap = Tap {
+            ring: producer,
+            snaplen: cut as usize,
+            passed: 0,
+            dropped_before: 0,
+            counts: Arc::clone(&counts),
+        };
+        let source = Source {
             ring: consumer,
             counts,
-            epoch_ns,
-            last_ns: epoch_ns,
-            state,
-        },
-    )
+        };
+        (tap, source)
+    };
+    let (taps, sources) = (0..taps).map(tap).unzip();
+    let reader = CaptureReader {
+        sources,
+        epoch_ns,
+        last_ns: epoch_ns,
+        state: State::Begins(begin),
+    };
+    (taps, reader)
 }
 
 /// What stands before a frame's octets in the ring.
@@ -219,7 +234,7 @@ impl CaptureReader {
             State::Runs => {}
         }
         // Looked at before the ring: what was written before the tap went is still found.
-        let ends = self.ring.is_abandoned();
+        let ends = self.sources.iter().all(|source| source.ring.is_abandoned());
         let mut piece = Vec::new();
         while piece.len() < PIECE_OCTETS && self.take(&mut piece) {}
         if ends && piece.len() < PIECE_OCTETS {
@@ -227,8 +242,8 @@ impl CaptureReader {
             let counts = Statistics {
                 interface: 0,
                 time_ns: self.last_ns,
-                received: self.counts.passed.load(Ordering::Relaxed),
-                dropped: self.counts.dropped.load(Ordering::Relaxed),
+                received: self.total(|counts| &counts.passed),
+                dropped: self.total(|counts| &counts.dropped),
             };
             pcapng::interface_statistics(&mut piece, &counts);
         }
@@ -239,18 +254,21 @@ impl CaptureReader {
         }
     }
 
-    /// Moves one frame from the ring to `piece`; false when no whole one is there.
+    fn total(&self, which: impl Fn(&Counts) -> &AtomicU64) -> u64 {
+        let counts = self.sources.iter().map(|source| &source.counts);
+        counts
+            .map(|counts| which(counts).load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// Moves the oldest frame that is there to `piece`; false when no whole one is.
     fn take(&mut self, piece: &mut Vec<u8>) -> bool {
-        let Ok(chunk) = self.ring.read_chunk(HEADER_OCTETS) else {
+        let heads = self.sources.iter_mut().enumerate();
+        let heads = heads.filter_map(|(index, source)| Some((index, source.head()?)));
+        let Some((index, header)) = heads.min_by_key(|(_, header)| header.now_ns) else {
             return false;
         };
-        let mut octets = [0; HEADER_OCTETS];
-        let (first, second) = chunk.as_slices();
-        octets[..first.len()].copy_from_slice(first);
-        octets[first.len()..].copy_from_slice(second);
-        let header = Header::decode(&octets);
-        // The header stays in the ring until its frame is there too.
-        let Ok(chunk) = self
+        let Ok(chunk) = self.sources[index]
             .ring
             .read_chunk(HEADER_OCTETS + header.captured as usize)
         else {
@@ -270,6 +288,21 @@ impl CaptureReader {
         pcapng::enhanced_packet(piece, &packet);
         chunk.commit_all();
         true
+    }
+}
+
+impl Source {
+    /// The header of the next frame, if all of the frame is there.
+    fn head(&mut self) -> Option<Header> {
+        let chunk = self.ring.read_chunk(HEADER_OCTETS).ok()?;
+        let mut octets = [0; HEADER_OCTETS];
+        let (first, second) = chunk.as_slices();
+        octets[..first.len()].copy_from_slice(first);
+        octets[first.len()..].copy_from_slice(second);
+        let header = Header::decode(&octets);
+        // The header stays in the ring until its frame is there too.
+        let whole = HEADER_OCTETS + header.captured as usize;
+        (self.ring.slots() >= whole).then_some(header)
     }
 }
 
@@ -324,7 +357,36 @@ mod tests {
     }
 
     fn small(snaplen: u32, ring: usize) -> (Tap, CaptureReader) {
-        channel_at("west", LinkType::Ethernet, snaplen, ring, 1_000_000)
+        let (mut taps, reader) = several(snaplen, ring, 1);
+        (taps.remove(0), reader)
+    }
+
+    fn several(snaplen: u32, ring: usize, taps: usize) -> (Vec<Tap>, CaptureReader) {
+        channel_at("west", LinkType::Ethernet, snaplen, ring, 1_000_000, taps)
+    }
+
+    #[test]
+    fn what_several_workers_saw_is_merged_by_time() {
+        let (mut taps, reader) = several(0, 4096, 3);
+        for (now_ns, tap) in [(5, 2), (6, 0), (7, 2), (7, 1), (9, 0)] {
+            taps[tap].record(Direction::Inbound, now_ns, &[tap as u8; 60], &[]);
+        }
+        // One goes before the others; the stream ends with the last.
+        taps.remove(1);
+        let (packets, counts) = {
+            let mut reader = reader;
+            let mut stream = Vec::new();
+            while let Poll::Piece(piece) = reader.poll() {
+                stream.extend(piece);
+            }
+            assert_eq!(reader.poll(), Poll::Quiet);
+            drop(taps);
+            stream.extend(reader.flatten());
+            read(&stream)
+        };
+        let seen: Vec<_> = packets.iter().map(|p| (p.0 - 1_000_000, p.3[0])).collect();
+        assert_eq!(seen, [(5, 2), (6, 0), (7, 1), (7, 2), (9, 0)]);
+        assert_eq!(counts, Some((5, 0)));
     }
 
     #[test]
@@ -402,7 +464,8 @@ mod tests {
 
     #[test]
     fn times_are_of_today() {
-        let (mut tap, reader) = channel("west", LinkType::Ethernet, 0);
+        let (mut taps, reader) = channel("west", LinkType::Ethernet, 0, 1);
+        let mut tap = taps.remove(0);
         let now = clock_gettime(ClockId::Monotonic);
         tap.record(
             Direction::Inbound,

@@ -65,7 +65,8 @@ fn lua() -> String {
 
 /// A capture of `frames`, one each millisecond, every other one outbound.
 fn capture(frames: &[Vec<u8>], snaplen: u32) -> Vec<u8> {
-    let (mut tap, reader) = channel("can/west", LinkType::Ethernet, snaplen);
+    let (mut taps, reader) = channel("can/west", LinkType::Ethernet, snaplen, 1);
+    let mut tap = taps.remove(0);
     for (i, frame) in (0u64..).zip(frames) {
         let way = if i % 2 == 0 {
             Direction::Inbound

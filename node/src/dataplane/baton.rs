@@ -1,21 +1,26 @@
 //! The baton: which guest of a shared core is woken next.
 //!
 //! Guests that share a core would slow each other down if each were woken by its next frame: the
-//! kernel slices them in milliseconds. So a guest idles as soon as its rings are empty, and the
-//! worker wakes the next guest that has work when the one before shows idle. It sees that in the
-//! rings themselves (the driver has armed its interrupt, VIRTIO 1.2 2.7.10), at no cost to the
-//! guest. A guest that keeps the baton past its turn is passed over, not waited for.
+//! kernel slices them in milliseconds. So a guest idles as soon as its rings are empty, and the next
+//! guest that has work is woken when the one before shows idle. Workers see that in the rings
+//! themselves (the driver has armed its interrupt, VIRTIO 1.2 2.7.10), at no cost to the guest. A
+//! guest that keeps the baton past its turn is passed over, not waited for.
 //!
-//! Pure: it is told the time and each guest's state, and answers whom to wake.
+//! There is one baton for all workers, on a [`Board`] that they share. A worker sees only its own
+//! rings of a guest, so each writes down which guests it sees running, and the holder rests when no
+//! worker sees it run. Whoever holds a wish to be woken takes the baton by one compare-and-swap; who
+//! loses looks again at its next turn. What is on the board only says who goes *first*. That nobody
+//! is forgotten follows from elsewhere: a wish stays in its ring until that ring's own worker grants
+//! it, a worker with a wish to grant does not sleep, and no holder keeps the baton for longer than
+//! [`TURN_NS`], whatever the board says of it.
+//!
+//! It reads no clock and no ring: it is told the time and what the rings show, and answers whom to
+//! wake.
 
-/// What the rings of a guest show.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Mood {
-    /// The driver has armed its interrupt on every queue: it sleeps, or is about to.
-    pub idle: bool,
-    /// Something was published that the driver asked to be woken for, and it was not woken yet.
-    pub wants_wake: bool,
-}
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::slots::SlotSet;
 
 /// How long a guest may run before the next is woken beside it, in nanoseconds.
 ///
@@ -23,158 +28,205 @@ pub struct Mood {
 /// come to rest at all.
 pub const TURN_NS: u64 = 800_000;
 
-/// Least time between two wake-ups of a guest, in nanoseconds.
+/// Least time between two wake-ups of a guest by one worker, in nanoseconds.
 ///
 /// A guest needs longer than that to come to run, so an honest one never notices; one that asks for
 /// an interrupt without ever sleeping would have the worker make a system call at every turn. The
 /// wish stays until it is granted, so nothing is lost.
 pub const REST_NS: u64 = 20_000;
 
+/// How long a holder of the baton has to come to run, in nanoseconds. Then it is woken again for
+/// rings that still want it: a driver may sleep on one of its queues and run on another.
+pub const CATCH_UP_NS: u64 = 100_000;
+
 /// Most guests of a node.
 const SLOTS: usize = pinode_classifier::MAX_PIS;
 
-/// Who runs, on cores that guests share.
-#[derive(Debug)]
-pub struct Baton {
-    shared: bool,
-    /// By slot: when it was last woken.
-    woken_ns: [Option<u64>; SLOTS],
-    holder: Option<usize>,
-    since_ns: u64,
-    last: usize,
+/// What the rings of one worker show of its guests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Guests {
+    /// Drivers that have not armed their interrupt on every ring.
+    pub running: SlotSet,
+    /// Drivers that something was published to which they asked to be woken for.
+    pub waiting: SlotSet,
 }
 
-impl Baton {
-    /// `shared`: there are more vCPUs than cores for them. Otherwise every guest is woken at once.
+/// Where workers write down who has the baton.
+#[derive(Debug)]
+pub struct Board {
+    /// A [`Turn`].
+    turn: Line<AtomicU64>,
+    /// By worker: the slots that it sees running.
+    running: Box<[Line<AtomicU32>]>,
+}
+
+/// A cache line (and the one that is fetched beside it), so that one worker's writes do not slow
+/// down another's reads of something else.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Line<T>(T);
+
+impl Board {
+    /// A board for so many workers.
     #[must_use]
-    pub fn new(shared: bool) -> Self {
+    pub fn new(workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            turn: Line::default(),
+            running: (0..workers.max(1)).map(|_| Line::default()).collect(),
+        })
+    }
+}
+
+/// Who has the baton and since when, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Turn {
+    slot: usize,
+    held: bool,
+    /// Modulo [`Turn::SPAN_NS`], nine years.
+    since_ns: u64,
+}
+
+impl Turn {
+    const SPAN_NS: u64 = 1 << 58;
+
+    fn unpack(word: u64) -> Self {
         Self {
-            shared,
-            woken_ns: [None; SLOTS],
-            holder: None,
-            since_ns: 0,
-            last: 0,
+            slot: (word & 0x1f) as usize,
+            held: word & 0x20 != 0,
+            since_ns: word >> 6,
         }
     }
 
-    /// Calls `wake` for each guest to be woken now. `moods` is indexed by the guest's slot.
-    pub fn pass(&mut self, now_ns: u64, moods: &[Mood], mut wake: impl FnMut(usize)) {
-        let rested = |woken: &[Option<u64>; SLOTS], slot: usize| {
-            let last = woken.get(slot).copied().flatten();
-            last.is_none_or(|at| now_ns.saturating_sub(at) >= REST_NS)
-        };
-        if !self.shared {
-            for (slot, mood) in moods.iter().enumerate() {
-                if mood.wants_wake && rested(&self.woken_ns, slot) {
-                    self.note(slot, now_ns);
+    fn pack(self) -> u64 {
+        let since_ns = self.since_ns % Self::SPAN_NS;
+        since_ns << 6 | u64::from(self.held) << 5 | self.slot as u64 & 0x1f
+    }
+
+    /// How long it has lasted. The clock of another worker may be a little ahead.
+    fn age_ns(self, now_ns: u64) -> u64 {
+        let age_ns = now_ns.wrapping_sub(self.since_ns) % Self::SPAN_NS;
+        if age_ns > Self::SPAN_NS / 2 {
+            0
+        } else {
+            age_ns
+        }
+    }
+}
+
+/// One worker's hand on the baton.
+#[derive(Debug)]
+pub struct Baton {
+    /// With cores that guests share; the worker's index.
+    shared: Option<(Arc<Board>, usize)>,
+    /// By slot: when this worker last woke it.
+    woken_ns: [Option<u64>; SLOTS],
+}
+
+impl Baton {
+    /// For vCPUs that have a core each: every guest is woken at once.
+    #[must_use]
+    pub fn at_once() -> Self {
+        Self {
+            shared: None,
+            woken_ns: [None; SLOTS],
+        }
+    }
+
+    /// For vCPUs that share cores: `worker` passes the baton that is on `board`.
+    #[must_use]
+    pub fn passed(board: Arc<Board>, worker: usize) -> Self {
+        Self {
+            shared: Some((board, worker)),
+            woken_ns: [None; SLOTS],
+        }
+    }
+
+    /// Calls `wake` for each guest to be woken now.
+    pub fn pass(&mut self, now_ns: u64, guests: Guests, mut wake: impl FnMut(usize)) {
+        let Some((board, worker)) = self.shared.clone() else {
+            for slot in guests.waiting {
+                if self.may_wake(slot, now_ns, REST_NS) {
                     wake(slot);
                 }
             }
             return;
-        }
-        if let Some(holder) = self.holder {
-            let runs = moods.get(holder).is_some_and(|m| !m.idle);
-            if runs && now_ns.saturating_sub(self.since_ns) < TURN_NS {
-                return;
+        };
+        let own = board.running.get(worker).map(|line| &line.0);
+        let show = |running: SlotSet| {
+            if let Some(own) = own
+                && own.load(Ordering::Relaxed) != running.bits()
+            {
+                own.store(running.bits(), Ordering::Relaxed);
             }
-            self.holder = None;
+        };
+        show(guests.running);
+        if guests.waiting.is_empty() {
+            return;
         }
-        let n = moods.len();
-        let ready = |&slot: &usize| moods[slot].wants_wake && rested(&self.woken_ns, slot);
-        let next = (1..=n).map(|step| (self.last + step) % n).find(ready);
-        if let Some(next) = next {
-            self.holder = Some(next);
-            self.last = next;
-            self.since_ns = now_ns;
-            self.note(next, now_ns);
+        let seen = board.turn.0.load(Ordering::Acquire);
+        let turn = Turn::unpack(seen);
+        let runs = || {
+            let mut all = board.running.iter().map(|line| &line.0);
+            all.any(|line| SlotSet::from_bits(line.load(Ordering::Relaxed)).has(turn.slot))
+        };
+        if turn.held && turn.age_ns(now_ns) < TURN_NS && runs() {
+            if guests.waiting.has(turn.slot)
+                && turn.age_ns(now_ns) >= CATCH_UP_NS
+                && self.may_wake(turn.slot, now_ns, CATCH_UP_NS)
+            {
+                wake(turn.slot);
+            }
+            return;
+        }
+        let mut ready = SlotSet::default();
+        for slot in guests.waiting {
+            ready.set(slot, self.is_rested(slot, now_ns, REST_NS));
+        }
+        let Some(next) = ready.after(turn.slot) else {
+            return;
+        };
+        let taken = Turn {
+            slot: next,
+            held: true,
+            since_ns: now_ns,
+        };
+        let swap =
+            board
+                .turn
+                .0
+                .compare_exchange(seen, taken.pack(), Ordering::AcqRel, Ordering::Relaxed);
+        if swap.is_ok() && self.may_wake(next, now_ns, REST_NS) {
+            let mut running = guests.running;
+            running.set(next, true);
+            show(running);
             wake(next);
         }
     }
 
-    fn note(&mut self, slot: usize, now_ns: u64) {
-        if let Some(woken) = self.woken_ns.get_mut(slot) {
+    /// The worker sleeps and sees nobody any more; others go by what they see themselves.
+    pub fn look_away(&self) {
+        if let Some((board, worker)) = &self.shared
+            && let Some(own) = board.running.get(*worker)
+        {
+            own.0.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn is_rested(&self, slot: usize, now_ns: u64, rest_ns: u64) -> bool {
+        let last = self.woken_ns.get(slot).copied().flatten();
+        last.is_none_or(|at| now_ns.saturating_sub(at) >= rest_ns)
+    }
+
+    /// Notes that `slot` is woken now, if it may be.
+    fn may_wake(&mut self, slot: usize, now_ns: u64, rest_ns: u64) -> bool {
+        let may = self.is_rested(slot, now_ns, rest_ns);
+        if may && let Some(woken) = self.woken_ns.get_mut(slot) {
             *woken = Some(now_ns);
         }
+        may
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const IDLE: Mood = Mood {
-        idle: true,
-        wants_wake: false,
-    };
-    const ASLEEP_WITH_WORK: Mood = Mood {
-        idle: true,
-        wants_wake: true,
-    };
-    const RUNS: Mood = Mood {
-        idle: false,
-        wants_wake: false,
-    };
-
-    fn woken(baton: &mut Baton, now: u64, moods: &[Mood]) -> Vec<usize> {
-        let mut out = Vec::new();
-        baton.pass(now, moods, |i| out.push(i));
-        out
-    }
-
-    #[test]
-    fn one_guest_at_a_time_in_turn() {
-        let mut b = Baton::new(true);
-        let at = |n: u64| n * REST_NS;
-        let all = [ASLEEP_WITH_WORK; 3];
-        assert_eq!(woken(&mut b, at(0), &all), [1]);
-        let first_runs = [ASLEEP_WITH_WORK, RUNS, ASLEEP_WITH_WORK];
-        assert_eq!(woken(&mut b, at(1), &first_runs), Vec::<usize>::new());
-        let first_rests = [ASLEEP_WITH_WORK, IDLE, ASLEEP_WITH_WORK];
-        assert_eq!(woken(&mut b, at(2), &first_rests), [2]);
-        assert_eq!(
-            woken(&mut b, at(3), &[ASLEEP_WITH_WORK, ASLEEP_WITH_WORK, IDLE]),
-            [0]
-        );
-        assert_eq!(woken(&mut b, at(4), &[IDLE, ASLEEP_WITH_WORK, IDLE]), [1]);
-    }
-
-    #[test]
-    fn a_guest_that_keeps_the_baton_is_passed_over() {
-        let mut b = Baton::new(true);
-        assert_eq!(woken(&mut b, 0, &[IDLE, ASLEEP_WITH_WORK]), [1]);
-        let state = [ASLEEP_WITH_WORK, RUNS];
-        assert_eq!(woken(&mut b, TURN_NS - 1, &state), Vec::<usize>::new());
-        assert_eq!(woken(&mut b, TURN_NS, &state), [0]);
-    }
-
-    #[test]
-    fn a_holder_that_sleeps_with_new_work_is_woken_again() {
-        let mut b = Baton::new(true);
-        assert_eq!(woken(&mut b, 0, &[ASLEEP_WITH_WORK]), [0]);
-        assert_eq!(woken(&mut b, REST_NS, &[ASLEEP_WITH_WORK]), [0]);
-    }
-
-    #[test]
-    fn a_guest_that_asks_at_every_turn_is_woken_now_and_then() {
-        for shared in [true, false] {
-            let mut b = Baton::new(shared);
-            let turns = (0..100)
-                .filter(|turn| !woken(&mut b, turn * REST_NS / 10, &[ASLEEP_WITH_WORK]).is_empty());
-            assert_eq!(turns.count(), 10, "shared: {shared}");
-        }
-    }
-
-    #[test]
-    fn cores_of_their_own_are_woken_at_once() {
-        let mut b = Baton::new(false);
-        assert_eq!(
-            woken(&mut b, 0, &[ASLEEP_WITH_WORK, RUNS, ASLEEP_WITH_WORK]),
-            [0, 2]
-        );
-    }
-
-    #[test]
-    fn no_guests_no_wake() {
-        assert_eq!(woken(&mut Baton::new(true), 0, &[]), Vec::<usize>::new());
-    }
-}
+#[path = "baton_tests.rs"]
+mod tests;

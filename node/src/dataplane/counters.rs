@@ -1,11 +1,16 @@
 //! What the worker counts.
 //!
 //! Plain integers, written by one worker and read by it alone: others get a copy that the worker
-//! makes between two bursts (`mailbox::Command::Snapshot`). Between bursts, always and exactly:
+//! makes between two bursts (`mailbox::Command::Snapshot`), and add up those of all workers. Between
+//! bursts, always and exactly:
 //!
 //! - `rx_frames` of a port = its drops + the sum over its PIs of `classified`
 //! - `classified` = `to_guest` + drops
 //! - `from_guest` = `sent` + `queued` + tx drops
+//!
+//! Each of the sums has its two sides at one worker (the first two where a frame is received, the
+//! third at the owner of the port), so they hold in the sum over workers too, however far apart the
+//! workers were asked.
 
 use hdrhistogram::Histogram;
 use pinode_classifier::{Drop, TxDrop};
@@ -39,6 +44,34 @@ pub struct PortCounters {
 }
 
 impl PortCounters {
+    /// Adds what another worker counted of the same port.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            rx_frames,
+            rx_bytes,
+            tx_frames,
+            tx_bytes,
+            bad_ethertype,
+            unknown_pi,
+            unknown_vn,
+            truncated,
+            oversize,
+            missed,
+            tx_lost,
+        } = *other;
+        self.rx_frames += rx_frames;
+        self.rx_bytes += rx_bytes;
+        self.tx_frames += tx_frames;
+        self.tx_bytes += tx_bytes;
+        self.bad_ethertype += bad_ethertype;
+        self.unknown_pi += unknown_pi;
+        self.unknown_vn += unknown_vn;
+        self.truncated += truncated;
+        self.oversize += oversize;
+        self.missed += missed;
+        self.tx_lost += tx_lost;
+    }
+
     /// Counts a frame that belongs to no guest.
     pub fn count_drop(&mut self, cause: Drop) {
         match cause {
@@ -87,6 +120,42 @@ pub struct PiCounters {
 }
 
 impl PiCounters {
+    /// Adds what another worker counted of the same PI.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            classified,
+            to_guest,
+            policed,
+            guest_down,
+            ring_full,
+            from_guest,
+            sent,
+            sent_bytes,
+            tx_spoofed,
+            tx_unknown_vn,
+            tx_oversize,
+            tx_class_full,
+            tx_port_error,
+            tx_malformed,
+            tx_guest_down,
+        } = *other;
+        self.classified += classified;
+        self.to_guest += to_guest;
+        self.policed += policed;
+        self.guest_down += guest_down;
+        self.ring_full += ring_full;
+        self.from_guest += from_guest;
+        self.sent += sent;
+        self.sent_bytes += sent_bytes;
+        self.tx_spoofed += tx_spoofed;
+        self.tx_unknown_vn += tx_unknown_vn;
+        self.tx_oversize += tx_oversize;
+        self.tx_class_full += tx_class_full;
+        self.tx_port_error += tx_port_error;
+        self.tx_malformed += tx_malformed;
+        self.tx_guest_down += tx_guest_down;
+    }
+
     /// Counts a frame that the guest should not have sent.
     pub fn count_tx_drop(&mut self, cause: TxDrop) {
         match cause {
@@ -123,7 +192,50 @@ pub fn gate_error() -> GateError {
     Histogram::new_with_bounds(1, 10_000_000_000, 2).expect("constant bounds")
 }
 
-/// The copy of a port's counters that the worker fills on request.
+/// The copies of everything that is counted.
+#[derive(Debug, Clone)]
+pub struct NodeSnapshot {
+    /// In the order of the configuration, summed over workers.
+    pub ports: Vec<PortSnapshot>,
+    /// By index.
+    pub workers: Vec<WorkerSnapshot>,
+}
+
+impl NodeSnapshot {
+    /// Room for so many of each.
+    #[must_use]
+    pub fn empty(ports: usize, slots: usize, workers: usize) -> Self {
+        Self {
+            ports: vec![PortSnapshot::empty(slots); ports],
+            workers: vec![WorkerSnapshot::default(); workers],
+        }
+    }
+
+    /// Back to nothing, without allocating.
+    pub fn clear(&mut self) {
+        self.ports.iter_mut().for_each(PortSnapshot::clear);
+        self.workers.fill(WorkerSnapshot::default());
+    }
+}
+
+/// What a worker did with its time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WorkerSnapshot {
+    /// The CPU it runs on now.
+    pub cpu: usize,
+    /// It had gone to sleep when it was asked.
+    pub sleeps: bool,
+    /// How often it has gone to sleep.
+    pub slept: u64,
+    /// Time in turns that moved something, nanoseconds.
+    pub busy_ns: u64,
+    /// Time in turns that found nothing to do, nanoseconds.
+    pub idle_ns: u64,
+    /// Time asleep, nanoseconds.
+    pub asleep_ns: u64,
+}
+
+/// The copy of a port's counters; each worker adds its own on request.
 #[derive(Debug, Clone)]
 pub struct PortSnapshot {
     /// The port's own.
@@ -158,6 +270,17 @@ impl PortSnapshot {
         Self {
             port: PortCounters::default(),
             pis: vec![pi; slots],
+        }
+    }
+
+    /// Back to nothing, without allocating.
+    pub fn clear(&mut self) {
+        self.port = PortCounters::default();
+        for pi in &mut self.pis {
+            pi.counters = PiCounters::default();
+            pi.queued = 0;
+            pi.gate = GateCounters::default();
+            pi.gate_error.reset();
         }
     }
 }

@@ -10,49 +10,100 @@ use pinode_scheduler::level2::Discipline;
 use pinode_scheduler::{Gate, Window};
 use pinode_virtqueue::{QueueError, TxFrame};
 
-use super::lane::{FCS, HEAD_OCTETS, PiLane, PortLane};
-use super::vif::{Broken, Vif};
+use super::lane::{FCS, HEAD_OCTETS, Outbound, PiOut, PortLane, Queued};
+use super::slots::SlotSet;
+use super::vif::{Broken, VifOut};
+use super::worker::Burst;
 use crate::capture::Direction;
 
-/// Harvests what guests sent, and puts on the wire what the open gate allows. Returns a guest
-/// whose ring turned out broken, if any did.
-pub(super) fn burst(lane: &mut PortLane, now_ns: u64) -> Option<Broken> {
-    let mut broken = None;
-    for (slot, pi) in lane.pis.iter_mut().enumerate() {
-        if let Err(error) = harvest(pi) {
-            broken = Some(Broken { slot, error });
+/// Harvests what guests sent, and puts on the wire what the open gate allows. `touched`: the guests
+/// that got buffers back.
+pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> Burst {
+    let mut burst = Burst::default();
+    let Some(out) = &mut lane.outbound else {
+        return burst;
+    };
+    let window = out.look(now_ns);
+    for slot in out.attached {
+        let Some(pi) = out.pis.get_mut(slot) else {
+            continue;
+        };
+        let before = pi.counters.from_guest;
+        match harvest(pi) {
+            Ok(given_back) => touched.set_if(slot, given_back),
+            Err(error) => burst.broken = Some(Broken { slot, error }),
+        }
+        burst.frames += usize::try_from(pi.counters.from_guest - before).unwrap_or(usize::MAX);
+    }
+    let Some(owner) = window.owner else {
+        return burst;
+    };
+    match send(lane, owner, now_ns) {
+        Ok(0) => {}
+        Ok(gone) => {
+            burst.frames += gone;
+            touched.set(usize::from(owner), true);
+        }
+        Err(error) => {
+            let slot = usize::from(owner);
+            burst.broken = Some(Broken { slot, error });
         }
     }
-    let window = lane.gate.advance(now_ns);
-    let Some(owner) = window.owner else {
-        return broken;
-    };
-    note_edge(lane, &window, owner, now_ns);
-    if let Err(error) = send(lane, owner, now_ns) {
-        broken = Some(Broken {
-            slot: usize::from(owner),
-            error,
-        });
-    }
-    broken
+    burst
 }
 
-fn harvest(pi: &mut PiLane) -> Result<(), QueueError> {
-    let PiLane {
-        vif: Some(vif),
+impl Outbound {
+    /// Moves the gate to `now_ns`. The first look into a new window tells how late the worker is at
+    /// its edge, for frames that waited for it.
+    pub(super) fn look(&mut self, now_ns: u64) -> Window {
+        let window = self.gate.advance(now_ns);
+        if window.opens_ns == self.window_opened_ns {
+            return window;
+        }
+        self.window_opened_ns = window.opens_ns;
+        if let Some(pi) = window
+            .owner
+            .and_then(|owner| self.pis.get_mut(usize::from(owner)))
+            && !pi.queue.is_empty()
+        {
+            pi.gate_error
+                .saturating_record(now_ns.saturating_sub(window.opens_ns));
+        }
+        window
+    }
+}
+
+/// Takes a burst off each transmit ring, in turn, as far as there is room for it. Whether buffers
+/// were given back already.
+fn harvest(pi: &mut PiOut) -> Result<bool, QueueError> {
+    let rings = pi.rings.len();
+    let first = pi.turn;
+    pi.turn = if first + 1 < rings { first + 1 } else { 0 };
+    let mut given_back = false;
+    for ring in (first..rings).chain(0..first.min(rings)) {
+        given_back |= harvest_ring(pi, ring)?;
+    }
+    Ok(given_back)
+}
+
+fn harvest_ring(pi: &mut PiOut, ring: usize) -> Result<bool, QueueError> {
+    let PiOut {
+        rings,
         queue,
         counters,
         ..
-    } = pi
-    else {
-        return Ok(());
+    } = pi;
+    let Some(vif) = rings.get_mut(ring) else {
+        return Ok(false);
     };
+    // A vif has at most 64 pairs.
+    let ring = u8::try_from(ring).unwrap_or(u8::MAX);
     let room = queue.room().min(BURST);
     let mut refused = ArrayVec::<TxFrame, BURST>::new();
     // Counted here and not from the answer, which a ring that breaks half-way does not give.
     let taken = vif.transmit.harvest(room, |frame| {
         counters.from_guest += 1;
-        if let Err(frame) = queue.enqueue(frame) {
+        if let Err(Queued { frame, .. }) = queue.enqueue(Queued { frame, ring }) {
             refused.push(frame);
         }
     })?;
@@ -66,54 +117,43 @@ fn harvest(pi: &mut PiLane) -> Result<(), QueueError> {
     if gone {
         vif.transmit.publish();
     }
-    Ok(())
+    Ok(gone)
 }
 
-/// The first look into a new window tells how late the worker is at this edge.
-fn note_edge(lane: &mut PortLane, window: &Window, owner: u8, now_ns: u64) {
-    if window.opens_ns == lane.window_opened_ns {
-        return;
-    }
-    lane.window_opened_ns = window.opens_ns;
-    if let Some(pi) = lane.pis.get_mut(usize::from(owner))
-        && !pi.queue.is_empty()
-    {
-        pi.gate_error
-            .saturating_record(now_ns.saturating_sub(window.opens_ns));
-    }
-}
-
-fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<(), QueueError> {
+/// Sends from the level 2 queue of the open window's PI. Returns how many frames were let go of,
+/// sent or dropped.
+fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError> {
     let PortLane {
         port,
         shape,
-        gate,
         counters,
         tap,
-        pis,
+        outbound: Some(Outbound { gate, pis, .. }),
         ..
-    } = lane;
-    let Some(pi) = pis.get_mut(usize::from(owner)) else {
-        return Ok(());
+    } = lane
+    else {
+        return Ok(0);
     };
-    let PiLane {
-        vif: Some(vif),
+    let Some(PiOut {
+        rings,
         queue,
         counters: counted,
         tap: vif_tap,
         ..
-    } = pi
+    }) = pis.get_mut(usize::from(owner))
     else {
-        return Ok(());
+        return Ok(0);
     };
     if queue.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let mut slots = TxSlots::new();
     port.tx_slots(queue.len().min(BURST), &mut slots);
     let mut metas = ArrayVec::<TxMeta, BURST>::new();
     let mut outcome = Ok(());
-    let mut done = false;
+    let mut done = 0;
+    // One bit a ring: which have buffers to give back.
+    let mut completed = 0u64;
     // Bounded by frames looked at, not by frames sent: a guest that queues what may not go would
     // otherwise hold the worker until its queue is empty, and the instant would grow stale.
     for _ in 0..BURST {
@@ -121,8 +161,12 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<(), QueueError> {
             break;
         };
         let mut fate = Fate::Waits;
-        let taken = queue.dequeue_if(|frame| {
-            fate = decide(vif, shape, gate, owner, frame, slot.len());
+        let taken = queue.dequeue_if(|queued| {
+            fate = match rings.get(usize::from(queued.ring)) {
+                Some(vif) => decide(vif, shape, gate, owner, &queued.frame, slot.len()),
+                // Frames of a ring that is gone have gone with it.
+                None => Fate::Waits,
+            };
             !matches!(fate, Fate::Waits | Fate::Broken(_))
         });
         match fate {
@@ -138,8 +182,13 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<(), QueueError> {
                 start_ns,
             } => {
                 let copy = &mut slot[..usize::from(len)];
-                let Some(frame) = &taken else { break };
-                if let Err(broken) = copy_out(vif, frame, &splice, copy) {
+                let Some((vif, queued)) = taken
+                    .as_ref()
+                    .and_then(|queued| Some((rings.get(usize::from(queued.ring))?, queued)))
+                else {
+                    break;
+                };
+                if let Err(broken) = copy_out(vif, &queued.frame, &splice, copy) {
                     counted.tx_malformed += 1;
                     outcome = Err(broken);
                     break;
@@ -150,9 +199,12 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<(), QueueError> {
                 metas.push(TxMeta { len, start_ns });
             }
         }
-        if let Some(frame) = taken {
-            vif.transmit.complete(frame);
-            done = true;
+        if let Some(queued) = taken
+            && let Some(vif) = rings.get_mut(usize::from(queued.ring))
+        {
+            vif.transmit.complete(queued.frame);
+            completed |= 1u64.wrapping_shl(u32::from(queued.ring));
+            done += 1;
         }
     }
     drop(slots);
@@ -165,10 +217,12 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<(), QueueError> {
         counted.sent_bytes += octets;
         counted.tx_port_error += (metas.len() - accepted) as u64;
     }
-    if done {
-        vif.transmit.publish();
+    for (ring, vif) in (0u32..).zip(rings) {
+        if completed & 1u64.wrapping_shl(ring) != 0 {
+            vif.transmit.publish();
+        }
     }
-    outcome
+    outcome.map(|()| done)
 }
 
 /// What becomes of the frame at the head of a class.
@@ -189,7 +243,7 @@ enum Fate {
 
 /// Looks at the host's own copy of the head, then asks the gate for the frame's time on the wire.
 fn decide(
-    vif: &Vif,
+    vif: &VifOut,
     shape: &PortClassifier,
     gate: &mut Gate,
     owner: u8,
@@ -222,7 +276,7 @@ fn decide(
 
 /// The one copy: the checked head, then the rest from the guest's memory, then padding.
 fn copy_out(
-    vif: &Vif,
+    vif: &VifOut,
     frame: &TxFrame,
     splice: &Splice,
     slot: &mut [u8],

@@ -5,28 +5,32 @@
 use pinode_ports::RxBurst;
 use pinode_virtqueue::{QueueError, Refused};
 
-use super::lane::{FCS, PiLane, PortLane};
+use super::lane::{FCS, PiIn, PortLane};
+use super::slots::SlotSet;
 use super::vif::Broken;
+use super::worker::Burst;
 use crate::capture::Direction;
 
-/// Takes one burst in. Returns the guest whose ring turned out broken, if any did.
-pub(super) fn burst(lane: &mut PortLane, now_ns: u64) -> Option<Broken> {
+/// Takes one burst in. `touched`: the guests that something was published to.
+pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> Burst {
     let PortLane {
         port,
         shape,
         counters,
         tap,
-        pis,
+        inbound,
         ..
     } = lane;
     let mut frames = RxBurst::new();
     port.rx_burst(now_ns, &mut frames);
+    let mut burst = Burst {
+        frames: frames.len(),
+        broken: None,
+    };
     if frames.is_empty() {
-        return None;
+        return burst;
     }
-    let mut broken = None;
-    // One bit a slot: which rings have something to publish.
-    let mut touched = 0u32;
+    let mut filled = SlotSet::default();
     for frame in &frames {
         counters.rx_frames += 1;
         counters.rx_bytes += frame.len() as u64;
@@ -40,33 +44,29 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64) -> Option<Broken> {
                 continue;
             }
         };
-        let slot = verdict.slot;
+        let slot = usize::from(verdict.slot);
         // A classifier knows only the slots that it was built with.
-        let Some(pi) = pis.get_mut(usize::from(slot)) else {
+        let Some(pi) = inbound.get_mut(slot) else {
             counters.unknown_pi += 1;
             continue;
         };
         let splice = shape.to_guest(verdict, frame);
         if let Err(error) = deliver(pi, now_ns, frame.len(), splice.prefix(), splice.body(frame)) {
-            broken = Some(Broken {
-                slot: usize::from(slot),
-                error,
-            });
+            burst.broken = Some(Broken { slot, error });
         }
-        touched |= 1u32.wrapping_shl(u32::from(slot));
+        filled.set(slot, true);
     }
-    while touched != 0 {
-        let slot = touched.trailing_zeros() as usize;
-        touched &= touched - 1;
-        if let Some(vif) = pis.get_mut(slot).and_then(|pi| pi.vif.as_mut()) {
+    for slot in filled {
+        if let Some(vif) = inbound.get_mut(slot).and_then(|pi| pi.vif.as_mut()) {
             vif.receive.publish();
         }
     }
-    broken
+    *touched = touched.union(filled);
+    burst
 }
 
 fn deliver(
-    pi: &mut PiLane,
+    pi: &mut PiIn,
     now_ns: u64,
     octets: usize,
     prefix: &[u8],
@@ -84,7 +84,7 @@ fn deliver(
         pi.counters.policed += 1;
         return Ok(());
     }
-    let Some(vif) = &mut pi.vif else {
+    let Some(vif) = pi.vif.as_mut().filter(|vif| vif.is_in_use()) else {
         pi.counters.guest_down += 1;
         return Ok(());
     };

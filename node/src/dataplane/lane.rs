@@ -1,4 +1,10 @@
-//! A port as the worker holds it, and a PI on that port.
+//! A port as one worker holds it: a queue to receive from and, at the port's owner, the gate.
+//!
+//! A port with several queues has a lane at each worker that holds one of them. Everything that
+//! must have one writer to be exact (the gate, the level 2 queues, all transmit rings of the port's
+//! vifs) is in the lane of the owner alone.
+
+use std::sync::Arc;
 
 use pinode_classifier::{Policer, PortClassifier};
 use pinode_ports::Port;
@@ -6,8 +12,9 @@ use pinode_scheduler::Gate;
 use pinode_scheduler::level2::{Discipline, Fifo};
 use pinode_virtqueue::TxFrame;
 
-use super::counters::{GateError, PiCounters, PiSnapshot, PortCounters, PortSnapshot, gate_error};
-use super::vif::Vif;
+use super::counters::{GateError, PiCounters, PortCounters, PortSnapshot, gate_error};
+use super::slots::SlotSet;
+use super::vif::{Mood, VifIn, VifOut, VifPart};
 use crate::capture::Tap;
 
 /// Octets of the FCS, which frames in memory do not carry and sizes count (RFC 2544).
@@ -15,84 +22,208 @@ pub const FCS: u32 = 4;
 /// Ethernet header and PIH: what is checked of a frame from a guest.
 pub const HEAD_OCTETS: usize = 15;
 
-/// A port with everything that belongs to it alone.
+/// One queue of a port with everything that belongs to it alone.
+#[repr(align(64))]
 pub struct PortLane {
+    /// Which port of the node.
+    pub(super) index: usize,
     pub(super) port: Box<dyn Port>,
     pub(super) shape: PortClassifier,
-    pub(super) gate: Gate,
     pub(super) counters: PortCounters,
     pub(super) tap: Option<Box<Tap>>,
-    pub(super) pis: Vec<PiLane>,
+    /// By slot.
+    pub(super) inbound: Vec<PiIn>,
+    /// At the port's owner.
+    pub(super) outbound: Option<Outbound>,
+}
+
+/// What sends on a port.
+pub struct Outbound {
+    pub(super) gate: Gate,
+    /// By slot.
+    pub(super) pis: Vec<PiOut>,
+    /// The slots of guests that have set up their vif of this port.
+    pub(super) attached: SlotSet,
     /// When the window that was open at the last look had opened; tells a new window from an old.
     pub(super) window_opened_ns: u64,
 }
 
-impl PortLane {
-    /// `pis` is indexed by slot, as everywhere.
-    #[must_use]
-    pub fn new(port: Box<dyn Port>, shape: PortClassifier, gate: Gate, pis: Vec<PiLane>) -> Self {
-        Self {
-            port,
-            shape,
-            gate,
-            counters: PortCounters::default(),
-            tap: None,
-            pis,
-            window_opened_ns: 0,
-        }
-    }
-
-    /// Copies everything that is counted. What the system lost in front of the port or behind it is
-    /// asked for here and not per frame: it may cost a system call.
-    pub(super) fn snapshot(&mut self, into: &mut PortSnapshot) {
-        self.counters.missed = self.port.missed();
-        self.counters.tx_lost = self.port.tx_lost();
-        into.port = self.counters;
-        for (slot, (pi, copy)) in (0u8..).zip(self.pis.iter().zip(&mut into.pis)) {
-            pi.snapshot(copy);
-            copy.gate = self.gate.counters(slot);
-        }
-    }
+/// A PI on the way in.
+#[repr(align(64))]
+pub struct PiIn {
+    pub(super) vif: Option<VifIn>,
+    /// Shared by all workers that receive from the port: the rate is the port's.
+    pub(super) policer: Option<Arc<Policer>>,
+    pub(super) counters: PiCounters,
+    pub(super) tap: Option<Box<Tap>>,
 }
 
-/// A PI on a port.
-pub struct PiLane {
-    pub(super) vif: Option<Vif>,
-    pub(super) policer: Option<Policer>,
-    pub(super) queue: Fifo<TxFrame>,
+/// A frame that waits for its window, and the transmit ring of its vif in which it lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Queued {
+    pub(super) frame: TxFrame,
+    pub(super) ring: u8,
+}
+
+/// A PI on the way out.
+#[repr(align(64))]
+pub struct PiOut {
+    /// The transmit rings of the guest's vif, by queue pair; empty without a guest.
+    pub(super) rings: Vec<VifOut>,
+    /// The ring that is harvested first next time.
+    pub(super) turn: usize,
+    pub(super) queue: Fifo<Queued>,
     pub(super) counters: PiCounters,
     pub(super) gate_error: GateError,
     pub(super) tap: Option<Box<Tap>>,
 }
 
-impl PiLane {
-    /// `queue`: as many frames as a transmit ring can hold, so that a full queue is back-pressure
-    /// on the ring and never loss.
+impl PortLane {
+    /// A lane that receives from `port`, a queue of port `index`. `inbound` is indexed by slot, as
+    /// everywhere; `outbound` is for the port's owner.
     #[must_use]
-    pub fn new(policer: Option<Policer>, queue: usize) -> Self {
+    pub fn new(
+        index: usize,
+        port: Box<dyn Port>,
+        shape: PortClassifier,
+        inbound: Vec<PiIn>,
+        outbound: Option<Outbound>,
+    ) -> Self {
+        Self {
+            index,
+            port,
+            shape,
+            counters: PortCounters::default(),
+            tap: None,
+            inbound,
+            outbound,
+        }
+    }
+
+    /// Takes over what is this worker's of a guest's vif. Gives back what was there before.
+    pub(super) fn attach(&mut self, slot: usize, part: VifPart) -> VifPart {
+        let old = self.detach(slot);
+        if let Some(pi) = self.inbound.get_mut(slot) {
+            pi.vif = part.inbound;
+        }
+        if let Some(out) = &mut self.outbound
+            && let Some(pi) = out.pis.get_mut(slot)
+        {
+            pi.rings = part.outbound;
+            pi.turn = 0;
+            out.attached.set(slot, !pi.rings.is_empty());
+        }
+        old
+    }
+
+    /// Lets go of a guest. What it had queued is lost with its memory, and counted.
+    pub(super) fn detach(&mut self, slot: usize) -> VifPart {
+        let mut part = VifPart::default();
+        if let Some(pi) = self.inbound.get_mut(slot) {
+            part.inbound = pi.vif.take();
+        }
+        if let Some(out) = &mut self.outbound
+            && let Some(pi) = out.pis.get_mut(slot)
+        {
+            while pi.queue.dequeue_if(|_frame| true).is_some() {
+                pi.counters.tx_guest_down += 1;
+            }
+            part.outbound = std::mem::take(&mut pi.rings);
+            out.attached.set(slot, false);
+        }
+        part
+    }
+
+    /// What this lane's rings show of a guest.
+    #[inline]
+    pub(super) fn mood(&self, slot: usize) -> Mood {
+        let mut mood = Mood::ABSENT;
+        if let Some(vif) = self.inbound.get(slot).and_then(|pi| pi.vif.as_ref()) {
+            mood.add(vif.mood());
+        }
+        if let Some(pi) = self.outbound.as_ref().and_then(|out| out.pis.get(slot)) {
+            for ring in &pi.rings {
+                mood.add(ring.mood());
+            }
+        }
+        mood
+    }
+
+    /// Interrupts a guest, once, for whatever it waits for on this lane's rings: they are all of one
+    /// vif, and it has one interrupt.
+    pub(super) fn wake(&mut self, slot: usize) {
+        let mut wake = None;
+        if let Some(vif) = self.inbound.get_mut(slot).and_then(|pi| pi.vif.as_mut()) {
+            wake = vif.settle();
+        }
+        if let Some(pi) = self.outbound.as_mut().and_then(|o| o.pis.get_mut(slot)) {
+            for ring in &mut pi.rings {
+                wake = ring.settle().or(wake);
+            }
+        }
+        if let Some(wake) = wake {
+            wake();
+        }
+    }
+
+    /// Adds everything that is counted here. What the system lost in front of the port or behind it
+    /// is asked for here and not per frame: it may cost a system call.
+    pub(super) fn add_to(&mut self, sum: &mut PortSnapshot) {
+        self.counters.missed = self.port.missed();
+        self.counters.tx_lost = self.port.tx_lost();
+        sum.port.add(&self.counters);
+        for (pi, sum) in self.inbound.iter().zip(&mut sum.pis) {
+            sum.counters.add(&pi.counters);
+        }
+        let Some(out) = &self.outbound else { return };
+        for (slot, (pi, sum)) in (0u8..).zip(out.pis.iter().zip(&mut sum.pis)) {
+            sum.counters.add(&pi.counters);
+            sum.queued += pi.queue.len() as u64;
+            sum.gate = out.gate.counters(slot);
+            // Same bounds on both sides, so this neither grows nor fails.
+            let _ = sum.gate_error.add(&pi.gate_error);
+        }
+    }
+}
+
+impl Outbound {
+    /// `pis` is indexed by slot.
+    #[must_use]
+    pub fn new(gate: Gate, pis: Vec<PiOut>) -> Self {
+        Self {
+            gate,
+            pis,
+            attached: SlotSet::default(),
+            window_opened_ns: 0,
+        }
+    }
+}
+
+impl PiIn {
+    /// A PI without a guest yet.
+    #[must_use]
+    pub fn new(policer: Option<Arc<Policer>>) -> Self {
         Self {
             vif: None,
             policer,
+            counters: PiCounters::default(),
+            tap: None,
+        }
+    }
+}
+
+impl PiOut {
+    /// `queue`: as many frames as all transmit rings of a vif can hold, so that a full queue is
+    /// back-pressure on the rings and never loss.
+    #[must_use]
+    pub fn new(queue: usize) -> Self {
+        Self {
+            rings: Vec::new(),
+            turn: 0,
             queue: Fifo::new(queue),
             counters: PiCounters::default(),
             gate_error: gate_error(),
             tap: None,
         }
-    }
-
-    /// Lets go of the guest. What it had queued is lost with its memory, and counted.
-    pub(super) fn detach(&mut self) -> Option<Vif> {
-        while self.queue.dequeue_if(|_frame| true).is_some() {
-            self.counters.tx_guest_down += 1;
-        }
-        self.vif.take()
-    }
-
-    fn snapshot(&self, into: &mut PiSnapshot) {
-        into.counters = self.counters;
-        into.queued = self.queue.len() as u64;
-        into.gate_error.reset();
-        // Same bounds on both sides, so this neither grows nor fails.
-        let _ = into.gate_error.add(&self.gate_error);
     }
 }

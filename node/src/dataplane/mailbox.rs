@@ -11,8 +11,8 @@ use pinode_scheduler::{Cycle, InstallError, RETIRED_CYCLES};
 use pinode_virtqueue::QueueError;
 use thiserror::Error;
 
-use super::counters::PortSnapshot;
-use super::vif::Vif;
+use super::counters::NodeSnapshot;
+use super::vif::VifPart;
 use crate::capture::Tap;
 
 /// A worker answers between two bursts, in microseconds; a second means that it is gone.
@@ -20,13 +20,20 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// Commands that may wait. Each waits for its answer, so this is the number of askers at once.
 const DEPTH: usize = 64;
 
-/// Where a capture is taken.
+/// Where a worker takes a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TapPoint {
-    /// Everything that a port receives and sends.
+pub enum TapPlace {
+    /// Everything that it receives from and sends to a port.
     Port(usize),
-    /// Everything that crosses a guest's vif on a port.
-    Vif {
+    /// What it gives a guest on a port.
+    ToGuest {
+        /// The guest's slot.
+        slot: usize,
+        /// The port's index.
+        port: usize,
+    },
+    /// What a guest sends on a port; at the port's owner.
+    FromGuest {
         /// The guest's slot.
         slot: usize,
         /// The port's index.
@@ -44,10 +51,10 @@ pub enum Command {
         slot: usize,
         /// The port of the vif.
         port: usize,
-        /// Its rings.
-        vif: Box<Vif>,
+        /// Those of its rings that are this worker's.
+        part: Box<VifPart>,
         /// The rings that were there before.
-        reply: SyncSender<Option<Vif>>,
+        reply: SyncSender<VifPart>,
     },
     /// A guest goes away: all of its interfaces, or the one of `port`.
     Detach {
@@ -56,7 +63,7 @@ pub enum Command {
         /// The one interface; all if none.
         port: Option<usize>,
         /// The rings that the worker has let go of.
-        reply: SyncSender<Vec<Vif>>,
+        reply: SyncSender<Vec<VifPart>>,
     },
     /// A new schedule for a port (IEEE 802.1Q-2018 8.6.9.3: it becomes the admin schedule).
     Install {
@@ -69,17 +76,17 @@ pub enum Command {
         /// What became of it.
         reply: SyncSender<Installed>,
     },
-    /// A copy of all counters, consistent because it is made between two bursts.
+    /// Adds what this worker counts, which is consistent because it is done between two bursts.
     Snapshot {
         /// Where to; made by the asker so that the worker allocates nothing.
-        into: Vec<PortSnapshot>,
-        /// The filled copy, and the instant.
-        reply: SyncSender<(Vec<PortSnapshot>, u64)>,
+        into: Box<NodeSnapshot>,
+        /// The same with this worker's part added.
+        reply: SyncSender<Box<NodeSnapshot>>,
     },
     /// Starts a capture.
     Tap {
         /// Where.
-        at: TapPoint,
+        at: TapPlace,
         /// The ring that frames are copied to.
         tap: Box<Tap>,
         /// The one that was there before.
@@ -88,7 +95,7 @@ pub enum Command {
     /// Ends a capture whose reader has gone; a newer one at the same place goes on.
     Untap {
         /// Where.
-        at: TapPoint,
+        at: TapPlace,
         /// The one that was there.
         reply: SyncSender<Option<Box<Tap>>>,
     },
@@ -106,7 +113,8 @@ pub struct Installed {
 
 /// What a worker says of itself.
 pub enum Event {
-    /// A guest's ring broke the protocol; the worker has let go of all of its rings.
+    /// A guest's ring broke the protocol; the worker has let go of all of its rings that it
+    /// holds, others still have theirs.
     RingBroken {
         /// The guest.
         slot: usize,
@@ -117,7 +125,7 @@ pub enum Event {
         /// What was wrong.
         error: QueueError,
         /// The rings, to be freed by the receiver.
-        vifs: Vec<Vif>,
+        parts: Vec<VifPart>,
     },
 }
 
@@ -146,12 +154,21 @@ impl Mailbox {
     ///
     /// [`WorkerGone`] if the worker has ended.
     pub fn ask<T>(&self, make: impl FnOnce(SyncSender<T>) -> Command) -> Result<T, WorkerGone> {
+        self.begin(make)?.wait()
+    }
+
+    /// Sends the command that `make` builds around a reply channel. Others may be asked meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerGone`] if the worker has ended.
+    pub fn begin<T>(
+        &self,
+        make: impl FnOnce(SyncSender<T>) -> Command,
+    ) -> Result<Pending<T>, WorkerGone> {
         let (reply, answer) = sync_channel(1);
         self.post(make(reply))?;
-        match answer.recv_timeout(ANSWER) {
-            Ok(value) => Ok(value),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(WorkerGone),
-        }
+        Ok(Pending(answer))
     }
 
     /// Sends a command and does not wait for the answer.
@@ -167,5 +184,23 @@ impl Mailbox {
     pub fn stop(&self) {
         // A worker that has already ended needs no telling.
         let _ = self.post(Command::Stop);
+    }
+}
+
+/// An answer that a worker still owes.
+#[must_use = "the answer holds what the worker let go of"]
+pub struct Pending<T>(Receiver<T>);
+
+impl<T> Pending<T> {
+    /// Waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerGone`] if the worker has ended.
+    pub fn wait(self) -> Result<T, WorkerGone> {
+        match self.0.recv_timeout(ANSWER) {
+            Ok(value) => Ok(value),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(WorkerGone),
+        }
     }
 }

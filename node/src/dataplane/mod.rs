@@ -1,13 +1,17 @@
 //! The way of a frame through the node, step by step.
 //!
 //! ```text
+//! layout    which worker has which queues, rings and gates
+//! lane      a port as one worker holds it
 //! ingress   port burst -> classify -> policer -> the guest's receive ring   (one copy)
-//! vif       the guest's rings as one worker holds them
+//! vif       the guest's rings, each with its worker
+//! slots     a set of guests in one word
 //! egress    transmit ring -> level 2 -> gate -> copy, PIH checked -> port   (one copy)
 //! baton     which guest of a shared core is woken next
 //! worker    runs all of it to completion, in bursts, on one core
-//! mailbox   how configuration reaches the worker between bursts
-//! counters  what the worker counts; conservation is exact between bursts
+//! mailbox   how configuration reaches a worker between bursts
+//! workers   how the rest of the node reaches all of them
+//! counters  what workers count; conservation is exact between bursts
 //! clock     the one clock of it all
 //! ```
 //!
@@ -21,6 +25,9 @@ pub mod counters;
 mod egress;
 mod ingress;
 pub mod lane;
+pub mod layout;
 pub mod mailbox;
+pub mod slots;
 pub mod vif;
 pub mod worker;
+pub mod workers;

@@ -1,60 +1,77 @@
-//! The worker: every host step of the frame path, to completion, in bursts, on one core.
+//! A worker: every host step of the frame path, to completion, in bursts, on one core.
 //!
 //! It allocates, locks and logs nothing per frame, and calls the kernel only to wake a guest that
 //! sleeps (and where a port is a kernel interface). Between bursts it looks for commands.
 
 use std::sync::mpsc::{Receiver, TryRecvError};
 
-use super::baton::{Baton, Mood};
+use super::baton::{Baton, Guests};
 use super::clock::Clock;
-use super::counters::PortSnapshot;
+use super::counters::{NodeSnapshot, WorkerSnapshot};
 use super::lane::PortLane;
-use super::mailbox::{Command, Event, Installed, TapPoint};
-use super::vif::{Broken, Vif};
+use super::mailbox::{Command, Event, Installed, TapPlace};
+use super::slots::SlotSet;
+use super::vif::{Broken, Mood, VifPart};
 use super::{egress, ingress};
+use crate::capture::Tap;
 
-/// All ports of a node and the rings of its guests, on one core.
+/// The queues of ports and the rings of guests that are one worker's.
 pub struct Worker<C: Clock> {
+    index: usize,
     clock: C,
-    ports: Vec<PortLane>,
-    moods: Vec<Mood>,
+    lanes: Vec<PortLane>,
+    /// Guests that may want to be woken, or run: something was published to them since they were
+    /// last seen idle.
+    watched: SlotSet,
     baton: Baton,
     inbox: Receiver<Command>,
     events: Box<dyn Fn(Event) + Send>,
-    slots: usize,
     open: bool,
+    time: WorkerSnapshot,
 }
 
-/// Whether there is more to do.
+/// What a turn was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// Call again.
-    More,
+    /// Something was done: frames, wake-ups, commands.
+    Worked,
+    /// There was nothing to do.
+    Nothing,
     /// The worker was told to stop, or nobody is left to tell it anything.
     Stopped,
 }
 
+/// What came of one burst.
+#[derive(Default)]
+pub(super) struct Burst {
+    /// Frames that were moved or dropped.
+    pub(super) frames: usize,
+    /// A guest whose ring turned out broken.
+    pub(super) broken: Option<Broken>,
+}
+
 impl<C: Clock> Worker<C> {
-    /// `slots`: how many PIs there are; every lane holds as many. `events` is called when a guest
-    /// is taken off, which is rare, and must not wait.
+    /// Worker `index`, with its lanes in the order of the ports. `events` is called when a guest is
+    /// taken off, which is rare, and must not wait.
     #[must_use]
     pub fn new(
+        index: usize,
         clock: C,
-        ports: Vec<PortLane>,
-        slots: usize,
+        lanes: Vec<PortLane>,
         baton: Baton,
         inbox: Receiver<Command>,
         events: Box<dyn Fn(Event) + Send>,
     ) -> Self {
         Self {
+            index,
             clock,
-            ports,
-            moods: vec![Mood::default(); slots],
+            lanes,
+            watched: SlotSet::default(),
             baton,
             inbox,
             events,
-            slots,
             open: false,
+            time: WorkerSnapshot::default(),
         }
     }
 
@@ -63,66 +80,74 @@ impl<C: Clock> Worker<C> {
     pub fn run(mut self) {
         while !self.open {
             let told = self.inbox.recv().map(|command| self.obey(command));
-            if told != Ok(Turn::More) {
+            if !matches!(told, Ok(Turn::Worked)) {
                 return;
             }
         }
-        while self.turn() == Turn::More {}
+        while self.turn() != Turn::Stopped {}
     }
 
     /// One look at everything: a burst in and a burst out on each port, wake-ups, commands.
     pub fn turn(&mut self) -> Turn {
-        for index in 0..self.ports.len() {
-            let now_ns = self.clock.now_ns();
-            let lane = &mut self.ports[index];
-            let received = self.open.then(|| ingress::burst(lane, now_ns)).flatten();
+        let mut frames = 0;
+        let mut touched = SlotSet::default();
+        for index in 0..self.lanes.len() {
+            let lane = &mut self.lanes[index];
+            let received = match self.open {
+                true => ingress::burst(lane, self.clock.now_ns(), &mut touched),
+                false => Burst::default(),
+            };
             // Receiving took its time, and a gate must not be judged by an instant that has passed.
-            let sent = egress::burst(lane, self.clock.now_ns());
-            for broken in [received, sent].into_iter().flatten() {
-                self.take_off(broken, index);
+            let sent = egress::burst(lane, self.clock.now_ns(), &mut touched);
+            let port = lane.index;
+            frames += received.frames + sent.frames;
+            for broken in [received.broken, sent.broken].into_iter().flatten() {
+                self.take_off(broken, port);
             }
         }
-        self.wake_guests();
-        self.look_for_commands()
+        self.watched = self.watched.union(touched);
+        let woken = self.wake_guests();
+        match self.look_for_commands() {
+            Turn::Nothing if frames > 0 || woken => Turn::Worked,
+            turn => turn,
+        }
     }
 
-    fn wake_guests(&mut self) {
-        for (slot, mood) in self.moods.iter_mut().enumerate() {
-            let vifs = self
-                .ports
-                .iter()
-                .filter_map(|lane| lane.pis[slot].vif.as_ref());
-            *mood = vifs.fold(
-                Mood {
-                    idle: true,
-                    wants_wake: false,
-                },
-                |all, vif| {
-                    let one = vif.mood();
-                    Mood {
-                        idle: all.idle && one.idle,
-                        wants_wake: all.wants_wake || one.wants_wake,
-                    }
-                },
-            );
+    /// Whether any guest was woken.
+    fn wake_guests(&mut self) -> bool {
+        if self.watched.is_empty() {
+            return false;
         }
-        let ports = &mut self.ports;
-        self.baton.pass(self.clock.now_ns(), &self.moods, |slot| {
-            for vif in ports
-                .iter_mut()
-                .filter_map(|lane| lane.pis[slot].vif.as_mut())
-            {
-                vif.wake();
+        let mut guests = Guests::default();
+        for slot in self.watched {
+            let mut mood = Mood::ABSENT;
+            for lane in &self.lanes {
+                mood.add(lane.mood(slot));
             }
+            guests.running.set(slot, !mood.idle);
+            guests.waiting.set(slot, mood.wants_wake);
+            // Asleep with nothing to be woken for: until something is published to it, that stays.
+            self.watched.set(slot, !mood.idle || mood.wants_wake);
+        }
+        let lanes = &mut self.lanes;
+        let mut woken = false;
+        self.baton.pass(self.clock.now_ns(), guests, |slot| {
+            lanes.iter_mut().for_each(|lane| lane.wake(slot));
+            woken = true;
         });
+        woken
     }
 
     fn look_for_commands(&mut self) -> Turn {
         match self.inbox.try_recv() {
             Ok(command) => self.obey(command),
-            Err(TryRecvError::Empty) => Turn::More,
+            Err(TryRecvError::Empty) => Turn::Nothing,
             Err(TryRecvError::Disconnected) => Turn::Stopped,
         }
+    }
+
+    fn lane(&mut self, port: usize) -> Option<&mut PortLane> {
+        self.lanes.iter_mut().find(|lane| lane.index == port)
     }
 
     // An asker that has given up waiting has no use for the answer, so failed replies are let go.
@@ -132,10 +157,10 @@ impl<C: Clock> Worker<C> {
             Command::Attach {
                 slot,
                 port,
-                vif,
+                part,
                 reply,
             } => {
-                let _ = reply.try_send(self.attach(slot, port, *vif));
+                let _ = reply.try_send(self.attach(slot, port, *part));
             }
             Command::Detach { slot, port, reply } => {
                 let _ = reply.try_send(self.detach(slot, port));
@@ -147,15 +172,15 @@ impl<C: Clock> Worker<C> {
                 reply,
             } => {
                 let now_ns = self.clock.now_ns();
-                if let Some(lane) = self.ports.get_mut(port) {
-                    let retired = std::iter::from_fn(|| lane.gate.retired()).collect();
-                    let from_ns = lane.gate.install(*cycle, base_ns, now_ns);
+                if let Some(out) = self.lane(port).and_then(|lane| lane.outbound.as_mut()) {
+                    let retired = std::iter::from_fn(|| out.gate.retired()).collect();
+                    let from_ns = out.gate.install(*cycle, base_ns, now_ns);
                     let _ = reply.try_send(Installed { from_ns, retired });
                 }
             }
             Command::Snapshot { mut into, reply } => {
-                self.snapshot(&mut into);
-                let _ = reply.try_send((into, self.clock.now_ns()));
+                self.add_to(&mut into);
+                let _ = reply.try_send(into);
             }
             Command::Tap { at, tap, reply } => {
                 if let Some(place) = self.tap(at) {
@@ -169,60 +194,63 @@ impl<C: Clock> Worker<C> {
             }
             Command::Stop => return Turn::Stopped,
         }
-        Turn::More
+        Turn::Worked
     }
 
-    fn attach(&mut self, slot: usize, port: usize, vif: Vif) -> Option<Vif> {
-        let Some(pi) = self
-            .ports
-            .get_mut(port)
-            .and_then(|lane| lane.pis.get_mut(slot))
-        else {
-            return Some(vif);
-        };
-        let old = pi.detach();
-        pi.vif = Some(vif);
-        old
+    fn attach(&mut self, slot: usize, port: usize, part: VifPart) -> VifPart {
+        self.watched.set(slot, true);
+        match self.lane(port) {
+            Some(lane) => lane.attach(slot, part),
+            None => part,
+        }
     }
 
-    fn detach(&mut self, slot: usize, port: Option<usize>) -> Vec<Vif> {
-        let lanes = self.ports.iter_mut().enumerate();
+    fn detach(&mut self, slot: usize, port: Option<usize>) -> Vec<VifPart> {
+        let lanes = self.lanes.iter_mut();
         lanes
-            .filter(|(index, _)| port.is_none_or(|p| p == *index))
-            .filter_map(|(_, lane)| lane.pis.get_mut(slot)?.detach())
+            .filter(|lane| port.is_none_or(|p| p == lane.index))
+            .map(|lane| lane.detach(slot))
+            .filter(|part| !part.is_empty())
             .collect()
     }
 
     fn take_off(&mut self, broken: Broken, port: usize) {
         let Broken { slot, error } = broken;
-        let vifs = self.detach(slot, None);
+        let parts = self.detach(slot, None);
         // Two rings may break in one turn; the guest is taken off once.
-        if let Some(generation) = vifs.first().map(|vif| vif.generation) {
+        if let Some(generation) = parts.first().and_then(VifPart::generation) {
             (self.events)(Event::RingBroken {
                 slot,
                 generation,
                 port,
                 error,
-                vifs,
+                parts,
             });
         }
     }
 
-    fn tap(&mut self, at: TapPoint) -> Option<&mut Option<Box<crate::capture::Tap>>> {
+    fn tap(&mut self, at: TapPlace) -> Option<&mut Option<Box<Tap>>> {
         match at {
-            TapPoint::Port(port) => self.ports.get_mut(port).map(|lane| &mut lane.tap),
-            TapPoint::Vif { slot, port } => {
-                let lane = self.ports.get_mut(port)?;
-                lane.pis.get_mut(slot).map(|pi| &mut pi.tap)
+            TapPlace::Port(port) => self.lane(port).map(|lane| &mut lane.tap),
+            TapPlace::ToGuest { slot, port } => {
+                let pi = self.lane(port)?.inbound.get_mut(slot);
+                pi.map(|pi| &mut pi.tap)
+            }
+            TapPlace::FromGuest { slot, port } => {
+                let pi = self.lane(port)?.outbound.as_mut()?.pis.get_mut(slot);
+                pi.map(|pi| &mut pi.tap)
             }
         }
     }
 
-    fn snapshot(&mut self, into: &mut [PortSnapshot]) {
-        debug_assert_eq!(into.len(), self.ports.len());
-        for (lane, copy) in self.ports.iter_mut().zip(into.iter_mut()) {
-            debug_assert_eq!(copy.pis.len(), self.slots);
-            lane.snapshot(copy);
+    fn add_to(&mut self, sum: &mut NodeSnapshot) {
+        for lane in &mut self.lanes {
+            if let Some(sum) = sum.ports.get_mut(lane.index) {
+                lane.add_to(sum);
+            }
+        }
+        if let Some(own) = sum.workers.get_mut(self.index) {
+            *own = self.time;
         }
     }
 }

@@ -79,8 +79,9 @@ pub fn run(options: &DemoOptions) -> anyhow::Result<()> {
 
     let config = node_config(options.isolation)?;
     let (mut traffic, wires) = Traffic::plan(&config)?;
-    let ports = wires.map(|wire| -> Box<dyn Port> {
-        Box::new(InlinePort::new(wire, slot_octets_for(config.ports[0].mtu)))
+    let ports = wires.map(|wire| -> Vec<Box<dyn Port>> {
+        let slot_octets = slot_octets_for(config.ports[0].mtu);
+        vec![Box::new(InlinePort::new(wire, slot_octets))]
     });
     let node = RunningNode::start(config.clone(), ports.into())?;
     let shown = Live::new(options.json, &config);

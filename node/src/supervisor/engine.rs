@@ -15,12 +15,12 @@ use thiserror::Error;
 
 use super::agent::vif_mac;
 use crate::config::{GuestImage, Isolation, NodeConfig, PiConfig};
-use crate::dataplane::vif::Vif;
+use crate::dataplane::vif::{PairsInUse, Vif};
 
 /// What a guest says or suffers.
 pub enum GuestEvent {
-    /// It has set up the vif of this port.
-    VifUp { port: usize, vif: Box<Vif> },
+    /// It has set up the vif of this port: its queue pairs in order.
+    VifUp { port: usize, pairs: Vec<Vif> },
     /// It has reset the vif of this port; the reset completes when `released` is dropped.
     VifDown {
         port: usize,
@@ -160,28 +160,10 @@ fn machine_config(node: &NodeConfig, pi: &PiConfig) -> Result<MachineConfig, Lau
 
 fn forward_machine(event: MachineEvent, events: &Events) {
     match event {
-        MachineEvent::NetUp { net, pairs } => {
-            // One worker, so one pair; a guest that set up more of them uses the first.
-            if let Some(pair) = pairs.into_iter().next() {
-                let QueuePair {
-                    receive,
-                    transmit,
-                    interrupt,
-                    memory,
-                    ..
-                } = pair;
-                let vif = Vif::new(
-                    receive,
-                    transmit,
-                    Box::new(move || interrupt.raise()),
-                    memory,
-                );
-                events(GuestEvent::VifUp {
-                    port: net,
-                    vif: Box::new(vif),
-                });
-            }
-        }
+        MachineEvent::NetUp { net, pairs } => events(GuestEvent::VifUp {
+            port: net,
+            pairs: pairs.into_iter().map(machine_pair).collect(),
+        }),
         MachineEvent::NetDown { net, released } => {
             events(GuestEvent::VifDown {
                 port: net,
@@ -191,6 +173,32 @@ fn forward_machine(event: MachineEvent, events: &Events) {
         MachineEvent::Control(line) => events(GuestEvent::Line(line)),
         MachineEvent::Fault(report) => events(GuestEvent::Fault(report.to_string())),
         MachineEvent::Stopped(reason) => events(GuestEvent::Ended(format!("{reason:?}"))),
+    }
+}
+
+fn machine_pair(pair: QueuePair) -> Vif {
+    let in_use = PairsInUse {
+        index: pair.index(),
+        count: pair.pairs_in_use(),
+    };
+    let QueuePair {
+        receive,
+        transmit,
+        interrupt,
+        memory,
+        ..
+    } = pair;
+    let vif = Vif::new(
+        receive,
+        transmit,
+        Arc::new(move || interrupt.raise()),
+        memory,
+    );
+    // The first pair is in use from the beginning.
+    if in_use.index == 0 {
+        vif
+    } else {
+        vif.while_in_use(in_use)
     }
 }
 
@@ -221,19 +229,12 @@ fn function(guest: &GuestImage) -> Result<Box<dyn Function + Send>, LaunchError>
 fn forward_hosted(event: HostedEvent, events: &Events) {
     match event {
         HostedEvent::NetUp { net, pairs } => {
-            if let Some(pair) = pairs.into_iter().next() {
-                let HostedPair {
-                    receive,
-                    transmit,
-                    wake,
-                    memory,
-                } = pair;
-                let vif = Vif::new(receive, transmit, Box::new(move || wake()), memory);
-                events(GuestEvent::VifUp {
-                    port: net,
-                    vif: Box::new(vif),
-                });
-            }
+            let pair =
+                |pair: HostedPair| Vif::new(pair.receive, pair.transmit, pair.wake, pair.memory);
+            events(GuestEvent::VifUp {
+                port: net,
+                pairs: pairs.into_iter().map(pair).collect(),
+            });
         }
         HostedEvent::Control(line) => events(GuestEvent::Line(line)),
         HostedEvent::Fault(what) => events(GuestEvent::Fault(what)),

@@ -20,9 +20,10 @@ use super::lines::{Admission, Lines};
 use super::progress::Progress;
 use crate::config::NodeConfig;
 use crate::dataplane::clock::{Clock, Monotonic};
-use crate::dataplane::counters::PortSnapshot;
-use crate::dataplane::mailbox::{Command, Event as WorkerEvent, Mailbox};
-use crate::dataplane::vif::Vif;
+use crate::dataplane::counters::NodeSnapshot;
+use crate::dataplane::mailbox::Event as WorkerEvent;
+use crate::dataplane::vif::{PairsInUse, Vif};
+use crate::dataplane::workers::Workers;
 
 /// How often time is looked at; a quarantine or a ping is late by this much at most.
 const TICK: Duration = Duration::from_millis(5);
@@ -37,6 +38,9 @@ const LINES_AT_MOST: u32 = 1000;
 /// How often it is looked at what guests do with their frames, nanoseconds.
 const LOOK_EVERY_NS: u64 = 500_000_000;
 
+/// So many looks in a row a guest may run without having put its queue pairs into use.
+const PAIRS_LOOKS: u32 = 4;
+
 struct Guest {
     life: Lifecycle,
     engine: Option<Engine>,
@@ -50,6 +54,10 @@ struct Guest {
     /// Lines heard since the last look.
     lines: u32,
     progress: Progress,
+    /// By port, the last queue pair of the vif: whether its driver has put all of them into use.
+    last_pairs: Vec<(usize, PairsInUse)>,
+    /// Looks in a row at which it had not.
+    without_pairs: u32,
 }
 
 /// The guests of a node.
@@ -59,7 +67,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor's handle and its inbox, to be started once the worker exists.
+    /// A supervisor's handle and its inbox, to be started once the workers exist.
     #[must_use]
     pub fn prepare(slots: usize) -> (SupervisorHandle, Inbox) {
         channel_for(slots)
@@ -75,7 +83,7 @@ impl Supervisor {
         inbox: Inbox,
         config: Arc<NodeConfig>,
         kvm: Option<Arc<KvmHost>>,
-        worker: Mailbox,
+        workers: Workers,
     ) -> std::io::Result<Self> {
         let guests = config.pis.iter().map(|_| Guest {
             life: Lifecycle::default(),
@@ -88,6 +96,8 @@ impl Supervisor {
             launching: None,
             lines: 0,
             progress: Progress::default(),
+            last_pairs: Vec::new(),
+            without_pairs: 0,
         });
         let counters = empty_counters(&config);
         let run = Run {
@@ -95,7 +105,7 @@ impl Supervisor {
             handle: handle.clone(),
             config,
             kvm,
-            worker,
+            workers,
             clock: Monotonic,
             endings: Vec::new(),
             counters,
@@ -128,12 +138,12 @@ struct Run {
     handle: SupervisorHandle,
     config: Arc<NodeConfig>,
     kvm: Option<Arc<KvmHost>>,
-    worker: Mailbox,
+    workers: Workers,
     clock: Monotonic,
     /// Machines that are ending.
     endings: Vec<JoinHandle<()>>,
-    /// The worker's counters as they were at the last look.
-    counters: Vec<PortSnapshot>,
+    /// The workers' counters as they were at the last look.
+    counters: Box<NodeSnapshot>,
     looked_ns: u64,
 }
 
@@ -196,22 +206,32 @@ impl Run {
         }
         self.looked_ns = now_ns;
         self.guests.iter_mut().for_each(|guest| guest.lines = 0);
-        let into = std::mem::take(&mut self.counters);
-        match self.worker.ask(|reply| Command::Snapshot { into, reply }) {
-            Ok((counters, _)) => self.counters = counters,
+        // What was lent is lost with a worker that does not answer.
+        let into = std::mem::replace(&mut self.counters, Box::new(NodeSnapshot::empty(0, 0, 0)));
+        match self.workers.snapshot(into) {
+            Ok(counters) => self.counters = counters,
             Err(_) => {
-                // What was lent is lost with a worker that does not answer.
                 self.counters = empty_counters(&self.config);
                 return;
             }
         }
         for slot in 0..self.guests.len() {
             let guest = &mut self.guests[slot];
-            if guest.life.is_silent() && guest.progress.is_stuck(slot, &self.counters) {
+            if guest.life.is_silent() && guest.progress.is_stuck(slot, &self.counters.ports) {
                 self.fail(
                     slot,
                     "makes no progress: a receive ring stays full".to_owned(),
                 );
+                continue;
+            }
+            let runs = guest.life.state() == State::Running;
+            let waits = runs && !guest.last_pairs.iter().all(|(_, last)| last.holds());
+            guest.without_pairs = if waits { guest.without_pairs + 1 } else { 0 };
+            if guest.without_pairs >= PAIRS_LOOKS {
+                let workers = usize::from(self.config.workers);
+                let used = guest.last_pairs.iter().map(|(_, last)| last.used()).min();
+                let why = format!("uses {}", too_few_pairs(used.unwrap_or(0), workers));
+                self.fail(slot, why);
             }
         }
     }
@@ -245,9 +265,9 @@ impl Run {
                 generation,
                 port,
                 error,
-                vifs,
+                parts,
             }) => {
-                drop(vifs);
+                drop(parts);
                 // A machine that was replaced meanwhile takes nothing of its successor along.
                 if self
                     .guests
@@ -294,18 +314,15 @@ impl Run {
 
     fn hear_guest(&mut self, slot: usize, event: GuestEvent) {
         match event {
-            GuestEvent::VifUp { port, vif } => self.vif_up(slot, port, vif),
+            GuestEvent::VifUp { port, pairs } => self.vif_up(slot, port, pairs),
             GuestEvent::VifDown { port, released } => {
-                let ask = |reply| Command::Detach {
-                    slot,
-                    port: Some(port),
-                    reply,
-                };
-                match self.worker.ask(ask) {
-                    Ok(vifs) => drop(vifs),
+                match self.workers.detach(slot, Some(port)) {
+                    Ok(parts) => drop(parts),
                     Err(gone) => self.fail(slot, format!("cannot reset a vif: {gone}")),
                 }
-                self.guests[slot].vifs_up = self.guests[slot].vifs_up.saturating_sub(1);
+                let guest = &mut self.guests[slot];
+                guest.vifs_up = guest.vifs_up.saturating_sub(1);
+                guest.last_pairs.retain(|(of, _)| *of != port);
                 drop(released);
             }
             GuestEvent::Line(line) => self.hear_line(slot, &line),
@@ -314,14 +331,22 @@ impl Run {
         }
     }
 
-    fn vif_up(&mut self, slot: usize, port: usize, mut vif: Box<Vif>) {
-        vif.generation = self.guests[slot].life.generation();
-        drop(self.worker.ask(|reply| Command::Attach {
-            slot,
-            port,
-            vif,
-            reply,
-        }));
+    fn vif_up(&mut self, slot: usize, port: usize, mut pairs: Vec<Vif>) {
+        let workers = usize::from(self.config.workers);
+        if pairs.len() < workers {
+            let name = self.config.ports.get(port).map_or("?", |p| p.name.as_str());
+            let why = format!("its vif {name} has {}", too_few_pairs(pairs.len(), workers));
+            self.fail(slot, why);
+            return;
+        }
+        pairs.truncate(workers);
+        for pair in &mut pairs {
+            pair.generation = self.guests[slot].life.generation();
+        }
+        let last = pairs.last().and_then(Vif::in_use);
+        let last_pairs = &mut self.guests[slot].last_pairs;
+        last_pairs.extend(last.map(|last| (port, last)));
+        drop(self.workers.attach(slot, port, pairs));
         let guest = &mut self.guests[slot];
         guest.vifs_up += 1;
         // A guest without our agent (a stock Linux, say) forwards once its interfaces are up.
@@ -437,6 +462,8 @@ impl Run {
         guest.cannot_launch = false;
         guest.vifs_up = 0;
         guest.progress = Progress::default();
+        guest.last_pairs.clear();
+        guest.without_pairs = 0;
         guest.lines = 0;
         let messages = self.handle.messages.clone();
         let (config, kvm) = (Arc::clone(&self.config), self.kvm.clone());
@@ -485,15 +512,11 @@ impl Run {
         }
     }
 
-    /// The worker lets go first, so that nothing is delivered into a machine that ends. Ending takes
+    /// The workers let go first, so that nothing is delivered into a machine that ends. Ending takes
     /// milliseconds, in which others want watching: a thread of its own does it, and says when it is
     /// `done`.
     fn take_down(&mut self, slot: usize, done: Option<SyncSender<()>>) {
-        let vifs = self.worker.ask(|reply| Command::Detach {
-            slot,
-            port: None,
-            reply,
-        });
+        let parts = self.workers.detach(slot, None);
         let guest = &mut self.guests[slot];
         let Some(engine) = guest.engine.take() else {
             say_done(done);
@@ -503,7 +526,7 @@ impl Run {
         self.endings.retain(|ending| !ending.is_finished());
         let end = move || {
             engine.stop();
-            drop(vifs);
+            drop(parts);
             say_done(done);
         };
         let name = format!("end-{}", self.config.pis[slot].name);
@@ -550,8 +573,22 @@ impl Run {
     }
 }
 
-fn empty_counters(config: &NodeConfig) -> Vec<PortSnapshot> {
-    vec![PortSnapshot::empty(config.pis.len()); config.ports.len()]
+fn empty_counters(config: &NodeConfig) -> Box<NodeSnapshot> {
+    let (ports, slots) = (config.ports.len(), config.pis.len());
+    Box::new(NodeSnapshot::empty(
+        ports,
+        slots,
+        usize::from(config.workers),
+    ))
+}
+
+/// Each worker fills a receive ring of its own, so a guest that has not one for each would lose what
+/// the others receive.
+fn too_few_pairs(pairs: usize, workers: usize) -> String {
+    format!(
+        "{pairs} queue pairs for {workers} workers; needed: a driver with VIRTIO_NET_F_MQ that uses \
+         {workers} pairs (a Linux guest uses as many as it has vcpus), or workers = 1"
+    )
 }
 
 fn is_line(event: &GuestEvent) -> bool {

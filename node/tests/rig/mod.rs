@@ -1,4 +1,4 @@
-//! A node without KVM, sockets or a real clock: the worker as it is, ports in memory, guests that
+//! A node without KVM, sockets or a real clock: workers as they are, ports in memory, guests that
 //! the test itself steps, time that the test sets. Everything that happens is the test's doing.
 #![allow(dead_code, reason = "each test uses its part of the rig")]
 
@@ -11,12 +11,13 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use pinode_classifier::{GuestForm, Pi, PiCode, Policer, PortClassifier, Trunk, Vn, VnSet};
-use pinode_node::dataplane::baton::Baton;
+use pinode_node::dataplane::baton::{Baton, Board};
 use pinode_node::dataplane::clock::Clock;
-use pinode_node::dataplane::counters::PortSnapshot;
-use pinode_node::dataplane::lane::{PiLane, PortLane};
-use pinode_node::dataplane::mailbox::{Command, Event, Mailbox};
-use pinode_node::dataplane::vif::Vif;
+use pinode_node::dataplane::counters::{NodeSnapshot, PortSnapshot};
+use pinode_node::dataplane::lane::{Outbound, PiIn, PiOut, PortLane};
+use pinode_node::dataplane::layout::Layout;
+use pinode_node::dataplane::mailbox::{Command, Event, Installed, Mailbox};
+use pinode_node::dataplane::vif::VifPart;
 use pinode_node::dataplane::worker::{Turn, Worker};
 use pinode_ports::memory::{self, FarEnd};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
@@ -54,6 +55,9 @@ pub struct Plan {
     pub shapes: Vec<PortClassifier>,
     pub police: [Option<(u64, u32)>; SLOTS],
     pub shared_core: bool,
+    pub workers: usize,
+    /// Queues of each port: 1, or as many as workers.
+    pub queues: usize,
 }
 
 impl Default for Plan {
@@ -65,6 +69,8 @@ impl Default for Plan {
             shapes: vec![trunk(), trunk()],
             police: [None; SLOTS],
             shared_core: false,
+            workers: 1,
+            queues: 1,
         }
     }
 }
@@ -84,10 +90,12 @@ pub fn trunk() -> PortClassifier {
 
 pub struct Rig {
     pub clock: VirtualClock,
-    pub worker: Worker<VirtualClock>,
+    pub workers: Vec<Worker<VirtualClock>>,
+    /// Queue `q` of port `p` at `p * queues + q`.
     pub far: Vec<FarEnd>,
     pub guests: Vec<RigGuest>,
-    pub mailbox: Mailbox,
+    pub mailboxes: Vec<Mailbox>,
+    pub layout: Layout,
     pub events: Receiver<Event>,
     phase_ns: u64,
     capacity_bps: u64,
@@ -97,42 +105,61 @@ impl Rig {
     /// A node with two ports and three guests, all attached.
     pub fn new(plan: Plan) -> Self {
         let mut far = Vec::new();
-        let mut lanes = Vec::new();
-        for shape in plan.shapes {
-            let (port, end) = memory::pair(CABLE_SLOTS, 2048);
-            far.push(end);
-            let pis = plan.police.iter().map(|police| {
-                let policer = police.map(|(rate, burst)| Policer::new(rate, burst).unwrap());
-                PiLane::new(policer, usize::from(QUEUE))
+        let layout = Layout::new(plan.workers, vec![plan.queues; plan.shapes.len()]);
+        let mut lanes: Vec<Vec<PortLane>> = (0..plan.workers).map(|_| Vec::new()).collect();
+        for (index, shape) in plan.shapes.into_iter().enumerate() {
+            let policers = plan.police.map(|police| {
+                police.map(|(rate, burst)| Arc::new(Policer::new(rate, burst).unwrap()))
             });
-            let cycle = cycle(&[plan.phase_ns; SLOTS], plan.capacity_bps);
-            let gate = Gate::new(cycle, 0, plan.lookahead_ns);
-            lanes.push(PortLane::new(Box::new(port), shape, gate, pis.collect()));
+            for queue in 0..plan.queues {
+                let (port, end) = memory::pair(CABLE_SLOTS, 2048);
+                far.push(end);
+                let worker = layout.receives(index, queue);
+                let inbound = policers.iter().cloned().map(PiIn::new).collect();
+                let outbound = (worker == layout.owner(index)).then(|| {
+                    let cycle = cycle(&[plan.phase_ns; SLOTS], plan.capacity_bps);
+                    let gate = Gate::new(cycle, 0, plan.lookahead_ns);
+                    let out = |_| PiOut::new(usize::from(QUEUE) * plan.workers);
+                    Outbound::new(gate, (0..SLOTS).map(out).collect())
+                });
+                let lane = PortLane::new(index, Box::new(port), shape.clone(), inbound, outbound);
+                lanes[worker].push(lane);
+            }
         }
         let clock = VirtualClock::default();
-        let (mailbox, inbox) = Mailbox::new();
         let (sender, events) = channel();
-        let baton = Baton::new(plan.shared_core);
-        let worker = Worker::new(
-            clock.clone(),
-            lanes,
-            SLOTS,
-            baton,
-            inbox,
-            event_sink(sender),
-        );
+        let board = Board::new(plan.workers);
+        let (mut workers, mut mailboxes) = (Vec::new(), Vec::new());
+        for (index, lanes) in lanes.into_iter().enumerate() {
+            let (mailbox, inbox) = Mailbox::new();
+            let baton = match plan.shared_core {
+                true => Baton::passed(Arc::clone(&board), index),
+                false => Baton::at_once(),
+            };
+            let events = event_sink(sender.clone());
+            mailbox.post(Command::Open).unwrap();
+            mailboxes.push(mailbox);
+            workers.push(Worker::new(
+                index,
+                clock.clone(),
+                lanes,
+                baton,
+                inbox,
+                events,
+            ));
+        }
         let mut rig = Self {
             clock,
-            worker,
+            workers,
             far,
             guests: Vec::new(),
-            mailbox,
+            mailboxes,
+            layout,
             events,
             phase_ns: plan.phase_ns,
             capacity_bps: plan.capacity_bps,
         };
-        rig.mailbox.post(Command::Open).unwrap();
-        rig.worker.turn();
+        rig.turn();
         for slot in 0..SLOTS {
             let guest = rig.attach_new_guest(slot);
             rig.guests.push(guest);
@@ -141,44 +168,83 @@ impl Rig {
     }
 
     pub fn attach_new_guest(&mut self, slot: usize) -> RigGuest {
-        let (guest, vifs) = RigGuest::new(2, QUEUE);
-        for (port, mut vif) in vifs.into_iter().enumerate() {
-            vif.generation = GENERATION;
-            let old: Option<Vif> = self.command(|reply| Command::Attach {
-                slot,
-                port,
-                vif: Box::new(vif),
-                reply,
-            });
-            assert!(old.is_none());
+        let (guest, vifs) = RigGuest::new(2, self.workers.len(), QUEUE);
+        for (port, mut pairs) in vifs.into_iter().enumerate() {
+            for pair in &mut pairs {
+                pair.generation = GENERATION;
+            }
+            for (worker, part) in self.layout.share(port, pairs) {
+                let part = Box::new(part);
+                let old: VifPart = self.command(worker, |reply| Command::Attach {
+                    slot,
+                    port,
+                    part,
+                    reply,
+                });
+                assert!(old.is_empty());
+            }
         }
         guest
+    }
+
+    /// Takes the guest off all workers, each in its turn.
+    pub fn detach(&mut self, slot: usize) -> Vec<VifPart> {
+        let workers = 0..self.workers.len();
+        let detach = |worker| {
+            self.command(worker, |reply| Command::Detach {
+                slot,
+                port: None,
+                reply,
+            })
+        };
+        workers.flat_map(detach).collect()
+    }
+
+    pub fn install(&mut self, port: usize, cycle: Cycle) -> Installed {
+        let owner = self.layout.owner(port);
+        let cycle = Box::new(cycle);
+        self.command(owner, |reply| Command::Install {
+            port,
+            cycle,
+            base_ns: None,
+            reply,
+        })
     }
 
     /// The rig is one thread: the command is sent, the worker takes a turn, the answer is there.
     pub fn command<T>(
         &mut self,
+        worker: usize,
         make: impl FnOnce(std::sync::mpsc::SyncSender<T>) -> Command,
     ) -> T {
         let (reply, answer) = sync_channel(1);
-        self.mailbox.post(make(reply)).unwrap();
-        assert_eq!(self.worker.turn(), Turn::More);
+        self.mailboxes[worker].post(make(reply)).unwrap();
+        assert_eq!(self.workers[worker].turn(), Turn::Worked);
         answer.try_recv().unwrap()
     }
 
-    /// One turn of the worker and of each guest, `ns` later.
+    /// One turn of each worker.
+    pub fn turn(&mut self) {
+        for worker in &mut self.workers {
+            assert_ne!(worker.turn(), Turn::Stopped);
+        }
+    }
+
+    /// One turn of each worker and of each guest, `ns` later.
     pub fn step(&mut self, ns: u64) {
         self.clock.advance(ns);
-        assert_eq!(self.worker.turn(), Turn::More);
+        self.turn();
         for guest in &mut self.guests {
             guest.patch();
         }
     }
 
     pub fn snapshot(&mut self) -> Vec<PortSnapshot> {
-        let into = vec![PortSnapshot::empty(SLOTS); 2];
-        let (copy, _) = self.command(|reply| Command::Snapshot { into, reply });
-        copy
+        let mut into = Box::new(NodeSnapshot::empty(2, SLOTS, self.workers.len()));
+        for worker in 0..self.workers.len() {
+            into = self.command(worker, |reply| Command::Snapshot { into, reply });
+        }
+        into.ports
     }
 
     /// Steps until a frame comes out of the far end of `port`, for at most two cycles.

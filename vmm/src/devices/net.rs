@@ -97,6 +97,16 @@ impl QueuePair {
     pub fn is_active(&self) -> bool {
         self.index < self.active.load(Ordering::Acquire)
     }
+
+    /// Which pair of its vif this is.
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// How many pairs the driver has in use now, the first ones: to be looked at when this pair has been taken apart.
+    pub fn pairs_in_use(&self) -> Arc<AtomicU16> {
+        self.active.clone()
+    }
 }
 
 /// Holds up a guest's reset of a vif until it is dropped.
