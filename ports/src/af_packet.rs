@@ -5,6 +5,7 @@
 //! leave to hardware is done here: 802.1Q tags put back, checksums finished, super-frames cut. Must never
 //! make a system call per ordinary frame.
 
+mod spread;
 #[allow(unsafe_code)] // The ring is memory shared with the kernel.
 mod unsafe_ring;
 #[allow(unsafe_code)] // Socket options and sendmmsg take C structures.
@@ -33,6 +34,8 @@ const SUPER_OCTETS: usize = 65_535 + 18;
 /// Room of the socket for super-frames that wait to be cut, octets.
 const SUPER_ROOM: u32 = 4 << 20;
 
+const NEEDS: &str = "cap_net_raw,cap_net_admin";
+
 /// A frame of the current burst.
 enum Lent {
     InRing(Arrived),
@@ -57,32 +60,56 @@ pub struct AfPacketPort {
     segments: Box<[u8]>,
     interface: Interface,
     note: &'static str,
+    ports: usize,
     missed: u64,
 }
 
 impl AfPacketPort {
-    /// Opens the interface, brings it up, and makes it promiscuous for as long as the port lives.
+    /// Opens the interface, brings it up, and makes it promiscuous for as long as a port lives. With
+    /// several `ports` the kernel spreads the frames over their sockets, those of one flow to one.
     ///
     /// # Errors
     /// No such interface, too small an MTU, or no cap_net_raw (cap_net_admin to bring it up).
-    pub fn open(name: &InterfaceName, mtu: u16) -> Result<Self, PortError> {
+    pub fn open(name: &InterfaceName, mtu: u16, ports: usize) -> Result<Vec<Self>, PortError> {
         let blame = Blame(format!("af_packet:{name}"));
-        let interface = Interface::find(name, &blame)?;
-        interface.require_mtu(mtu)?;
-        let was_down = interface.bring_up()?;
+        let ports = ports.max(1);
+        let mut opened: Vec<Self> = Vec::new();
+        let was_down = {
+            let interface = Interface::find(name, &blame)?;
+            interface.require_mtu(mtu)?;
+            interface.bring_up()?
+        };
+        for _ in 0..ports {
+            opened.push(Self::on(name, mtu, was_down, ports, &blame)?);
+        }
+        if ports > 1 {
+            let sockets: Vec<_> = opened.iter().map(|port| port.ring.socket()).collect();
+            unsafe_socket::fan_out(&sockets)
+                .map_err(|e| blame.refused("spread frames over packet sockets", NEEDS, e))?;
+        }
+        Ok(opened)
+    }
+
+    fn on(
+        name: &InterfaceName,
+        mtu: u16,
+        was_down: bool,
+        ports: usize,
+        blame: &Blame,
+    ) -> Result<Self, PortError> {
+        let interface = Interface::find(name, blame)?;
         let slot_octets = slot_octets_for(mtu);
-        let raw = "cap_net_raw,cap_net_admin";
-        let receiver = unsafe_socket::open(&blame)?;
+        let receiver = unsafe_socket::open(blame)?;
         unsafe_socket::promiscuous(receiver.as_fd(), interface.index)
-            .map_err(|e| blame.refused("make the interface promiscuous", raw, e))?;
-        unsafe_socket::prepare_receive(receiver.as_fd(), SUPER_ROOM)
-            .map_err(|e| blame.refused("set up the packet socket", raw, e))?;
+            .map_err(|e| blame.refused("make the interface promiscuous", NEEDS, e))?;
+        unsafe_socket::prepare_receive(receiver.as_fd(), SUPER_ROOM, ports > 1)
+            .map_err(|e| blame.refused("set up the packet socket", NEEDS, e))?;
         let ring = RxRing::new(receiver, RingConfig::new(RX_RING_OCTETS, slot_octets))
-            .map_err(|e| blame.refused("set up the receive ring", raw, e))?;
+            .map_err(|e| blame.refused("set up the receive ring", NEEDS, e))?;
         unsafe_socket::bind(ring.socket(), interface.index, true)
-            .map_err(|e| blame.refused("bind the packet socket", raw, e))?;
-        let sender = Sender::new(unsafe_socket::open(&blame)?, interface.index)
-            .map_err(|e| blame.refused("set up the sending socket", raw, e))?;
+            .map_err(|e| blame.refused("bind the packet socket", NEEDS, e))?;
+        let sender = Sender::new(unsafe_socket::open(blame)?, interface.index)
+            .map_err(|e| blame.refused("set up the sending socket", NEEDS, e))?;
         let interface_frame = 18 + interface.mtu()? as usize;
         Ok(Self {
             ring,
@@ -94,6 +121,7 @@ impl AfPacketPort {
             segments: vec![0; BURST * slot_octets].into_boxed_slice(),
             interface,
             note: if was_down { ", brought up" } else { "" },
+            ports,
             missed: 0,
         })
     }
@@ -262,7 +290,11 @@ impl Port for AfPacketPort {
 
     fn describe(&self) -> String {
         let (name, note, link) = (&self.interface.name, self.note, self.interface.link_note());
-        format!("af_packet {name}: receive ring, sendmmsg{note}{link}")
+        let share = match self.ports {
+            1 => String::new(),
+            ports => format!(", one of {ports} queues"),
+        };
+        format!("af_packet {name}: receive ring, sendmmsg{share}{note}{link}")
     }
 
     fn missed(&mut self) -> u64 {

@@ -1,8 +1,8 @@
 //! AF_XDP: frames straight from the driver, past the host's stack (Documentation/networking/af_xdp.rst).
 //!
 //! Native XDP where the driver has it, generic XDP else; zero-copy where the driver offers it, copy mode
-//! else; the port's description says which. Every receive queue of the interface has its socket, the first
-//! one sends. The program is attached by a bpf link, which goes away with the process however it ends.
+//! else; the port's description says which. Every receive queue of the interface has its socket; the ports
+//! of an interface share the program, and each sends on the first of its queues. The program is attached by a bpf link, which goes away with the process however it ends.
 //! Must never make a system call per frame: one per burst, and only where the kernel asks for it.
 //!
 //! The kernel drops what the driver has taken out of a frame before XDP: an interface that strips 802.1Q
@@ -18,7 +18,10 @@ mod unsafe_ring;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::event::epoll;
 
 use self::unsafe_bpf::{Link, Mode, SocketMap};
 use self::unsafe_queue::{Queue, QueueConfig};
@@ -26,6 +29,7 @@ use crate::af_packet::{open_packet_socket, promiscuous};
 use crate::error::{Blame, PortError};
 use crate::interface::Interface;
 use crate::port::{Port, RxBurst, TxMeta, TxSlots, Wake};
+use crate::send_queue::RETRY_NS;
 use crate::spec::InterfaceName;
 
 /// Octets of frame memory for receiving on a queue.
@@ -54,25 +58,37 @@ fn largest_mtu() -> u16 {
     u16::try_from(CHUNKS[1] - HEADROOM - HEADERS).unwrap_or(u16::MAX)
 }
 
-/// A port on an interface by AF_XDP sockets.
-pub struct AfXdpPort {
-    // In the order of dropping: first no frame comes in, then the sockets go, then promiscuity.
+/// What the ports of an interface share; it is let go with the last of them.
+struct Attachment {
+    // In the order of dropping: first no frame comes in, then promiscuity goes.
     link: Link,
-    queues: Box<[Queue]>,
     _map: SocketMap,
     _promiscuous: OwnedFd,
-    turn: usize,
     interface: Interface,
     note: &'static str,
+    queues: u32,
+}
+
+/// A port on an interface by AF_XDP sockets: on all its receive queues, or on a share of them.
+pub struct AfXdpPort {
+    /// Drops before the attachment: the kernel takes a socket out of the map with its last descriptor, and
+    /// its frames go on to the host's stack for as long as other ports keep the program.
+    queues: Box<[Queue]>,
+    attachment: Arc<Attachment>,
+    /// Readable when any of several queues is.
+    any: Option<OwnedFd>,
+    turn: usize,
 }
 
 impl AfXdpPort {
     /// Opens the interface, brings it up, attaches the program and binds a socket to each receive queue.
+    /// Port number i of `ports` (at least 1) has the queues i, i + ports, i + 2 ports and so on.
     ///
     /// # Errors
-    /// No such interface, an MTU it or AF_XDP does not carry, a missing capability, another XDP program or
-    /// socket on the interface, a limit of locked memory, or a kernel before 5.9.
-    pub fn open(name: &InterfaceName, mtu: u16) -> Result<Self, PortError> {
+    /// No such interface, an MTU it or AF_XDP does not carry, fewer receive queues than ports, a missing
+    /// capability, another XDP program or socket on the interface, a limit of locked memory, or a kernel
+    /// before 5.9.
+    pub fn open(name: &InterfaceName, mtu: u16, ports: usize) -> Result<Vec<Self>, PortError> {
         let blame = Blame(format!("af_xdp:{name}"));
         let Some(chunk_octets) = chunk_octets(mtu) else {
             let (backend, limit) = (blame.0, largest_mtu());
@@ -86,21 +102,32 @@ impl AfXdpPort {
         };
         let interface = Interface::find(name, &blame)?;
         interface.require_mtu(mtu)?;
+        let (has, ports) = (interface.receive_queues(), ports.max(1));
+        if (has as usize) < ports {
+            let interface = name.to_string();
+            return Err(PortError::TooFewQueues {
+                interface,
+                has,
+                wants: ports,
+            });
+        }
         let was_down = interface.bring_up()?;
         let packet = open_packet_socket(&blame)?;
         promiscuous(packet.as_fd(), interface.index)
             .map_err(|e| blame.refused("make the interface promiscuous", NEEDS, e))?;
 
-        let count = interface.receive_queues();
-        let map = SocketMap::new(count).map_err(|e| refused_bpf(&blame, "make an XSKMAP", e))?;
+        let map = SocketMap::new(has).map_err(|e| refused_bpf(&blame, "make an XSKMAP", e))?;
         let link = attach(&map, &interface, &blame)?;
-        let mut queues = Vec::new();
-        for id in 0..count {
-            let tx_chunks = if id == 0 { TX_OCTETS / chunk_octets } else { 0 };
+        let mut queues: Vec<Vec<Queue>> = (0..ports).map(|_| Vec::new()).collect();
+        for (id, port) in (0..has).zip((0..ports).cycle()) {
+            let Some(queues) = queues.get_mut(port) else {
+                continue;
+            };
+            let sends = queues.is_empty();
             let config = QueueConfig {
                 chunk_octets,
                 rx_chunks: RX_OCTETS / chunk_octets,
-                tx_chunks,
+                tx_chunks: if sends { TX_OCTETS / chunk_octets } else { 0 },
             };
             let mut queue = Queue::new(config).map_err(|e| refused_socket(&blame, &config, e))?;
             bind(&mut queue, interface.index, id, link.mode())
@@ -109,18 +136,39 @@ impl AfXdpPort {
                 .map_err(|e| refused_bpf(&blame, "enter a socket into the XSKMAP", e))?;
             queues.push(queue);
         }
-        let note = if was_down { ", brought up" } else { "" };
-        let queues = queues.into_boxed_slice();
-        Ok(Self {
+        let attachment = Arc::new(Attachment {
             link,
-            queues,
             _map: map,
             _promiscuous: packet,
-            turn: 0,
             interface,
-            note,
-        })
+            note: if was_down { ", brought up" } else { "" },
+            queues: has,
+        });
+        let port = |queues: Vec<Queue>| {
+            let any =
+                any_of(&queues).map_err(|e| blame.refused("watch the receive queues", NEEDS, e))?;
+            Ok(Self {
+                queues: queues.into(),
+                attachment: attachment.clone(),
+                any,
+                turn: 0,
+            })
+        };
+        queues.into_iter().map(port).collect()
     }
+}
+
+/// A descriptor that is readable when one of several queues is; one queue needs none.
+fn any_of(queues: &[Queue]) -> io::Result<Option<OwnedFd>> {
+    if queues.len() < 2 {
+        return Ok(None);
+    }
+    let any = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    for queue in queues {
+        let nothing = epoll::EventData::new_u64(0);
+        epoll::add(&any, queue.socket(), nothing, epoll::EventFlags::IN)?;
+    }
+    Ok(Some(any))
 }
 
 /// Binds a socket to a queue. The kernel lets go of a queue some time after the last socket on it was
@@ -220,14 +268,18 @@ impl Port for AfXdpPort {
     }
 
     fn rest(&mut self, now_ns: u64) -> Wake<'_> {
-        // One socket can be waited for; an interface of several queues is looked at from time to time.
-        const LOOK_NS: u64 = 50_000;
+        // Without a chunk nothing is received: those of the last burst go back first.
+        self.queues.iter_mut().for_each(Queue::give_back);
         if self.queues.iter().any(Queue::has_received) {
             return Wake::Frames;
         }
-        match &mut *self.queues {
-            [queue] => queue.rest(now_ns),
-            _ => Wake::At(now_ns.saturating_add(LOOK_NS)),
+        if self.queues.iter().any(Queue::has_unsent) {
+            return Wake::At(now_ns.saturating_add(RETRY_NS));
+        }
+        match (&self.any, self.queues.first()) {
+            (Some(any), _) => Wake::Readable(any.as_fd()),
+            (None, Some(queue)) => Wake::Readable(queue.socket()),
+            (None, None) => Wake::Nothing,
         }
     }
 
@@ -238,15 +290,20 @@ impl Port for AfXdpPort {
     fn describe(&self) -> String {
         let zero_copy = self.queues.iter().all(Queue::is_zero_copy);
         let copy = if zero_copy { "zero-copy" } else { "copy mode" };
-        let mode = match self.link.mode() {
+        let Attachment {
+            interface, note, ..
+        } = &*self.attachment;
+        let mode = match self.attachment.link.mode() {
             Mode::Native => "native XDP",
             Mode::Generic => "generic XDP (the driver has no native one)",
         };
-        let queues = match self.queues.len() {
-            1 => String::new(),
-            n => format!(", {n} receive queues, sends on queue 0"),
+        let queues = match (self.queues.len(), self.attachment.queues) {
+            (_, 1) => String::new(),
+            (1, all) => format!(", one of {all} receive queues"),
+            (own, all) if own == all as usize => format!(", {all} receive queues"),
+            (own, all) => format!(", {own} of {all} receive queues"),
         };
-        let (name, note, link) = (&self.interface.name, self.note, self.interface.link_note());
+        let (name, link) = (&interface.name, interface.link_note());
         format!("af_xdp {name}: {mode}, {copy}{queues}{note}{link}")
     }
 

@@ -83,6 +83,18 @@ pub enum PortError {
         /// What to use instead.
         instead: &'static str,
     },
+    /// The interface has fewer receive queues than the node has workers for them.
+    #[error(
+        "interface \"{interface}\" has {has} receive queue(s), {wants} workers want one each: `ethtool -L {interface} combined {wants}` (on a veth `ethtool -L {interface} rx {wants} tx {wants}`, made with `numrxqueues {wants} numtxqueues {wants}`), or workers = {has}"
+    )]
+    TooFewQueues {
+        /// Its name.
+        interface: String,
+        /// Receive queues it has.
+        has: u32,
+        /// Ports asked for.
+        wants: usize,
+    },
     /// Another XDP program holds the interface.
     #[error(
         "interface \"{interface}\" already runs an XDP program; `ip -details link show dev {interface}` shows it, `ip link set dev {interface} xdp off` removes it unless a running process holds it"

@@ -6,6 +6,7 @@
 use arrayvec::ArrayVec;
 
 use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake};
+use crate::unsafe_area::{Area, stride_of};
 
 /// Source and sink behind an [`InlinePort`].
 pub trait Wire: Send {
@@ -28,6 +29,7 @@ pub trait Wire: Send {
 pub struct InjectSlots<'a> {
     octets: &'a mut [u8],
     slot_octets: usize,
+    stride: usize,
     lengths: &'a mut ArrayVec<usize, BURST>,
     limit: usize,
 }
@@ -51,7 +53,7 @@ impl InjectSlots<'_> {
         if self.room() == 0 || len > self.slot_octets {
             return false;
         }
-        let start = self.lengths.len() * self.slot_octets;
+        let start = self.lengths.len() * self.stride;
         let Some(slot) = self.octets.get_mut(start..start + len) else {
             return false;
         };
@@ -65,9 +67,11 @@ impl InjectSlots<'_> {
 pub struct InlinePort<W> {
     wire: W,
     slot_octets: usize,
-    rx: Box<[u8]>,
+    /// Octets from the beginning of a slot to that of the next.
+    stride: usize,
+    /// Receive slots, then transmit slots.
+    slots: Area,
     lengths: ArrayVec<usize, BURST>,
-    tx: Box<[u8]>,
     now_ns: u64,
 }
 
@@ -76,14 +80,13 @@ impl<W: Wire> InlinePort<W> {
     #[must_use]
     pub fn new(wire: W, slot_octets: usize) -> Self {
         let slot_octets = slot_octets.max(64).next_multiple_of(64);
-        let buffer = || vec![0; slot_octets * BURST].into_boxed_slice();
-        let (rx, tx) = (buffer(), buffer());
+        let stride = stride_of(slot_octets);
         Self {
             wire,
             slot_octets,
-            rx,
+            stride,
+            slots: Area::new(2 * BURST * stride),
             lengths: ArrayVec::new(),
-            tx,
             now_ns: 0,
         }
     }
@@ -112,25 +115,29 @@ impl<W: Wire> Port for InlinePort<W> {
         self.now_ns = now_ns;
         self.lengths.clear();
         let mut slots = InjectSlots {
-            octets: &mut self.rx,
+            octets: self.slots.get_mut(..BURST * self.stride).unwrap_or(&mut []),
             slot_octets: self.slot_octets,
+            stride: self.stride,
             lengths: &mut self.lengths,
             limit: burst.remaining_capacity(),
         };
         self.wire.inject(now_ns, &mut slots);
-        let frames = self.rx.chunks_exact(self.slot_octets).zip(&self.lengths);
+        let frames = self.slots.chunks_exact(self.stride).zip(&self.lengths);
         burst.extend(frames.map(|(slot, len)| &slot[..*len]));
     }
 
     fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
         let want = want.min(slots.remaining_capacity());
-        slots.extend(self.tx.chunks_exact_mut(self.slot_octets).take(want));
+        let own = self.slots.chunks_exact_mut(self.stride).skip(BURST);
+        let slot_octets = self.slot_octets;
+        slots.extend(own.map(|slot| slot.split_at_mut(slot_octets).0).take(want));
     }
 
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
         let mut taken = 0;
-        for (slot, meta) in self.tx.chunks_exact(self.slot_octets).zip(frames) {
-            let Some(frame) = slot.get(..usize::from(meta.len)) else {
+        for (slot, meta) in self.slots.chunks_exact(self.stride).skip(BURST).zip(frames) {
+            let len = usize::from(meta.len);
+            let Some(frame) = slot.get(..len).filter(|_| len <= self.slot_octets) else {
                 break;
             };
             self.wire.absorb(self.now_ns, frame, meta);

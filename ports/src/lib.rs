@@ -36,10 +36,13 @@ pub mod memory;
 mod open;
 mod pcap;
 mod port;
+mod rss;
 mod segment;
 mod send_queue;
 mod spec;
 mod tap;
+#[allow(unsafe_code)] // Slots lie in a mapping of their own.
+mod unsafe_area;
 #[allow(unsafe_code)] // ioctl(2) takes C structures.
 mod unsafe_ifreq;
 
@@ -52,5 +55,6 @@ pub use inline::{InjectSlots, InlinePort, Wire};
 pub use open::{Cables, open};
 pub use pcap::PcapPort;
 pub use port::{BURST, DEFAULT_SLOT_OCTETS, Port, RxBurst, TxMeta, TxSlots, Wake, slot_octets_for};
+pub use rss::{INDIRECTION, Rss, toeplitz};
 pub use spec::{BackendSpec, InterfaceName, PortSpec};
 pub use tap::TapPort;

@@ -1,5 +1,7 @@
 //! The memory cable: order, fullness, reuse, a far end that leaves, two threads.
 
+use arrayvec::ArrayVec;
+
 use super::*;
 
 fn send_all(port: &mut impl Port, frames: &[Vec<u8>]) -> usize {

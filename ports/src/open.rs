@@ -37,19 +37,26 @@ impl Cables {
 /// # Errors
 /// Whatever stands against it, with what to do.
 pub fn open(spec: &PortSpec, cables: &mut Cables) -> Result<Vec<Box<dyn Port>>, PortError> {
-    let port: Box<dyn Port> = match &spec.backend {
-        BackendSpec::Memory { name } => Box::new(cables.plug(name, slot_octets_for(spec.mtu))?),
-        BackendSpec::AfXdp { interface } => Box::new(AfXdpPort::open(interface, spec.mtu)?),
-        BackendSpec::AfPacket { interface } => Box::new(AfPacketPort::open(interface, spec.mtu)?),
-        BackendSpec::Tap { interface } => Box::new(TapPort::open(interface, spec.mtu)?),
-        BackendSpec::Pcap { input, output } => Box::new(PcapPort::open(
+    let queues = spec.queues;
+    Ok(match &spec.backend {
+        BackendSpec::Memory { name } => boxed([cables.plug(name, slot_octets_for(spec.mtu))?]),
+        BackendSpec::AfXdp { interface } => boxed(AfXdpPort::open(interface, spec.mtu, queues)?),
+        BackendSpec::AfPacket { interface } => {
+            boxed(AfPacketPort::open(interface, spec.mtu, queues)?)
+        }
+        BackendSpec::Tap { interface } => boxed(TapPort::open(interface, spec.mtu, queues)?),
+        BackendSpec::Pcap { input, output } => boxed([PcapPort::open(
             input.as_deref(),
             output.as_deref(),
             spec.mtu,
             wall_at_zero_ns(),
-        )?),
-    };
-    Ok(vec![port])
+        )?]),
+    })
+}
+
+fn boxed<P: Port + 'static>(ports: impl IntoIterator<Item = P>) -> Vec<Box<dyn Port>> {
+    let boxed = |port| -> Box<dyn Port> { Box::new(port) };
+    ports.into_iter().map(boxed).collect()
 }
 
 /// UTC in nanoseconds since 1970 at which CLOCK_MONOTONIC was zero.

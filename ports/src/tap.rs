@@ -31,40 +31,32 @@ pub struct TapPort {
 }
 
 impl TapPort {
-    /// Opens the TAP interface, or creates it for as long as the port lives, and brings it up. One that
-    /// it creates gets the port's MTU.
+    /// Opens the TAP interface, or creates it for as long as a port lives, and brings it up. One that
+    /// it creates gets the ports' MTU. With several `ports` each is a queue of it: the kernel chooses
+    /// the queue by the flow, as its own stack sees flows.
     ///
     /// # Errors
-    /// No /dev/net/tun, no cap_net_admin, an interface in use or of another kind, or too small an MTU.
-    pub fn open(name: &InterfaceName, mtu: u16) -> Result<Self, PortError> {
+    /// No /dev/net/tun, no cap_net_admin, an interface in use, of another kind or without several queues,
+    /// or too small an MTU.
+    pub fn open(name: &InterfaceName, mtu: u16, ports: usize) -> Result<Vec<Self>, PortError> {
         let blame = Blame(format!("tap:{name}"));
         let created = !interface::exists(name, &blame)?;
-        let tun = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(DEVICE);
-        let tun = tun.map_err(|e| match e.kind() {
-            ErrorKind::NotFound => PortError::Unsupported {
-                backend: blame.0.clone(),
-                what: "/dev/net/tun",
-                instead: "`modprobe tun` loads its driver",
-            },
-            _ => blame.refused("open /dev/net/tun", "cap_net_admin", e),
-        })?;
-        unsafe_ifreq::become_tap(&tun, name.as_str()).map_err(|e| {
-            if e.raw_os_error() == Some(libc::EINVAL) {
-                let what = "a TAP interface of this name (another kind of interface has it)";
-                let instead = "choose another name, or use af_packet for it";
-                return PortError::Unsupported {
-                    backend: blame.0.clone(),
-                    what,
-                    instead,
-                };
-            }
-            blame.refused("open or create the TAP interface", "cap_net_admin", e)
-        })?;
-        let interface = Interface::find(name, &blame)?;
+        let several = ports > 1;
+        let tuns: Result<Vec<_>, _> = (0..ports.max(1))
+            .map(|_| open_tun(name, several, &blame))
+            .collect();
+        let port = |tun| Self::on(tun, name, mtu, created, &blame);
+        tuns?.into_iter().map(port).collect()
+    }
+
+    fn on(
+        tun: File,
+        name: &InterfaceName,
+        mtu: u16,
+        created: bool,
+        blame: &Blame,
+    ) -> Result<Self, PortError> {
+        let interface = Interface::find(name, blame)?;
         if created {
             interface.set_mtu(mtu)?;
         }
@@ -81,6 +73,46 @@ impl TapPort {
             created,
         })
     }
+}
+
+/// A queue of the interface, which comes to be with its first.
+fn open_tun(name: &InterfaceName, several: bool, blame: &Blame) -> Result<File, PortError> {
+    let tun = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(DEVICE);
+    let tun = tun.map_err(|e| match e.kind() {
+        ErrorKind::NotFound => PortError::Unsupported {
+            backend: blame.0.clone(),
+            what: "/dev/net/tun",
+            instead: "`modprobe tun` loads its driver",
+        },
+        _ => blame.refused("open /dev/net/tun", "cap_net_admin", e),
+    })?;
+    let invalid = |e: &std::io::Error| e.raw_os_error() == Some(libc::EINVAL);
+    let name = name.as_str();
+    let answer = match unsafe_ifreq::become_tap(&tun, name, several) {
+        // One that was made for several queues may be used by one alone.
+        Err(error) if invalid(&error) && !several => unsafe_ifreq::become_tap(&tun, name, true),
+        answer => answer,
+    };
+    answer.map_err(|e| match several {
+        _ if !invalid(&e) => {
+            blame.refused("open or create the TAP interface", "cap_net_admin", e)
+        }
+        false => PortError::Unsupported {
+            backend: blame.0.clone(),
+            what: "a TAP interface of this name (another kind of interface has it)",
+            instead: "choose another name, or use af_packet for it",
+        },
+        true => PortError::Unsupported {
+            backend: blame.0.clone(),
+            what: "a TAP interface of this name with several queues (the one that has it has one, or is of another kind)",
+            instead: "choose another name, make it by `ip tuntap add mode tap multi_queue dev NAME`, or let one worker do",
+        },
+    })?;
+    Ok(tun)
 }
 
 /// Writes frames until the driver refuses one. Returns how many it took.

@@ -108,10 +108,16 @@ pub(crate) fn receive_queues(fd: BorrowedFd<'_>, name: &str) -> io::Result<u32> 
     Ok(channels.rx + channels.combined)
 }
 
-/// Makes an open /dev/net/tun the TAP interface `name` (TUNSETIFF), frames without packet information.
-pub(crate) fn become_tap(tun: impl AsFd, name: &str) -> io::Result<()> {
+/// Makes an open /dev/net/tun the TAP interface `name`, or with `multi_queue` one queue of it (TUNSETIFF),
+/// frames without packet information.
+pub(crate) fn become_tap(tun: impl AsFd, name: &str, multi_queue: bool) -> io::Result<()> {
     let mut request = request(name);
-    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as c_short;
+    let queues = if multi_queue {
+        libc::IFF_MULTI_QUEUE
+    } else {
+        0
+    };
+    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | queues) as c_short;
     // SAFETY: TUNSETIFF reads and writes one ifreq: the name and ifru_flags.
     unsafe { ioctl(tun.as_fd(), libc::TUNSETIFF as libc::Ioctl, &mut request) }
 }

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socket_with};
 
+use super::spread::{self, Instruction};
 use crate::error::{Blame, PortError};
 use crate::port::BURST;
 
@@ -28,11 +29,15 @@ pub(crate) fn open(blame: &Blame) -> Result<OwnedFd, PortError> {
 
 /// Sets an option of the packet level.
 pub(super) fn set_option<T>(socket: BorrowedFd<'_>, option: i32, value: &T) -> io::Result<()> {
+    set_option_of(socket, libc::SOL_PACKET, option, value)
+}
+
+fn set_option_of<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
     // SAFETY: the kernel reads size_of::<T>() octets of a live value.
     let answer = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_PACKET,
+            level,
             option,
             std::ptr::from_ref(value).cast(),
             size_of::<T>() as libc::socklen_t,
@@ -57,8 +62,21 @@ pub(crate) fn promiscuous(socket: BorrowedFd<'_>, interface: u32) -> io::Result<
 }
 
 /// Options of a receiving socket, before its ring is made: TPACKET_V2, no copies of what this host sends,
-/// an offload header in front of each frame, whole super-frames kept in `super_room` octets.
-pub(super) fn prepare_receive(socket: BorrowedFd<'_>, super_room: u32) -> io::Result<()> {
+/// an offload header in front of each frame, whole super-frames kept in `super_room` octets. One that will
+/// be `shared` receives nothing before [`fan_out`].
+pub(super) fn prepare_receive(
+    socket: BorrowedFd<'_>,
+    super_room: u32,
+    shared: bool,
+) -> io::Result<()> {
+    if shared {
+        set_program(
+            socket,
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            &spread::nothing(),
+        )?;
+    }
     set_option(
         socket,
         libc::PACKET_VERSION,
@@ -94,6 +112,69 @@ pub(super) fn bind(socket: BorrowedFd<'_>, interface: u32, receives: bool) -> io
     } else {
         Ok(())
     }
+}
+
+/// Hands a program of the packet filter to the kernel, which copies it.
+fn set_program(
+    socket: BorrowedFd<'_>,
+    level: i32,
+    option: i32,
+    program: &[Instruction],
+) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // The kernel only reads the instructions, which live across the call.
+    set_option_of(socket, level, option, &program)
+}
+
+/// Spreads the frames of an interface over bound sockets that receive nothing yet, and lets them receive:
+/// no frame comes twice, and none of this host's own.
+pub(super) fn fan_out(sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
+    // PACKET_FANOUT_CBPF, PACKET_FANOUT_FLAG_UNIQUEID of linux/if_packet.h.
+    const CBPF: u32 = 6;
+    const UNIQUE: u32 = 0x2000;
+    let Some((first, others)) = sockets.split_first() else {
+        return Ok(());
+    };
+    // The kernel chooses a group that nobody has: number in the lower half, kind in the upper.
+    set_option(*first, libc::PACKET_FANOUT, &((CBPF | UNIQUE) << 16))?;
+    set_program(
+        *first,
+        libc::SOL_PACKET,
+        libc::PACKET_FANOUT_DATA,
+        &spread::flow(),
+    )?;
+    let group = get_fanout(*first)? & 0xffff | CBPF << 16;
+    for socket in others {
+        set_option(*socket, libc::PACKET_FANOUT, &group)?;
+    }
+    for socket in sockets {
+        let program = spread::incoming();
+        set_program(*socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    }
+    Ok(())
+}
+
+/// Group of a socket.
+fn get_fanout(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut group = 0u32;
+    let mut len = size_of::<u32>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` octets of a live u32.
+    let answer = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_FANOUT,
+            (&raw mut group).cast(),
+            &raw mut len,
+        )
+    };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(group)
 }
 
 /// Receives one whole frame behind its offload header; its octets with the header.

@@ -21,10 +21,10 @@ use rustix::net::{
     sockopt,
 };
 
-use super::unsafe_ring::{Consumer, Mapping, Producer, Ring};
+use super::unsafe_ring::{Consumer, Producer, Ring};
 use crate::checksum::complete_if_bare;
-use crate::port::{BURST, TxMeta, TxSlots, Wake};
-use crate::send_queue::RETRY_NS;
+use crate::port::{BURST, TxMeta, TxSlots};
+use crate::unsafe_area::Area;
 
 /// System calls that one burst may need: the kernel sends 32 frames by one in copy mode.
 const KICKS: usize = 8;
@@ -54,7 +54,7 @@ pub(super) struct Queue {
     rx: Consumer<XdpDesc>,
     tx: Producer<XdpDesc>,
     completion: Consumer<u64>,
-    umem: Mapping,
+    umem: Area,
     chunk_octets: usize,
     received: ArrayVec<XdpDesc, BURST>,
     /// Chunks to send from; the first ones in the order in which they were lent.
@@ -92,10 +92,10 @@ impl Queue {
             SocketFlags::CLOEXEC,
             None,
         )?;
-        let umem = Mapping::anonymous(config.octets())?;
+        let umem = Area::new(config.octets());
         let registration = XdpUmemReg {
             addr: umem.base().as_ptr().addr() as u64,
-            len: umem.octets() as u64,
+            len: config.octets() as u64,
             chunk_size: config.chunk_octets as u32,
             headroom: 0,
             flags: XdpUmemRegFlags::empty(),
@@ -172,7 +172,7 @@ impl Queue {
     }
 
     /// Gives the last burst's chunks back to the kernel.
-    fn give_back(&mut self) {
+    pub(super) fn give_back(&mut self) {
         if !self.received.is_empty() {
             for frame in self.received.drain(..) {
                 // The ring has a place for every receive chunk there is.
@@ -212,16 +212,9 @@ impl Queue {
         self.rx.has_next()
     }
 
-    /// What ends a rest. Chunks of the last burst go back first: without a chunk nothing is received.
-    pub(super) fn rest(&mut self, now_ns: u64) -> Wake<'_> {
-        self.give_back();
-        if self.tx.pending() > 0 && self.link != LinkState::Gone {
-            return Wake::At(now_ns.saturating_add(RETRY_NS));
-        }
-        if self.has_received() {
-            return Wake::Frames;
-        }
-        Wake::Readable(self.socket())
+    /// True where frames wait for another kick.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.tx.pending() > 0 && self.link != LinkState::Gone
     }
 
     /// Frames of the last [`receive`](Self::receive).

@@ -9,11 +9,11 @@ use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::net::xdp::{XdpDesc, XdpRingOffset};
 
 /// A mapping of this value's own.
-pub(super) struct Mapping {
+struct Mapping {
     base: NonNull<u8>,
     octets: usize,
 }
@@ -22,18 +22,6 @@ pub(super) struct Mapping {
 unsafe impl Send for Mapping {}
 
 impl Mapping {
-    /// Zeroed memory of this process.
-    pub(super) fn anonymous(octets: usize) -> io::Result<Self> {
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a fresh anonymous mapping.
-        let base =
-            unsafe { mmap_anonymous(std::ptr::null_mut(), octets, protection, MapFlags::PRIVATE)? };
-        Ok(Self {
-            base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
-            octets,
-        })
-    }
-
     fn of_socket(socket: BorrowedFd<'_>, octets: usize, offset: u64) -> io::Result<Self> {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::SHARED | MapFlags::POPULATE;
@@ -52,14 +40,6 @@ impl Mapping {
             base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
             octets,
         })
-    }
-
-    pub(super) fn base(&self) -> NonNull<u8> {
-        self.base
-    }
-
-    pub(super) fn octets(&self) -> usize {
-        self.octets
     }
 
     /// An address inside, aligned for `T`, with room for `count` of them.

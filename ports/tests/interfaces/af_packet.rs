@@ -3,12 +3,17 @@
 use pinode_ports::{AfPacketPort, Port, PortError};
 
 use crate::bench::{
-    ETHERTYPE, all_sizes_both_ways, frame, link_breaks, moderate_rate, output, own_namespace,
+    ETHERTYPE, all_sizes_both_ways, frame, link_breaks, moderate_rate, one, output, own_namespace,
     receive, receive_all, run, send_all, veth,
 };
 
 fn open(interface: &str) -> AfPacketPort {
-    AfPacketPort::open(&interface.parse().expect("a name"), 1500).expect("the port opens")
+    one(AfPacketPort::open(
+        &interface.parse().expect("a name"),
+        1500,
+        1,
+    ))
+    .expect("the port opens")
 }
 
 #[test]
@@ -76,7 +81,12 @@ fn a_frame_above_the_mtu_is_passed_on_above_the_mtu() {
     }
     run("ip link set dev near mtu 9000");
     run("ip link set dev far mtu 9000");
-    let mut near = AfPacketPort::open(&"near".parse().expect("a name"), 9000).expect("opens");
+    let mut near = one(AfPacketPort::open(
+        &"near".parse().expect("a name"),
+        9000,
+        1,
+    ))
+    .expect("opens");
     let mut far = open("far");
     send_all(
         &mut near,
@@ -87,7 +97,7 @@ fn a_frame_above_the_mtu_is_passed_on_above_the_mtu() {
     assert!(got[2].len() > 1514 && frame(3, 9014).starts_with(&got[2]));
     assert_eq!(got[3], frame(4, 60));
     // And back, jumbo frames to a port that is configured for them.
-    let mut far = AfPacketPort::open(&"far".parse().expect("a name"), 9000).expect("opens");
+    let mut far = one(AfPacketPort::open(&"far".parse().expect("a name"), 9000, 1)).expect("opens");
     let jumbo: Vec<_> = [60, 1514, 4096, 9013, 9014]
         .map(|n| frame(n as u32, n))
         .into();
@@ -123,18 +133,27 @@ fn what_is_wrong_with_the_interface_is_said() {
         return;
     }
     let name = "absent".parse().expect("a name");
-    let error = AfPacketPort::open(&name, 1500)
+    let error = one(AfPacketPort::open(&name, 1500, 1))
         .err()
         .expect("no such interface");
     assert!(matches!(&error, PortError::NoInterface { interface } if interface == "absent"));
     assert!(error.to_string().contains("ip -brief link"), "{error}");
     run("ip link add near type veth peer name far");
     run("ip link set dev near mtu 1400");
-    let error = AfPacketPort::open(&"near".parse().expect("a name"), 1500)
-        .err()
-        .expect("small");
+    let error = one(AfPacketPort::open(
+        &"near".parse().expect("a name"),
+        1500,
+        1,
+    ))
+    .err()
+    .expect("small");
     assert!(error.to_string().contains("MTU of 1400"), "{error}");
-    let port = AfPacketPort::open(&"near".parse().expect("a name"), 1400).expect("opens");
+    let port = one(AfPacketPort::open(
+        &"near".parse().expect("a name"),
+        1400,
+        1,
+    ))
+    .expect("opens");
     assert!(port.describe().contains("link down"), "{}", port.describe());
     assert!(output("ip link show dev near").contains("UP"));
     assert!(output("ip -details link show dev near").contains("promiscuity 1"));

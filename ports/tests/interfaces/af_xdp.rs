@@ -3,8 +3,8 @@
 use pinode_ports::{AfPacketPort, AfXdpPort, Port, PortError};
 
 use crate::bench::{
-    all_sizes_both_ways, frame, link_breaks, moderate_rate, output, own_namespace, receive_all,
-    run, send_all, skip, veth,
+    all_sizes_both_ways, frame, link_breaks, moderate_rate, one, output, own_namespace,
+    receive_all, run, send_all, skip, veth,
 };
 
 /// True where this kernel lets the process attach XDP programs; says so where it does not.
@@ -12,7 +12,7 @@ fn possible(test: &str) -> bool {
     if !veth(test) {
         return false;
     }
-    match AfXdpPort::open(&"near".parse().expect("a name"), 1500) {
+    match one(AfXdpPort::open(&"near".parse().expect("a name"), 1500, 1)) {
         Ok(_) => true,
         Err(error @ (PortError::Permission { .. } | PortError::Unsupported { .. })) => {
             skip(test, &error.to_string());
@@ -23,11 +23,21 @@ fn possible(test: &str) -> bool {
 }
 
 fn open(interface: &str) -> AfXdpPort {
-    AfXdpPort::open(&interface.parse().expect("a name"), 1500).expect("the port opens")
+    one(AfXdpPort::open(
+        &interface.parse().expect("a name"),
+        1500,
+        1,
+    ))
+    .expect("the port opens")
 }
 
 fn open_packet(interface: &str) -> AfPacketPort {
-    AfPacketPort::open(&interface.parse().expect("a name"), 1500).expect("the port opens")
+    one(AfPacketPort::open(
+        &interface.parse().expect("a name"),
+        1500,
+        1,
+    ))
+    .expect("the port opens")
 }
 
 #[test]
@@ -63,7 +73,7 @@ fn the_program_goes_away_with_the_port() {
         "{}",
         show()
     );
-    let error = AfXdpPort::open(&"near".parse().expect("a name"), 1500)
+    let error = one(AfXdpPort::open(&"near".parse().expect("a name"), 1500, 1))
         .err()
         .expect("held");
     assert!(
@@ -118,7 +128,7 @@ fn a_frame_above_the_mtu_is_passed_on_or_counted() {
     }
     run("ip link set dev near mtu 3000");
     run("ip link set dev far mtu 3000");
-    let mut near = AfXdpPort::open(&"near".parse().expect("a name"), 3000).expect("opens");
+    let mut near = one(AfXdpPort::open(&"near".parse().expect("a name"), 3000, 1)).expect("opens");
     let mut far = open("far");
     send_all(
         &mut near,
@@ -130,7 +140,7 @@ fn a_frame_above_the_mtu_is_passed_on_or_counted() {
     );
     assert_eq!(far.missed(), 1);
     drop(far);
-    let mut far = AfXdpPort::open(&"far".parse().expect("a name"), 3000).expect("opens");
+    let mut far = one(AfXdpPort::open(&"far".parse().expect("a name"), 3000, 1)).expect("opens");
     send_all(&mut near, &[frame(1, 1515), frame(3, 3014)]);
     assert_eq!(receive_all(&mut far, 2), [frame(1, 1515), frame(3, 3014)]);
 }
@@ -144,7 +154,7 @@ fn an_interface_of_several_queues_is_received_from_whole() {
         "ip link add near numrxqueues 3 numtxqueues 3 type veth peer name far numrxqueues 3 numtxqueues 3",
     );
     run("ip link set dev far up");
-    let mut near = match AfXdpPort::open(&"near".parse().expect("a name"), 1500) {
+    let mut near = match one(AfXdpPort::open(&"near".parse().expect("a name"), 1500, 1)) {
         Ok(port) => port,
         Err(error) => return skip("af_xdp an_interface_of_several_queues", &error.to_string()),
     };
@@ -159,7 +169,7 @@ fn an_interface_of_several_queues_is_received_from_whole() {
 
 #[test]
 fn an_mtu_it_cannot_carry_is_refused_with_the_limit() {
-    let error = AfXdpPort::open(&"near".parse().expect("a name"), 9000)
+    let error = one(AfXdpPort::open(&"near".parse().expect("a name"), 9000, 1))
         .err()
         .expect("too large");
     let message = error.to_string();

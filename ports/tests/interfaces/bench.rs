@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pinode_ports::{BURST, Port, RxBurst, TxMeta, TxSlots};
+use pinode_ports::{BURST, Port, PortError, RxBurst, TxMeta, TxSlots};
 
 use crate::unsafe_namespace;
 
@@ -240,4 +240,12 @@ pub fn moderate_rate(from: &mut dyn Port, to: &mut dyn Port, count: u32, per_ms:
         assert_eq!(*got, frame(number as u32, 75));
     }
     assert_eq!((to.missed(), from.tx_lost()), (0, 0));
+}
+
+/// The one port of an interface that was opened for one.
+pub fn one<P>(opened: Result<Vec<P>, PortError>) -> Result<P, PortError> {
+    opened.map(|mut ports| {
+        assert_eq!(ports.len(), 1);
+        ports.remove(0)
+    })
 }

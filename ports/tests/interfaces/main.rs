@@ -4,6 +4,8 @@ mod af_packet;
 mod af_xdp;
 mod bench;
 mod permissions;
+mod queues;
+mod rest;
 mod stacks;
 mod tap;
 #[allow(unsafe_code)] // unshare(2).

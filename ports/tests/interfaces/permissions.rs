@@ -4,7 +4,7 @@ use pinode_ports::{AfPacketPort, AfXdpPort, PortError, TapPort};
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
-use crate::bench::{own_namespace, run, skip, veth};
+use crate::bench::{one, own_namespace, run, skip, veth};
 
 /// Takes capabilities from this thread for the rest of the test; a thread ends with its test.
 fn give_up(which: CapabilitySet) {
@@ -28,17 +28,17 @@ fn the_missing_capability_is_named() {
     let near = "near".parse().expect("a name");
     let errors = [
         (
-            AfPacketPort::open(&near, 1500).err(),
+            one(AfPacketPort::open(&near, 1500, 1)).err(),
             "af_packet:near",
             "cap_net_raw",
         ),
         (
-            AfXdpPort::open(&near, 1500).err(),
+            one(AfXdpPort::open(&near, 1500, 1)).err(),
             "af_xdp:near",
             "cap_net_raw",
         ),
         (
-            TapPort::open(&"tap-t".parse().expect("a name"), 1500).err(),
+            one(TapPort::open(&"tap-t".parse().expect("a name"), 1500, 1)).err(),
             "tap:tap-t",
             "cap_net_admin",
         ),
@@ -60,9 +60,13 @@ fn an_interface_that_may_not_be_brought_up_is_said() {
         return;
     }
     give_up(CapabilitySet::NET_ADMIN);
-    let error = AfPacketPort::open(&"near".parse().expect("a name"), 1500)
-        .err()
-        .expect("refused");
+    let error = one(AfPacketPort::open(
+        &"near".parse().expect("a name"),
+        1500,
+        1,
+    ))
+    .err()
+    .expect("refused");
     let message = error.to_string();
     assert!(message.contains("bring the interface up"), "{message}");
     assert!(message.contains("cap_net_admin"), "{message}");
@@ -95,7 +99,11 @@ fn frame_memory_above_the_limit_of_locked_memory_is_said() {
         run(&format!(
             "ip link add n{number} type veth peer name f{number}"
         ));
-        match AfXdpPort::open(&format!("n{number}").parse().expect("a name"), 1500) {
+        match one(AfXdpPort::open(
+            &format!("n{number}").parse().expect("a name"),
+            1500,
+            1,
+        )) {
             Ok(port) => ports.push(port),
             Err(error) => refused = Some(error),
         }

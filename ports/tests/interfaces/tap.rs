@@ -3,8 +3,8 @@
 use pinode_ports::{AfPacketPort, Port, TapPort};
 
 use crate::bench::{
-    all_sizes_both_ways, frame, link_breaks, moderate_rate, output, own_namespace, receive_all,
-    run, send_all, skip,
+    all_sizes_both_ways, frame, link_breaks, moderate_rate, one, output, own_namespace,
+    receive_all, run, send_all, skip,
 };
 
 fn namespace(test: &str) -> bool {
@@ -16,7 +16,7 @@ fn namespace(test: &str) -> bool {
 }
 
 fn open(interface: &str, mtu: u16) -> TapPort {
-    TapPort::open(&interface.parse().expect("a name"), mtu).expect("the port opens")
+    one(TapPort::open(&interface.parse().expect("a name"), mtu, 1)).expect("the port opens")
 }
 
 #[test]
@@ -26,7 +26,12 @@ fn every_size_passes_both_ways_and_none_is_lost() {
     }
     let mut near = open("tap-t", 1500);
     assert_eq!(near.describe(), "tap tap-t: created, brought up");
-    let mut far = AfPacketPort::open(&"tap-t".parse().expect("a name"), 1500).expect("opens");
+    let mut far = one(AfPacketPort::open(
+        &"tap-t".parse().expect("a name"),
+        1500,
+        1,
+    ))
+    .expect("opens");
     all_sizes_both_ways(&mut near, &mut far);
     moderate_rate(&mut near, &mut far, 20_000, 10);
     moderate_rate(&mut far, &mut near, 20_000, 10);
@@ -39,7 +44,7 @@ fn an_interface_it_created_has_its_mtu_and_goes_away_with_it() {
     }
     let port = open("tap-t", 9000);
     assert!(output("ip link show dev tap-t").contains("mtu 9000"));
-    let error = TapPort::open(&"tap-t".parse().expect("a name"), 1500)
+    let error = one(TapPort::open(&"tap-t".parse().expect("a name"), 1500, 1))
         .err()
         .expect("in use");
     assert!(error.to_string().contains("in use"), "{error}");
@@ -54,7 +59,12 @@ fn frames_for_an_interface_that_went_down_are_not_taken() {
     }
     let mut near = open("tap-t", 1500);
     run("ip link set dev tap-t addrgenmode none");
-    let mut far = AfPacketPort::open(&"tap-t".parse().expect("a name"), 1500).expect("opens");
+    let mut far = one(AfPacketPort::open(
+        &"tap-t".parse().expect("a name"),
+        1500,
+        1,
+    ))
+    .expect("opens");
     let (down, up) = ("ip link set dev tap-t down", "ip link set dev tap-t up");
     link_breaks(&mut near, &mut far, down, Some(up));
     link_breaks(&mut near, &mut far, "ip link del dev tap-t", None);
@@ -69,13 +79,18 @@ fn a_persistent_interface_is_opened_and_stays() {
     run("ip tuntap add dev tap-t mode tap");
     let mut port = open("tap-t", 1500);
     assert!(port.describe().contains("opened"));
-    let mut far = AfPacketPort::open(&"tap-t".parse().expect("a name"), 1500).expect("opens");
+    let mut far = one(AfPacketPort::open(
+        &"tap-t".parse().expect("a name"),
+        1500,
+        1,
+    ))
+    .expect("opens");
     send_all(&mut port, &[frame(1, 60)]);
     assert_eq!(receive_all(&mut far, 1), [frame(1, 60)]);
     drop(port);
     assert!(output("ip link").contains("tap-t"));
     run("ip link add near type veth peer name far");
-    let error = TapPort::open(&"near".parse().expect("a name"), 1500)
+    let error = one(TapPort::open(&"near".parse().expect("a name"), 1500, 1))
         .err()
         .expect("a veth");
     assert!(
