@@ -3,12 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::memif::MemifError;
+
 /// A backend's string form that says nothing a port can be made of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// The part in front of the colon names no backend.
     #[error(
-        "unknown backend \"{given}\"; allowed: memory:NAME, af_xdp:IF, af_packet:IF, tap:IF, pcap:IN.pcap,OUT.pcap"
+        "unknown backend \"{given}\"; allowed: memory:NAME, af_xdp:IF, af_packet:IF, tap:IF, pcap:IN.pcap,OUT.pcap, memif:SOCKET"
     )]
     UnknownBackend {
         /// What was written.
@@ -24,6 +26,9 @@ pub enum SpecError {
         /// The full form.
         form: &'static str,
     },
+    /// What stands behind `memif:`.
+    #[error("backend memif: {0}; the form is memif:SOCKET,role=master,id=0,ring=1024")]
+    Memif(#[from] MemifError),
     /// The kernel accepts no interface of this name.
     #[error(
         "\"{given}\" cannot be an interface name: 1 to 15 octets without '/', ':' or white space are allowed"
@@ -156,6 +161,28 @@ pub enum PortError {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+    /// More queues than the backend has.
+    #[error("{backend} has 1 to {limit} queues, {queues} are wanted; workers = {limit} at most")]
+    Queues {
+        /// The backend in its string form.
+        backend: String,
+        /// Queues wanted.
+        queues: usize,
+        /// Most queues.
+        limit: usize,
+    },
+    /// Rings that offsets of 32 bits cannot reach.
+    #[error(
+        "{backend} needs {needs_mib} MiB of shared memory, memif has {limit_mib} MiB at most; take a smaller ring=, MTU or number of workers"
+    )]
+    SharedMemory {
+        /// The backend in its string form.
+        backend: String,
+        /// MiB of all rings and buffers.
+        needs_mib: u64,
+        /// Most MiB.
+        limit_mib: u64,
     },
     /// Any other refusal of the system.
     #[error("{backend}: {action} failed: {source}")]

@@ -1,4 +1,4 @@
-//! Where frames enter and leave the node: memory, AF_XDP, AF_PACKET, TAP, pcap.
+//! Where frames enter and leave the node: memory, AF_XDP, AF_PACKET, TAP, pcap, memif.
 //!
 //! One trait, [`Port`], stands between the data-plane worker and whatever carries the frames. It works in
 //! bursts, lends buffers instead of handing over copies, never blocks, and is told the time instead of
@@ -32,6 +32,7 @@ mod fake;
 mod fault;
 mod inline;
 mod interface;
+mod memif;
 pub mod memory;
 mod open;
 mod pcap;
@@ -52,6 +53,7 @@ pub use error::{PortError, SpecError};
 pub use fake::{FakePort, FakeScript};
 pub use fault::{FaultCounts, FaultPort, FaultWatch, Faults};
 pub use inline::{InjectSlots, InlinePort, Wire};
+pub use memif::{MemifError, MemifPort, MemifRole, MemifSpec};
 pub use open::{Cables, open};
 pub use pcap::PcapPort;
 pub use port::{BURST, DEFAULT_SLOT_OCTETS, Port, RxBurst, TxMeta, TxSlots, Wake, slot_octets_for};

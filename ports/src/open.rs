@@ -7,6 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::af_packet::AfPacketPort;
 use crate::af_xdp::AfXdpPort;
 use crate::error::PortError;
+use crate::memif::MemifPort;
 use crate::memory::{self, MemoryPort};
 use crate::pcap::PcapPort;
 use crate::port::{Port, slot_octets_for};
@@ -45,6 +46,7 @@ pub fn open(spec: &PortSpec, cables: &mut Cables) -> Result<Vec<Box<dyn Port>>, 
             boxed(AfPacketPort::open(interface, spec.mtu, queues)?)
         }
         BackendSpec::Tap { interface } => boxed(TapPort::open(interface, spec.mtu, queues)?),
+        BackendSpec::Memif(memif) => boxed(MemifPort::open(memif, spec.mtu, queues)?),
         BackendSpec::Pcap { input, output } => boxed([PcapPort::open(
             input.as_deref(),
             output.as_deref(),

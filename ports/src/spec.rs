@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::SpecError;
+use crate::memif::MemifSpec;
 
 /// Name of a network interface, as the kernel accepts it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -79,9 +80,12 @@ pub enum BackendSpec {
         /// Trace to write; `None` lets sent frames vanish.
         output: Option<PathBuf>,
     },
+    /// `memif:SOCKET,role=master,id=0,ring=1024`: memory shared with another process.
+    Memif(MemifSpec),
 }
 
 const MEMORY: &str = "memory:NAME";
+const MEMIF: &str = "memif:SOCKET (then role=, id=, ring=, secret=, with commas)";
 const PCAP: &str = "pcap:IN.pcap,OUT.pcap (one of them may be empty)";
 
 impl FromStr for BackendSpec {
@@ -127,6 +131,8 @@ impl FromStr for BackendSpec {
                     output: path(output),
                 })
             }
+            "memif" if rest.is_empty() => Err(incomplete("socket", MEMIF)),
+            "memif" => Ok(Self::Memif(rest.parse()?)),
             _ => Err(SpecError::UnknownBackend {
                 given: given.to_owned(),
             }),
@@ -141,6 +147,7 @@ impl fmt::Display for BackendSpec {
             Self::AfXdp { interface } => write!(f, "af_xdp:{interface}"),
             Self::AfPacket { interface } => write!(f, "af_packet:{interface}"),
             Self::Tap { interface } => write!(f, "tap:{interface}"),
+            Self::Memif(spec) => write!(f, "memif:{spec}"),
             Self::Pcap { input, output } => {
                 let side = |path: &Option<PathBuf>| {
                     path.as_ref()

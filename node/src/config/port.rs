@@ -62,7 +62,7 @@ impl PortReader<'_> {
         let backend = section
             .required(
                 "backend",
-                "memory:NAME, af_xdp:IF, af_packet:IF, tap:IF or pcap:IN.pcap,OUT.pcap",
+                "memory:NAME, af_xdp:IF, af_packet:IF, tap:IF, memif:SOCKET or pcap:IN.pcap,OUT.pcap",
             )
             .and_then(|item| self.backend(&item));
         let mode = self.mode(&mut section);
@@ -104,6 +104,7 @@ impl PortReader<'_> {
                     output: output.map(resolve),
                 }
             }
+            BackendSpec::Memif(memif) => BackendSpec::Memif(memif.in_folder(self.directory)),
             other => other,
         };
         let same = self
@@ -115,6 +116,7 @@ impl PortReader<'_> {
         let (ends, allowed) = match backend {
             BackendSpec::Memory { .. } => (2, "two ports of one memory name, a cable's ends"),
             BackendSpec::Pcap { .. } => (1, "a trace to write for each port"),
+            BackendSpec::Memif(_) => (1, "a socket, or a slave of another id, for each port"),
             _ => (1, "an interface for each port"),
         };
         if taken.len() >= ends {
@@ -283,6 +285,8 @@ fn clash(a: &BackendSpec, b: &BackendSpec) -> bool {
         (BackendSpec::Pcap { output: a, .. }, BackendSpec::Pcap { output: b, .. }) => {
             a.is_some() && a == b
         }
+        // A master has its socket to itself; slaves of different ids may share one of another process.
+        (BackendSpec::Memif(a), BackendSpec::Memif(b)) => a.clashes_with(b),
         _ => interface(a).is_some() && interface(a) == interface(b),
     }
 }
@@ -292,7 +296,7 @@ fn interface(backend: &BackendSpec) -> Option<&str> {
         BackendSpec::AfXdp { interface }
         | BackendSpec::AfPacket { interface }
         | BackendSpec::Tap { interface } => Some(interface.as_str()),
-        BackendSpec::Memory { .. } | BackendSpec::Pcap { .. } => None,
+        BackendSpec::Memory { .. } | BackendSpec::Pcap { .. } | BackendSpec::Memif(_) => None,
     }
 }
 
