@@ -5,5 +5,6 @@
 
 pub mod compare;
 pub mod dpdk;
+pub mod latency;
 pub mod machine;
 pub mod node;

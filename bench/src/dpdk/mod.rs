@@ -2,13 +2,16 @@
 //!
 //! Must never touch the frames: DPDK makes, forwards and counts them.
 
+mod pacer;
+mod process;
 mod pvp;
 mod stats;
 mod testpmd;
 mod variant;
 
+pub use pacer::Pacer;
+pub use process::ProcessError;
 pub use pvp::{Place, Pvp};
-pub use testpmd::{Testpmd, TestpmdError};
 pub use variant::{Ring, Variant};
 
 /// The installed DPDK's version, as pkg-config says it.

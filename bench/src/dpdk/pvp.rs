@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::testpmd::{Launch, Testpmd, TestpmdError};
+use super::process::ProcessError;
+use super::testpmd::Testpmd;
 use super::variant::Variant;
 
 /// Octets of the frame check sequence: sizes count it, DPDK's do not.
-const FCS: u16 = 4;
+pub(super) const FCS: u16 = 4;
 
 /// Where a pair runs.
 #[derive(Debug, Clone)]
@@ -36,10 +37,10 @@ pub struct Pvp {
 }
 
 /// The vhost-user socket, removed with its owner.
-pub(crate) struct Socket(PathBuf);
+pub(super) struct Socket(PathBuf);
 
 impl Socket {
-    pub(crate) fn at(run_dir: &Path) -> Self {
+    pub(super) fn at(run_dir: &Path) -> Self {
         let socket = Self(run_dir.join("vhost.sock"));
         socket.remove();
         socket
@@ -50,7 +51,7 @@ impl Socket {
         let _ = std::fs::remove_file(&self.0);
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -62,25 +63,24 @@ impl Drop for Socket {
 }
 
 /// Starts the guest's process on a socket that somebody listens on; it forwards at once.
-pub(crate) fn guest(
+pub(super) fn guest(
     place: &Place,
     socket: &Socket,
     variant: Variant,
-) -> Result<Testpmd, TestpmdError> {
+) -> Result<Testpmd, ProcessError> {
     let device = format!(
         "net_virtio_user0,path={},queues=1,queue_size=1024,{}",
         socket.path().display(),
         variant.device()
     );
-    let mut guest = Testpmd::start(&Launch {
-        name: "guest",
-        cpu: place.guest_cpu,
-        vdevs: &[device],
-        eal: variant.eal(),
-        more: &[],
-        huge_dir: &place.huge_dir,
-    })?;
-    guest.tell("start")?;
+    let mut guest = Testpmd::start(
+        "guest",
+        place.guest_cpu,
+        &[device],
+        variant.eal(),
+        &place.huge_dir,
+    )?;
+    guest.forward()?;
     Ok(guest)
 }
 
@@ -89,20 +89,19 @@ impl Pvp {
     ///
     /// # Errors
     /// One of them cannot be run or ended.
-    pub fn start(place: &Place, variant: Variant, size: u16) -> Result<Self, TestpmdError> {
+    pub fn start(place: &Place, variant: Variant, size: u16) -> Result<Self, ProcessError> {
         let socket = Socket::at(&place.run_dir);
         let null = format!("net_null0,size={},copy=1", size.saturating_sub(FCS));
         let vhost = format!("net_vhost0,iface={},queues=1", socket.path().display());
-        let mut host = Testpmd::start(&Launch {
-            name: "host",
-            cpu: place.host_cpu,
-            vdevs: &[null, vhost],
-            eal: variant.eal(),
-            more: &[],
-            huge_dir: &place.huge_dir,
-        })?;
+        let mut host = Testpmd::start(
+            "host",
+            place.host_cpu,
+            &[null, vhost],
+            variant.eal(),
+            &place.huge_dir,
+        )?;
         let guest = guest(place, &socket, variant)?;
-        host.tell("start")?;
+        host.forward()?;
         Ok(Self {
             guest,
             host,
@@ -114,7 +113,7 @@ impl Pvp {
     ///
     /// # Errors
     /// One of the processes ended or does not answer.
-    pub fn measure(&mut self, warm_up: Duration, span: Duration) -> Result<f64, TestpmdError> {
+    pub fn measure(&mut self, warm_up: Duration, span: Duration) -> Result<f64, ProcessError> {
         sleep(warm_up);
         let before = self.host.sent(0)?;
         sleep(span);
