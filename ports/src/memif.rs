@@ -249,5 +249,7 @@ impl Port for MemifPort {
 }
 
 #[cfg(test)]
+mod reconnect_tests;
+#[cfg(test)]
 #[path = "memif_tests.rs"]
 mod tests;

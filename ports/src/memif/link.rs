@@ -14,7 +14,7 @@ use super::sender::Sender;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Link {
-    connection: Arc<Connection>,
+    pub(super) connection: Arc<Connection>,
     queue: usize,
     receiver: Option<Receiver>,
     sender: Option<(usize, Sender)>,

@@ -67,7 +67,7 @@ impl Plan {
     }
 
     /// Ring number `place` of all: its offset, and its buffers. `None`: offsets have 32 bits.
-    fn ring(&self, place: usize) -> Option<(u32, OwnBuffers)> {
+    pub(super) fn ring(&self, place: usize) -> Option<(u32, OwnBuffers)> {
         let offset = u32::try_from(place * self.ring_octets()).ok()?;
         let first = self.buffers() + place * self.size() * self.stride;
         let own = OwnBuffers {
