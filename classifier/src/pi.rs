@@ -6,8 +6,9 @@ use thiserror::Error;
 
 use crate::pih::{PiCode, Pih, Vn, VnSet};
 
-/// Most PIs that a node can have: three bits of code, code 0 invalid.
-pub const MAX_PIS: usize = 7;
+/// Most PIs that a node can have. There are 7 codes, and a code may be shared by PIs that carry
+/// different virtual networks.
+pub const MAX_PIS: usize = 32;
 
 /// In which form the PI's guest sees its frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,11 +91,15 @@ pub enum ConfigError {
         /// Code of the other.
         second: PiCode,
     },
-    /// Two PIs share a code.
-    #[error("PI code {code} is given to two PIs: each needs its own of 1 to 7")]
-    CodeTwice {
+    /// Two PIs share a code and virtual networks of it.
+    #[error(
+        "virtual networks {vns} of PI code {code} are given to two PIs: each needs a code or virtual networks of its own"
+    )]
+    VnsTwice {
         /// The shared code.
         code: PiCode,
+        /// The shared networks.
+        vns: VnSet,
     },
     /// A PI without a virtual network carries nothing.
     #[error("PI of code {code} carries no virtual network: give at least one of 0 to 31")]

@@ -140,6 +140,12 @@ impl VnSet {
         self.0 == 0
     }
 
+    /// The networks that are in both sets.
+    #[must_use]
+    pub const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// The networks in ascending order.
     pub fn iter(self) -> impl Iterator<Item = Vn> {
         (0..32).map(Vn).filter(move |vn| self.contains(*vn))

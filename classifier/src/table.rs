@@ -20,14 +20,19 @@ impl Table {
     /// The table of the PIs given; every other PIH is dropped.
     ///
     /// # Errors
-    /// [`ConfigError`] if a PI is not well formed or two share a slot or a code.
+    /// [`ConfigError`] if a PI is not well formed or two share a slot, or a code and a
+    /// virtual network.
     pub fn new(pis: &[Pi]) -> Result<Self, ConfigError> {
         let mut entries = [UNKNOWN_PI; 256];
         for (at, pi) in pis.iter().enumerate() {
             pi.check()?;
             for earlier in pis.iter().take(at) {
-                if earlier.code == pi.code {
-                    return Err(ConfigError::CodeTwice { code: pi.code });
+                let shared = earlier.vns.common(pi.vns);
+                if earlier.code == pi.code && !shared.is_empty() {
+                    return Err(ConfigError::VnsTwice {
+                        code: pi.code,
+                        vns: shared,
+                    });
                 }
                 if earlier.slot == pi.slot {
                     return Err(ConfigError::SlotTwice {
@@ -38,7 +43,9 @@ impl Table {
                 }
             }
             for vn in 0..32 {
-                entries[usize::from(pi.code.get() << 5 | vn)] = UNKNOWN_VN;
+                let entry = &mut entries[usize::from(pi.code.get() << 5 | vn)];
+                // Those of another PI of this code stay.
+                *entry = (*entry).min(UNKNOWN_VN);
             }
             for vn in pi.vns.iter() {
                 entries[usize::from(Pih::new(pi.code, vn).raw())] = pi.slot;

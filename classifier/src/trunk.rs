@@ -25,7 +25,8 @@ impl Trunk {
     /// Ethernet header (the PIH is one of them).
     ///
     /// # Errors
-    /// [`ConfigError`] if a PI is not well formed or two share a slot or a code.
+    /// [`ConfigError`] if a PI is not well formed or two share a slot, or a code and a
+    /// virtual network.
     pub fn new(ethertype: u16, mtu: u16, pis: &[Pi]) -> Result<Self, ConfigError> {
         check_ethertype(ethertype)?;
         let table = Table::new(pis)?;

@@ -1,16 +1,22 @@
 //! What of a configuration is refused, and what the message says.
 
-use pinode_classifier::{Access, ConfigError, GuestForm, Table, Trunk};
+use pinode_classifier::{Access, ConfigError, Drop, GuestForm, Table, Trunk, TxDrop};
 
 use crate::{IPV6, MTU, NODE, code, pi, vn};
 
 #[test]
-fn two_pis_need_codes_and_slots_of_their_own() {
+fn two_pis_need_networks_and_slots_of_their_own() {
     let error = Table::new(&[
-        pi(0, 1, &[0], GuestForm::Keep),
-        pi(1, 1, &[1], GuestForm::Keep),
+        pi(0, 1, &[0, 3, 9], GuestForm::Keep),
+        pi(1, 1, &[1, 9, 3], GuestForm::Keep),
     ]);
-    assert_eq!(error.unwrap_err(), ConfigError::CodeTwice { code: code(1) });
+    let error = error.unwrap_err();
+    let vns = [vn(3), vn(9)].into_iter().collect();
+    assert_eq!(error, ConfigError::VnsTwice { code: code(1), vns });
+    assert_eq!(
+        error.to_string(),
+        "virtual networks 3, 9 of PI code 1 are given to two PIs: each needs a code or virtual networks of its own"
+    );
     let error = Table::new(&[
         pi(2, 1, &[0], GuestForm::Keep),
         pi(2, 3, &[0], GuestForm::Keep),
@@ -32,20 +38,52 @@ fn two_pis_need_codes_and_slots_of_their_own() {
 
 #[test]
 fn a_pi_needs_a_slot_in_range_and_a_network() {
-    let error = Table::new(&[pi(7, 1, &[0], GuestForm::Keep)]).unwrap_err();
+    let error = Table::new(&[pi(32, 1, &[0], GuestForm::Keep)]).unwrap_err();
     assert_eq!(
         error,
         ConfigError::Slot {
-            slot: 7,
+            slot: 32,
             code: code(1)
         }
     );
     assert_eq!(
         error.to_string(),
-        "PI of code 1 has slot 7: allowed are 0 to 6"
+        "PI of code 1 has slot 32: allowed are 0 to 31"
     );
     let error = Table::new(&[pi(0, 1, &[], GuestForm::Keep)]).unwrap_err();
     assert_eq!(error, ConfigError::NoVn { code: code(1) });
+}
+
+#[test]
+fn a_guest_for_each_network_of_a_code() {
+    let pis: Vec<_> = (0..32)
+        .map(|n| pi(n, 1 + n % 2, &[n / 2], GuestForm::Keep))
+        .collect();
+    let table = Table::new(&pis).unwrap();
+    for raw in 0..=255u8 {
+        let expected = match (raw >> 5, raw & 0x1F) {
+            (own @ 1..=2, network @ 0..16) => Ok(2 * network + own - 1),
+            (1..=2, _) => Err(Drop::UnknownVn),
+            _ => Err(Drop::UnknownPi),
+        };
+        assert_eq!(table.lookup(raw), expected, "{raw:#04x}");
+    }
+    let trunk = Trunk::new(NODE, MTU, &pis).unwrap();
+    for (slot, network) in [(0, 0), (2, 1), (31, 15)] {
+        for raw in 0..=255u8 {
+            let mut head = [0u8; 15];
+            head[12..14].copy_from_slice(&NODE.to_be_bytes());
+            head[14] = raw;
+            let sent = trunk.to_wire(slot, &head, 60).map(|_| ());
+            let expected = match (raw >> 5 == 1 + slot % 2, raw & 0x1F == network) {
+                (true, true) => Ok(()),
+                // Another guest's network of the same code, or nobody's.
+                (true, false) => Err(TxDrop::UnknownVn),
+                (false, _) => Err(TxDrop::Spoofed),
+            };
+            assert_eq!(sent, expected, "slot {slot}, {raw:#04x}");
+        }
+    }
 }
 
 #[test]
