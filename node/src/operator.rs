@@ -15,12 +15,14 @@ use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
 };
 use crate::dataplane::clock::{Clock, Monotonic, Tai};
-use crate::dataplane::counters::{GateError, NodeSnapshot, PiSnapshot, PortSnapshot};
+use crate::dataplane::counters::{
+    GateError, NodeSnapshot, PiSnapshot, PortSnapshot, WorkerSnapshot,
+};
 use crate::dataplane::mailbox::WorkerGone;
 use crate::dataplane::workers::{TapPoint, Workers};
 use crate::status::{
     EgressDrops, GuestState, GuestStatus, IngressDrops, PhaseEntry, PiStatus, PortDrops,
-    PortPhases, PortStatus, Quantiles, Schedule, Status,
+    PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
 };
 use crate::supervisor::lifecycle::State;
 use crate::supervisor::{Action, GuestView, SupervisorHandle};
@@ -145,6 +147,20 @@ impl Operator {
         self.workers.snapshot(Box::new(into)).map_err(worker_gone)
     }
 
+    fn worker_status(&self, workers: &[WorkerSnapshot]) -> Vec<WorkerStatus> {
+        let pinned = !self.config.cpus.workers.is_empty();
+        let status = |worker: &WorkerSnapshot| WorkerStatus {
+            cpu: worker.cpu,
+            pinned,
+            asleep: worker.sleeps,
+            sleeps: worker.slept,
+            busy_ns: worker.busy_ns,
+            idle_ns: worker.idle_ns,
+            asleep_ns: worker.asleep_ns,
+        };
+        workers.iter().map(status).collect()
+    }
+
     fn guest_status(&self, slot: usize, view: &GuestView) -> GuestStatus {
         let pi = &self.config.pis[slot];
         GuestStatus {
@@ -225,6 +241,7 @@ impl Control for Operator {
             uptime_s: uptime_ns as f64 / 1e9,
             isolation: self.config.isolation,
             kvm: self.kvm.clone(),
+            workers: self.worker_status(&snapshot.workers),
             guests: self.guests()?,
             ports: ports.collect(),
         })

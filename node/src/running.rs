@@ -9,12 +9,15 @@ use pinode_ports::Port;
 use pinode_vmm::KvmHost;
 
 use crate::assemble::{self, epoch_ns};
-use crate::config::{Isolation, NodeConfig};
+use crate::config::{IdleMode, Isolation, NodeConfig};
 use crate::dataplane::baton::{Baton, Board};
+use crate::dataplane::bell::Bell;
 use crate::dataplane::clock::{Monotonic, Tai, tai_offset_ns};
+use crate::dataplane::idle::Idle;
 use crate::dataplane::lane::PortLane;
 use crate::dataplane::layout::Layout;
 use crate::dataplane::mailbox::Mailbox;
+use crate::dataplane::sleeper::EpollSleeper;
 use crate::dataplane::worker::Worker;
 use crate::dataplane::workers::Workers;
 use crate::operator::{Operator, Schedules};
@@ -181,13 +184,20 @@ fn start_workers(
     let board = config.guests_share_cores().then(|| Board::new(lanes.len()));
     let (mut threads, mut mailboxes) = (Vec::new(), Vec::new());
     for (index, lanes) in lanes.into_iter().enumerate() {
-        let (mailbox, inbox) = Mailbox::new();
+        let bell = Bell::new().context("no eventfd for a data-plane worker")?;
+        let sleeper = EpollSleeper::new(bell.clone(), lanes.len())
+            .context("no epoll for a data-plane worker")?;
+        let (mailbox, inbox) = Mailbox::new(bell);
         let baton = match &board {
             Some(board) => Baton::passed(Arc::clone(board), index),
             None => Baton::at_once(),
         };
         let events = guests.worker_events();
-        let worker = Worker::new(index, Monotonic, lanes, baton, inbox, events);
+        let mut worker = Worker::new(index, Monotonic, lanes, baton, inbox, events);
+        if config.idle == IdleMode::Sleep {
+            let idle = Idle::new(!config.workers_share_cores());
+            worker = worker.sleeping(idle, Box::new(sleeper));
+        }
         let pin = config.cpus.workers.get(index).copied();
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))

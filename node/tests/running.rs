@@ -37,7 +37,30 @@ guest = "builtin:patch"
 "#;
 
 fn config() -> NodeConfig {
-    config::parse("t.toml", std::path::Path::new(""), TOML, &["patch"]).unwrap()
+    with("")
+}
+
+/// The configuration with `more` in its `[node]`.
+fn with(more: &str) -> NodeConfig {
+    let text = TOML.replace("[node]\n", &format!("[node]\n{more}\n"));
+    config::parse("t.toml", std::path::Path::new(""), &text, &["patch"]).unwrap()
+}
+
+/// A node whose ports have two queues each, and their far ends: west 0 and 1, east 0 and 1.
+fn start_with_queues(more: &str) -> (RunningNode, Vec<FarEnd>) {
+    let mut far = Vec::new();
+    let mut ports: Vec<Vec<Box<dyn Port>>> = Vec::new();
+    for _ in 0..2 {
+        let (queues, ends): (Vec<_>, Vec<_>) = (0..2).map(|_| memory::pair(4096, 2048)).unzip();
+        let boxed = queues
+            .into_iter()
+            .map(|queue| Box::new(queue) as Box<dyn Port>);
+        ports.push(boxed.collect());
+        far.extend(ends);
+    }
+    let node = RunningNode::start(with(&format!("workers = 2\n{more}")), ports).unwrap();
+    node.wait_ready(LIMIT, || false).unwrap();
+    (node, far)
 }
 
 fn start() -> (RunningNode, [FarEnd; 2]) {
@@ -180,6 +203,129 @@ fn phases_are_shown_changed_and_refused() {
         now,
         "the running schedule is untouched"
     );
+    status(&node);
+    node.stop();
+}
+
+/// What came out of an east or west queue, by the queue it came in by, must be next in its flow.
+fn take(end: &mut FarEnd, next: &mut [[u32; 2]; 2]) {
+    end.recv(|f, _| {
+        let (code, queue) = (f[14] >> 5, usize::from(f[19]));
+        let expected = &mut next[usize::from(code) - 1][queue];
+        assert_eq!(f, flow_frame(code, queue, *expected));
+        *expected += 1;
+    });
+}
+
+fn flow_frame(code: u8, queue: usize, number: u32) -> Vec<u8> {
+    let mut frame = frame(code, number);
+    frame[19] = queue as u8;
+    frame.resize(60 + (number as usize * 37) % 1400, number as u8);
+    frame
+}
+
+#[test]
+fn two_workers_carry_two_queues_byte_for_byte_and_in_order() {
+    const EACH: u32 = 20_000;
+    for more in ["", "idle = \"poll\""] {
+        let (node, mut far) = start_with_queues(more);
+        // Port 0 is sent on by worker 0, port 1 by worker 1.
+        for (from, exit) in [(0, 3), (2, 0)] {
+            let mut next = [[0; 2]; 2];
+            for number in 0..EACH {
+                for queue in 0..2 {
+                    for code in [1, 2] {
+                        let f = flow_frame(code, queue, number);
+                        until("room on the cable", || {
+                            take(&mut far[exit], &mut next);
+                            far[from + queue].send(&f).then_some(())
+                        });
+                    }
+                }
+                if number % 128 == 127 || number + 1 == EACH {
+                    until("the frames at the far end", || {
+                        take(&mut far[exit], &mut next);
+                        (next == [[number + 1; 2]; 2]).then_some(())
+                    });
+                }
+            }
+        }
+        let status = status(&node);
+        for port in &status.ports {
+            for pi in ["a", "b"] {
+                assert_eq!(port.pi[pi].sent, 2 * u64::from(EACH));
+                assert_eq!(port.pi[pi].window_overruns, 0);
+            }
+        }
+        assert_eq!(status.workers.len(), 2);
+        let slept = status.workers.iter().map(|worker| worker.sleeps);
+        assert_eq!(slept.sum::<u64>() > 0, more.is_empty());
+        node.stop();
+    }
+}
+
+#[test]
+fn no_frame_waits_for_a_worker_that_sleeps() {
+    // Gaps around the time after which a worker sleeps, so that frames meet it at every step of it.
+    for more in ["", "cpus = { workers = [0], guests = [1] }"] {
+        if more.contains("[1]") && std::thread::available_parallelism().unwrap().get() < 2 {
+            continue;
+        }
+        let (west, far_west) = memory::pair(4096, 2048);
+        let (east, far_east) = memory::pair(4096, 2048);
+        let ports: Vec<Vec<Box<dyn Port>>> = vec![vec![Box::new(west)], vec![Box::new(east)]];
+        let node = RunningNode::start(with(more), ports).unwrap();
+        node.wait_ready(LIMIT, || false).unwrap();
+        let mut far = [far_west, far_east];
+        for number in 0..3000u32 {
+            let gap = Duration::from_nanos(u64::from(number) * 7919 % 450_000);
+            let began = Instant::now();
+            while began.elapsed() < gap {
+                std::thread::yield_now();
+            }
+            let (from, to) = if number % 2 == 0 { (0, 1) } else { (1, 0) };
+            assert!(far[from].send(&frame(1 + (number % 3 % 2) as u8, number)));
+            until("the frame at the far end", || {
+                (far[to].recv(|f, _| assert_eq!(f[20..24], number.to_be_bytes())) > 0).then_some(())
+            });
+        }
+        let status = status(&node);
+        assert!(status.workers[0].sleeps > 100, "{:?}", status.workers);
+        node.stop();
+    }
+}
+
+#[test]
+fn a_guest_stops_and_starts_beside_two_workers() {
+    let (node, mut far) = start_with_queues("");
+    let operator = node.operator().clone();
+    let send_both = |far: &mut Vec<FarEnd>, code: u8, count: u32| {
+        for number in 0..count {
+            for queue in 0..2 {
+                until("room", || {
+                    far[queue]
+                        .send(&flow_frame(code, queue, number))
+                        .then_some(())
+                });
+            }
+        }
+    };
+    operator.guest_action("a", GuestAction::Stop).unwrap();
+    send_both(&mut far, 1, 500);
+    until("both workers count them", || {
+        (status(&node).ports[0].pi["a"].drops.guest_down == 1000).then_some(())
+    });
+    operator.guest_action("a", GuestAction::Start).unwrap();
+    until("the guest runs", || {
+        let guest = operator.guests().unwrap().swap_remove(0);
+        (guest.state == GuestState::Running).then_some(())
+    });
+    let mut next = [[0; 2]; 2];
+    send_both(&mut far, 1, 500);
+    until("the frames at the far end", || {
+        take(&mut far[3], &mut next);
+        (next[0] == [500; 2]).then_some(())
+    });
     status(&node);
     node.stop();
 }

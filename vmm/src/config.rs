@@ -1,6 +1,9 @@
 //! What a machine is made of, checked before anything is created.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use vmm_sys_util::eventfd::EventFd;
 
 use crate::boot::BootProtocol;
 use crate::boot::layout;
@@ -37,6 +40,9 @@ pub struct MachineConfig {
     pub boot: BootProtocol,
     /// The vifs, in port order.
     pub nets: Vec<NetConfig>,
+    /// By vif: what a kick on one of its transmit queues rings, for an owner that sleeps. A driver kicks only if
+    /// the owner has asked for it (`Transmitq::ask_kick`). Several vifs may ring the same. None: nobody listens.
+    pub kicks: Vec<Arc<EventFd>>,
 }
 
 /// Most vCPUs of a machine.
@@ -220,6 +226,7 @@ mod tests {
             cmdline: "quiet".into(),
             boot: BootProtocol::Auto,
             nets,
+            kicks: vec![],
         }
     }
 

@@ -46,3 +46,4 @@ pub use irq::Interrupt;
 pub use kvm::{KvmError, KvmHost};
 pub use machine::{Machine, MachineError};
 pub use memory::{GuestRam, LEAST_MEMORY, MOST_MEMORY, MemoryError};
+pub use vmm_sys_util::eventfd::EventFd;

@@ -131,16 +131,28 @@ impl Builder<'_> {
             let control = Arc::new(control.map_err(self.host_error("eventfd"))?);
             let identity = net::identity(config);
             let queues = identity.queue_sizes.len() as u16;
-            if config.queue_pairs > 1 {
-                // The control queue is the last one, or queue 2 for a driver without MQ: both wake the device thread.
-                let kicks = EventFd::new(EFD_NONBLOCK).map_err(self.host_error("eventfd"))?;
-                let controls = [2, queues - 1];
-                let data = (0..queues).filter(|queue| !controls.contains(queue));
-                self.connect_kicks(vm, place, data, &kicks)?;
-                self.connect_kicks(vm, place, controls, control.event())?;
+            // The control queue is the last one, or queue 2 for a driver without MQ: both wake the device thread. Of
+            // the others, a kick on one that the guest receives by has nothing to say to anybody.
+            let controls = if config.queue_pairs > 1 {
+                [2, queues - 1]
             } else {
-                let kicks = EventFd::new(EFD_NONBLOCK).map_err(self.host_error("eventfd"))?;
-                self.connect_kicks(vm, place, 0..queues, &kicks)?;
+                [queues; 2]
+            };
+            let unheard = EventFd::new(EFD_NONBLOCK).map_err(self.host_error("eventfd"))?;
+            let heard = self
+                .config
+                .kicks
+                .get(index)
+                .map_or(&unheard, |kick| kick.as_ref());
+            for queue in 0..queues {
+                let event = if controls.contains(&queue) {
+                    control.event()
+                } else if queue % 2 == 1 {
+                    heard
+                } else {
+                    &unheard
+                };
+                self.connect_kicks(vm, place, [queue], event)?;
             }
             let device = Net::new(
                 index,

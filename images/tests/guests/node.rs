@@ -51,6 +51,7 @@ pub fn config(image: &'static [u8], boot: BootProtocol, queue_pairs: u16) -> Mac
         cmdline: String::new(),
         boot,
         nets: vec![net(1), net(2)],
+        kicks: Vec::new(),
     }
 }
 

@@ -13,7 +13,7 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::status::{GuestState, GuestStatus, PiStatus, PortStatus, Status};
+use crate::status::{GuestState, GuestStatus, PiStatus, PortStatus, Status, WorkerStatus};
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -40,6 +40,7 @@ impl Collector for Scrape {
         };
         let status = &self.0;
         out.node(status)?;
+        out.workers(&status.workers)?;
         out.guests(&status.guests)?;
         out.ports(&status.ports)?;
         out.pis(&status.ports)
@@ -98,6 +99,28 @@ impl Exposition<'_, '_> {
             .encode_info(&labels)?;
         let up = [(vec![("node", status.node.as_str())], status.uptime_s)];
         self.gauge("uptime", "Since the node started", Some(Unit::Seconds), up)
+    }
+
+    fn workers(&mut self, workers: &[WorkerStatus]) -> Result<(), Error> {
+        let names: Vec<String> = (0..workers.len()).map(|index| index.to_string()).collect();
+        let named = || names.iter().map(String::as_str).zip(workers);
+        let times = named().flat_map(|(name, worker)| {
+            [
+                ("busy", worker.busy_ns),
+                ("idle", worker.idle_ns),
+                ("asleep", worker.asleep_ns),
+            ]
+            .map(|(what, ns)| (vec![("worker", name), ("what", what)], float(ns) / 1e9))
+        });
+        let help = "Time of a worker with work, looking for it, and asleep";
+        self.counter("worker_time", help, Some(Unit::Seconds), times)?;
+        let sleeps = named().map(|(name, worker)| (vec![("worker", name)], float(worker.sleeps)));
+        self.counter(
+            "worker_sleeps",
+            "How often it has gone to sleep",
+            None,
+            sleeps,
+        )
     }
 
     fn guests(&mut self, guests: &[GuestStatus]) -> Result<(), Error> {
@@ -336,6 +359,9 @@ mod tests {
         for line in [
             "pinode_node_info{node=\"n1\",isolation=\"kvm\",kvm=\"kvm_pvm\"} 1",
             "pinode_uptime_seconds{node=\"n1\"} 1.5",
+            "pinode_worker_time_seconds_total{worker=\"0\",what=\"busy\"} 0.25",
+            "pinode_worker_time_seconds_total{worker=\"1\",what=\"asleep\"} 0.999",
+            "pinode_worker_sleeps_total{worker=\"0\"} 12.0",
             "pinode_guest_state{guest=\"can\",state=\"quarantined\"} 1",
             "pinode_guest_state{guest=\"can\",state=\"running\"} 0",
             "pinode_guest_restarts_total{guest=\"can\"} 2.0",

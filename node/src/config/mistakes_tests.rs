@@ -9,8 +9,8 @@ use super::tests::{SMALL, messages, messages_of, read};
 fn mistakes_in_node() {
     for (line, message) in [
         (
-            "workers = 2",
-            "node.workers: 2 is not allowed: several workers are not supported yet; allowed: 1",
+            "workers = 65",
+            "node.workers: 65 is not allowed; allowed: 1 to 64",
         ),
         (
             "workers = 0",
@@ -200,7 +200,7 @@ fn mistakes_in_a_pi() {
         (
             "code = 2\n",
             "",
-            "10: pi.can.code: is missing; needed: 1 to 7, one that no other PI has",
+            "10: pi.can.code: is missing; needed: 1 to 7",
         ),
         (
             "code = 2",
@@ -293,7 +293,7 @@ fn mistakes_in_a_pi() {
         (
             guest,
             "guest = \"builtin:echo\"\n[pi.dss]\ncode = 2\nguest = \"builtin:echo\"",
-            "14: pi.dss.code: 2 is the code of pi.can already",
+            "13: pi.dss: has code 2 and virtual network 0 as pi.can has; allowed: another code, or virtual networks that no other PI of this code carries",
         ),
     ] {
         // A PI too many lacks its phase; that is said as well, and is tested with the ports.
@@ -312,7 +312,7 @@ fn mistakes_in_a_pi() {
         .lines()
         .next(),
         Some(
-            "node.toml:13: node.more: unknown key; allowed: name, ethertype, isolation, workers, cpus"
+            "node.toml:13: node.more: unknown key; allowed: name, ethertype, isolation, workers, idle, cpus"
         )
     );
     let thread = SMALL.replace("[[port]]", "isolation = \"thread\"\n[[port]]");

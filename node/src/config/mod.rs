@@ -33,8 +33,8 @@ use pinode_classifier::{PiCode, VnSet};
 use toml::de::DeTable;
 
 pub use node::{
-    Cpus, ETHERNET_HEADER, FCS, GuestImage, Isolation, NodeConfig, PhaseConfig, PiConfig, PihMode,
-    Police, PortConfig, PortMode,
+    Cpus, ETHERNET_HEADER, FCS, GuestImage, IdleMode, Isolation, NodeConfig, PhaseConfig, PiConfig,
+    PihMode, Police, PortConfig, PortMode,
 };
 pub use port::schedule_problems;
 pub use problem::{ConfigError, Problem};
@@ -205,6 +205,10 @@ fn read_head(mut section: Section<'_, '_>) -> Option<NodeConfig> {
         Some(item) => read_workers(&item),
         None => Some(1),
     };
+    let idle = match section.optional("idle") {
+        Some(item) => item.one_of(&[("sleep", IdleMode::Sleep), ("poll", IdleMode::Poll)]),
+        None => Some(IdleMode::Sleep),
+    };
     let cpus = match section.optional("cpus") {
         Some(item) => item.section().and_then(|cpus| read_cpus(cpus, workers)),
         None => Some(Cpus::default()),
@@ -215,6 +219,7 @@ fn read_head(mut section: Section<'_, '_>) -> Option<NodeConfig> {
         ethertype: ethertype?,
         isolation: isolation?,
         workers: workers?,
+        idle: idle?,
         cpus: cpus?,
         ports: Vec::new(),
         pis: Vec::new(),
@@ -227,15 +232,7 @@ fn read_ethertype(item: &Item<'_, '_>) -> Option<u16> {
 }
 
 fn read_workers(item: &Item<'_, '_>) -> Option<u16> {
-    match item.integer(1..=64)? {
-        1 => Some(1),
-        several => {
-            item.problem(format!(
-                "{several} is not allowed: several workers are not supported yet; allowed: 1"
-            ));
-            None
-        }
-    }
+    item.integer(1..=64).and_then(|n| u16::try_from(n).ok())
 }
 
 fn read_cpus(mut section: Section<'_, '_>, workers: Option<u16>) -> Option<Cpus> {

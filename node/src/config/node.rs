@@ -1,6 +1,6 @@
 //! A node's configuration after resolution: parsed once, cannot be wrong.
 //!
-//! What refers to a PI refers to its slot: its index in [`NodeConfig::pis`], 0 to 6.
+//! What refers to a PI refers to its slot: its index in [`NodeConfig::pis`], 0 to 31.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,29 +19,95 @@ pub struct NodeConfig {
     pub ethertype: u16,
     /// How guest functions run.
     pub isolation: Isolation,
-    /// Data-plane workers; 1.
+    /// Data-plane workers, 1 to 64: queue pairs of each vif, queues of a port that has several.
     pub workers: u16,
+    /// What a worker does that has nothing to do.
+    pub idle: IdleMode,
     /// Where threads run.
     pub cpus: Cpus,
     /// 1 to 32, in the order of the file; a guest's vif i is that of port i.
     pub ports: Vec<PortConfig>,
-    /// 1 to 7, in the order of the file; the index is the PI's slot.
+    /// 1 to 32, in the order of the file; the index is the PI's slot.
     pub pis: Vec<PiConfig>,
 }
 
 impl NodeConfig {
-    /// Whether vCPUs have to share cores: then the worker hands them the baton, else it wakes each
-    /// at once.
+    /// Whether vCPUs have to share cores: then workers hand them the baton, else each is woken at
+    /// once.
     #[must_use]
     pub fn guests_share_cores(&self) -> bool {
-        let vcpus: usize = self.pis.iter().map(|pi| usize::from(pi.vcpus)).sum();
-        let cores = match self.cpus.guests.len() {
-            0 => std::thread::available_parallelism()
-                .map_or(1, |all| all.get().saturating_sub(usize::from(self.workers))),
-            pinned => pinned,
-        };
-        vcpus > cores
+        self.guests_share(machine_cores())
     }
+
+    /// Whether a worker has to share its core, with guests or with another worker: then it lets go
+    /// of it as soon as there is nothing to do.
+    #[must_use]
+    pub fn workers_share_cores(&self) -> bool {
+        self.workers_share(machine_cores())
+    }
+
+    /// The CPU that vCPU 0 of the guest in `slot` is pinned to, and those of its other vCPUs behind
+    /// it: guests are dealt out over the CPUs, so that each has its own while there are enough.
+    #[must_use]
+    pub fn guest_cpus(&self, slot: usize) -> Vec<usize> {
+        let mut cpus = self.cpus.guests.clone();
+        let before: usize = self
+            .pis
+            .iter()
+            .take(slot)
+            .map(|pi| usize::from(pi.vcpus))
+            .sum();
+        if !cpus.is_empty() {
+            let by = before % cpus.len();
+            cpus.rotate_left(by);
+        }
+        cpus
+    }
+
+    fn guests_share(&self, machine: usize) -> bool {
+        let vcpus: usize = self.pis.iter().map(|pi| usize::from(pi.vcpus)).sum();
+        vcpus > self.guest_cores(machine)
+    }
+
+    /// Cores that no worker is on.
+    fn guest_cores(&self, machine: usize) -> usize {
+        let Cpus { workers, guests } = &self.cpus;
+        match (&workers[..], &guests[..]) {
+            (_, []) => machine.saturating_sub(usize::from(self.workers)),
+            // Workers go where the kernel puts them: among the guests only if nothing else is left.
+            ([], guests) => {
+                let elsewhere = machine.saturating_sub(guests.len());
+                let among = usize::from(self.workers).saturating_sub(elsewhere);
+                guests.len().saturating_sub(among)
+            }
+            (workers, guests) => guests.iter().filter(|cpu| !workers.contains(cpu)).count(),
+        }
+    }
+
+    fn workers_share(&self, machine: usize) -> bool {
+        let Cpus { workers, guests } = &self.cpus;
+        let count = usize::from(self.workers);
+        match (&workers[..], &guests[..]) {
+            ([], []) => count >= machine,
+            ([], guests) => count > machine.saturating_sub(guests.len()),
+            (workers, []) => workers.len() >= machine,
+            (workers, guests) => workers.iter().any(|cpu| guests.contains(cpu)),
+        }
+    }
+}
+
+/// Cores that this process may use.
+fn machine_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// What a worker does that has nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdleMode {
+    /// It sleeps until a frame, a guest or an instant wakes it.
+    Sleep,
+    /// It goes on looking: its core is never free, and no frame waits for it to wake.
+    Poll,
 }
 
 /// How guest functions run.
@@ -142,7 +208,7 @@ pub struct PhaseConfig {
 pub struct PiConfig {
     /// Its name, unique; its guest's too.
     pub name: String,
-    /// 1 to 7, unique.
+    /// 1 to 7; with each of `vns` unique.
     pub code: PiCode,
     /// What its guest runs.
     pub guest: GuestImage,
@@ -222,3 +288,7 @@ pub struct Police {
     /// Octets that may come at once; not less than the largest frame.
     pub burst: u64,
 }
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

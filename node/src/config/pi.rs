@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pinode_classifier::{PiCode, Policer, Vn, VnSet, default_access_ethertype};
+use pinode_classifier::{MAX_PIS, PiCode, Policer, Vn, VnSet, default_access_ethertype};
 use pinode_guest_runtime::control::LINE_OCTETS;
 
 use super::node::{GuestImage, Isolation, PiConfig, PihMode, Police};
@@ -54,6 +54,12 @@ pub(super) fn read_all(
     if keys.is_empty() {
         section.problem("is empty; needed: a table [pi.NAME] for each Parallel Internet");
     }
+    if keys.len() > MAX_PIS {
+        section.problem(format!(
+            "there are {} PIs; allowed: 1 to {MAX_PIS}",
+            keys.len()
+        ));
+    }
     (keys, pis)
 }
 
@@ -67,12 +73,15 @@ struct PiReader<'a> {
 impl PiReader<'_> {
     fn read(self, name: &str, mut section: Section<'_, '_>) -> Option<PiConfig> {
         let code = section
-            .required("code", "1 to 7, one that no other PI has")
-            .and_then(|item| self.code(&item));
+            .required("code", "1 to 7")
+            .and_then(|item| code(&item));
         let vns = match section.optional("vns") {
             Some(item) => read_vns(&item),
             None => Some([Vn::DEFAULT].into_iter().collect()),
         };
+        if let (Some(code), Some(vns)) = (code, vns) {
+            self.check_networks(&section, code, vns);
+        }
         let guest = self.guest(&mut section);
         let vcpus = section
             .optional("vcpus")
@@ -120,12 +129,20 @@ impl PiReader<'_> {
         })
     }
 
-    fn code(&self, item: &Item<'_, '_>) -> Option<PiCode> {
-        let code = PiCode::new(u8::try_from(item.integer(1..=7)?).ok()?).ok()?;
-        if let Some(other) = self.keys.iter().find(|key| key.code == Some(code)) {
-            item.problem(format!("{code} is the code of pi.{} already", other.name));
+    /// What tells two PIs apart is the whole PIH: code and virtual network.
+    fn check_networks(&self, section: &Section<'_, '_>, code: PiCode, vns: VnSet) {
+        for other in self.keys.iter().filter(|key| key.code == Some(code)) {
+            let shared = other
+                .vns
+                .map_or_else(VnSet::default, |theirs| theirs.common(vns));
+            if !shared.is_empty() {
+                section.problem(format!(
+                    "has code {code} and virtual network {shared} as pi.{} has; allowed: another code, \
+                     or virtual networks that no other PI of this code carries",
+                    other.name
+                ));
+            }
         }
-        Some(code)
     }
 
     fn guest(&self, section: &mut Section<'_, '_>) -> Option<GuestImage> {
@@ -181,6 +198,10 @@ impl PiReader<'_> {
             .collect();
         names.join(", ")
     }
+}
+
+fn code(item: &Item<'_, '_>) -> Option<PiCode> {
+    PiCode::new(u8::try_from(item.integer(1..=7)?).ok()?).ok()
 }
 
 /// `ethertype`: the PI's, as far as it could be read.

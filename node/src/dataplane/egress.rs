@@ -57,10 +57,10 @@ impl Outbound {
     /// its edge, for frames that waited for it.
     pub(super) fn look(&mut self, now_ns: u64) -> Window {
         let window = self.gate.advance(now_ns);
-        if window.opens_ns == self.window_opened_ns {
+        let known = std::mem::replace(&mut self.window, window);
+        if window.opens_ns == known.opens_ns {
             return window;
         }
-        self.window_opened_ns = window.opens_ns;
         if let Some(pi) = window
             .owner
             .and_then(|owner| self.pis.get_mut(usize::from(owner)))

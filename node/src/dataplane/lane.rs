@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use pinode_classifier::{Policer, PortClassifier};
 use pinode_ports::Port;
-use pinode_scheduler::Gate;
 use pinode_scheduler::level2::{Discipline, Fifo};
+use pinode_scheduler::{Gate, Window};
 use pinode_virtqueue::TxFrame;
 
 use super::counters::{GateError, PiCounters, PortCounters, PortSnapshot, gate_error};
@@ -44,8 +44,19 @@ pub struct Outbound {
     pub(super) pis: Vec<PiOut>,
     /// The slots of guests that have set up their vif of this port.
     pub(super) attached: SlotSet,
-    /// When the window that was open at the last look had opened; tells a new window from an old.
-    pub(super) window_opened_ns: u64,
+    /// The window that was open at the last look.
+    pub(super) window: Window,
+}
+
+/// When there is something to do on a port without anything happening to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// At every turn: frames wait for the link in an open window.
+    Now,
+    /// At this instant: frames wait for a window.
+    At(u64),
+    /// Never.
+    Never,
 }
 
 /// A PI on the way in.
@@ -166,6 +177,25 @@ impl PortLane {
         }
     }
 
+    /// Asks guests for a kick at the next frame they send, or for none. Whether there are frames that
+    /// could be taken already; a guest whose level 2 queue is full is asked when there is room again.
+    pub(super) fn ask_kicks(&mut self, on: bool) -> bool {
+        let Some(out) = &mut self.outbound else {
+            return false;
+        };
+        let mut pending = false;
+        for slot in out.attached {
+            let Some(pi) = out.pis.get_mut(slot) else {
+                continue;
+            };
+            let on = on && pi.queue.room() > 0;
+            for ring in &mut pi.rings {
+                pending |= ring.transmit.ask_kick(on) && on;
+            }
+        }
+        pending
+    }
+
     /// Adds everything that is counted here. What the system lost in front of the port or behind it
     /// is asked for here and not per frame: it may cost a system call.
     pub(super) fn add_to(&mut self, sum: &mut PortSnapshot) {
@@ -194,7 +224,30 @@ impl Outbound {
             gate,
             pis,
             attached: SlotSet::default(),
-            window_opened_ns: 0,
+            window: Window {
+                owner: None,
+                opens_ns: 0,
+                closes_ns: 0,
+            },
+        }
+    }
+}
+
+impl Outbound {
+    /// When the gate lets go of a frame that waits, as far as is known: another window may open for
+    /// it when the one that is open closes.
+    pub(super) fn due(&self) -> Due {
+        let waits = |slot: usize| self.pis.get(slot).is_some_and(|pi| !pi.queue.is_empty());
+        if self
+            .window
+            .owner
+            .is_some_and(|owner| waits(usize::from(owner)))
+        {
+            Due::Now
+        } else if self.attached.into_iter().any(waits) {
+            Due::At(self.window.closes_ns)
+        } else {
+            Due::Never
         }
     }
 }

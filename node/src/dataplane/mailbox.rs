@@ -11,6 +11,7 @@ use pinode_scheduler::{Cycle, InstallError, RETIRED_CYCLES};
 use pinode_virtqueue::QueueError;
 use thiserror::Error;
 
+use super::bell::Bell;
 use super::counters::NodeSnapshot;
 use super::vif::VifPart;
 use crate::capture::Tap;
@@ -138,14 +139,22 @@ pub struct WorkerGone;
 #[derive(Clone)]
 pub struct Mailbox {
     commands: SyncSender<Command>,
+    bell: Bell,
 }
 
 impl Mailbox {
-    /// A mailbox and the worker's side of it.
+    /// A mailbox and the worker's side of it. The bell is rung behind each command, so that a worker
+    /// that silences it and then looks has not missed one.
     #[must_use]
-    pub fn new() -> (Self, Receiver<Command>) {
+    pub fn new(bell: Bell) -> (Self, Receiver<Command>) {
         let (commands, inbox) = sync_channel(DEPTH);
-        (Self { commands }, inbox)
+        (Self { commands, bell }, inbox)
+    }
+
+    /// What wakes the worker.
+    #[must_use]
+    pub fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     /// Sends the command that `make` builds around a reply channel, and waits for the answer.
@@ -177,7 +186,9 @@ impl Mailbox {
     ///
     /// [`WorkerGone`] if the worker has ended.
     pub fn post(&self, command: Command) -> Result<(), WorkerGone> {
-        self.commands.send(command).map_err(|_| WorkerGone)
+        self.commands.send(command).map_err(|_| WorkerGone)?;
+        self.bell.ring();
+        Ok(())
     }
 
     /// Tells the worker to end. It is gone when its thread is joined.

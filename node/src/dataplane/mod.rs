@@ -9,6 +9,9 @@
 //! egress    transmit ring -> level 2 -> gate -> copy, PIH checked -> port   (one copy)
 //! baton     which guest of a shared core is woken next
 //! worker    runs all of it to completion, in bursts, on one core
+//! idle      when a worker without work sleeps, and until when
+//! sleeper   where it sleeps
+//! bell      what wakes it
 //! mailbox   how configuration reaches a worker between bursts
 //! workers   how the rest of the node reaches all of them
 //! counters  what workers count; conservation is exact between bursts
@@ -20,13 +23,16 @@
 //! breaks the protocol takes its guest off the node, never the node down.
 
 pub mod baton;
+pub mod bell;
 pub mod clock;
 pub mod counters;
 mod egress;
+pub mod idle;
 mod ingress;
 pub mod lane;
 pub mod layout;
 pub mod mailbox;
+pub mod sleeper;
 pub mod slots;
 pub mod vif;
 pub mod worker;

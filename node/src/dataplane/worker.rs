@@ -2,14 +2,42 @@
 //!
 //! It allocates, locks and logs nothing per frame, and calls the kernel only to wake a guest that
 //! sleeps (and where a port is a kernel interface). Between bursts it looks for commands.
+//!
+//! # Sleep
+//!
+//! A worker that finds nothing to do for a while ([`super::idle`]) sleeps. No wake-up is lost,
+//! because for everything that could end the sleep there is a wish that is made known first and a
+//! look that comes after it:
+//!
+//! - **A frame on a port**: [`Port::rest`](pinode_ports::Port::rest) asks for it and looks, and what
+//!   arrives behind the look makes a descriptor readable, which epoll finds however early it was.
+//! - **A frame from a guest**: `ask_kick` writes the wish into the ring, passes a full fence, and
+//!   looks at the driver's index. The driver writes its index, passes a full fence, and looks at the
+//!   wish (VIRTIO 1.2, 2.7.10). Of two that both write, then read, one sees the other: either the
+//!   frame is found here, or the kick is sent there. A kick is a write to the worker's bell, by KVM
+//!   itself or by the guest's thread, and the bell rings on until it is silenced. It is silenced
+//!   when the worker is up and before it looks.
+//! - **A guest that falls asleep** on frames published to it: it arms its interrupt, passes a full
+//!   fence and looks at the used index, while this side published, passes a full fence (the one
+//!   below) and looks at the interrupt that is armed. Either the guest sees the frames and stays
+//!   awake, or its wish is seen here and it is woken before the worker sleeps. While a guest that is
+//!   to be woken waits for the baton, the worker that has to wake it does not sleep (where it shares
+//!   its core with guests, it sleeps for a tenth of a millisecond, to let them run).
+//! - **A command** is in the channel before the bell is rung for it.
+//! - **A gate that opens** for a frame that waits is known, and sets the time of the sleep.
 
+use std::sync::atomic::{Ordering, fence};
 use std::sync::mpsc::{Receiver, TryRecvError};
+
+use pinode_ports::Wake;
 
 use super::baton::{Baton, Guests};
 use super::clock::Clock;
 use super::counters::{NodeSnapshot, WorkerSnapshot};
-use super::lane::PortLane;
+use super::idle::{Idle, Sleep};
+use super::lane::{Due, PortLane};
 use super::mailbox::{Command, Event, Installed, TapPlace};
+use super::sleeper::Sleeper;
 use super::slots::SlotSet;
 use super::vif::{Broken, Mood, VifPart};
 use super::{egress, ingress};
@@ -27,8 +55,25 @@ pub struct Worker<C: Clock> {
     inbox: Receiver<Command>,
     events: Box<dyn Fn(Event) + Send>,
     open: bool,
+    /// None: it goes on looking.
+    rest: Option<Rest>,
+    /// Guests that want to be woken and were not yet.
+    waiting: SlotSet,
     time: WorkerSnapshot,
+    /// When the turn before this one began, and what it was for.
+    last: (u64, Turn),
+    /// The last reading of the clock.
+    now_ns: u64,
 }
+
+/// What a worker that sleeps needs.
+struct Rest {
+    idle: Idle,
+    sleeper: Box<dyn Sleeper>,
+}
+
+/// A port whose descriptor cannot end a sleep is looked at so often, nanoseconds.
+const UNWATCHED_NS: u64 = 10_000_000;
 
 /// What a turn was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +116,19 @@ impl<C: Clock> Worker<C> {
             inbox,
             events,
             open: false,
+            rest: None,
+            waiting: SlotSet::default(),
             time: WorkerSnapshot::default(),
+            last: (0, Turn::Nothing),
+            now_ns: 0,
         }
+    }
+
+    /// Lets the worker sleep when `idle` says so.
+    #[must_use]
+    pub fn sleeping(mut self, idle: Idle, sleeper: Box<dyn Sleeper>) -> Self {
+        self.rest = Some(Rest { idle, sleeper });
+        self
     }
 
     /// Runs until told to stop. Until frames are let in it sleeps: a spinning core would hold up the
@@ -84,21 +140,38 @@ impl<C: Clock> Worker<C> {
                 return;
             }
         }
-        while self.turn() != Turn::Stopped {}
+        self.last.0 = self.clock.now_ns();
+        while self.step() != Turn::Stopped {}
+    }
+
+    /// A turn, and a sleep where there was nothing to do in it nor for a while before.
+    pub fn step(&mut self) -> Turn {
+        let turn = self.turn();
+        if let Some(Rest { idle, .. }) = &mut self.rest {
+            match turn {
+                Turn::Worked => idle.worked(self.now_ns),
+                Turn::Nothing if idle.is_due(self.now_ns) => self.sleep(),
+                Turn::Nothing | Turn::Stopped => {}
+            }
+        }
+        turn
     }
 
     /// One look at everything: a burst in and a burst out on each port, wake-ups, commands.
     pub fn turn(&mut self) -> Turn {
         let mut frames = 0;
         let mut touched = SlotSet::default();
+        self.now_ns = self.clock.now_ns();
+        self.account();
         for index in 0..self.lanes.len() {
             let lane = &mut self.lanes[index];
             let received = match self.open {
-                true => ingress::burst(lane, self.clock.now_ns(), &mut touched),
+                true => ingress::burst(lane, self.now_ns, &mut touched),
                 false => Burst::default(),
             };
             // Receiving took its time, and a gate must not be judged by an instant that has passed.
-            let sent = egress::burst(lane, self.clock.now_ns(), &mut touched);
+            self.now_ns = self.clock.now_ns();
+            let sent = egress::burst(lane, self.now_ns, &mut touched);
             let port = lane.index;
             frames += received.frames + sent.frames;
             for broken in [received.broken, sent.broken].into_iter().flatten() {
@@ -107,14 +180,101 @@ impl<C: Clock> Worker<C> {
         }
         self.watched = self.watched.union(touched);
         let woken = self.wake_guests();
-        match self.look_for_commands() {
+        let turn = match self.look_for_commands() {
             Turn::Nothing if frames > 0 || woken => Turn::Worked,
             turn => turn,
+        };
+        self.time.sleeps = false;
+        self.last.1 = turn;
+        turn
+    }
+
+    /// Books the time since the last turn began to what that turn was for.
+    fn account(&mut self) {
+        let (began_ns, turn) = self.last;
+        let took_ns = self.now_ns.saturating_sub(began_ns);
+        match turn {
+            Turn::Worked => self.time.busy_ns += took_ns,
+            Turn::Nothing | Turn::Stopped => self.time.idle_ns += took_ns,
+        }
+        self.last = (self.now_ns, Turn::Nothing);
+    }
+
+    /// Makes its wishes known, looks once more, and sleeps if there is still nothing. See the head of
+    /// this file for why nothing is missed.
+    fn sleep(&mut self) {
+        let Some(mut rest) = self.rest.take() else {
+            return;
+        };
+        let sleep = self.wishes(&mut rest);
+        if sleep == Sleep::No {
+            rest.idle.kept_awake(self.now_ns);
+        } else {
+            self.baton.look_away();
+            self.now_ns = self.clock.now_ns();
+            self.account();
+            rest.sleeper.sleep(sleep);
+            let slept_ns = self.now_ns;
+            self.now_ns = self.clock.now_ns();
+            self.last = (self.now_ns, Turn::Nothing);
+            self.time.asleep_ns += self.now_ns.saturating_sub(slept_ns);
+            self.time.slept += 1;
+            self.time.sleeps = true;
+            rest.idle.worked(self.now_ns);
+        }
+        for lane in &mut self.lanes {
+            lane.port.resume();
+            lane.ask_kicks(false);
+        }
+        self.rest = Some(rest);
+    }
+
+    /// Asks everything that could bring work to wake this worker, and says how long it may sleep.
+    fn wishes(&mut self, rest: &mut Rest) -> Sleep {
+        let Rest { idle, sleeper } = rest;
+        let held = !self.waiting.is_empty();
+        if held && idle.has_own_core() {
+            return Sleep::No;
+        }
+        let mut due_ns: Option<u64> = None;
+        let mut no_later = |at_ns: u64| due_ns = Some(due_ns.map_or(at_ns, |due| due.min(at_ns)));
+        for out in self.lanes.iter().filter_map(|lane| lane.outbound.as_ref()) {
+            match out.due() {
+                Due::Now => return Sleep::No,
+                Due::At(at_ns) => no_later(at_ns),
+                Due::Never => {}
+            }
+        }
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            if lane.ask_kicks(true) {
+                return Sleep::No;
+            }
+            match lane.port.rest(self.now_ns) {
+                Wake::Frames => return Sleep::No,
+                Wake::At(at_ns) => no_later(at_ns),
+                Wake::Readable(fd) => {
+                    if !sleeper.watch(index, fd) {
+                        no_later(self.now_ns + UNWATCHED_NS);
+                    }
+                }
+                Wake::Nothing => {}
+            }
+        }
+        // What was published is visible before it is looked at who sleeps on it.
+        fence(Ordering::SeqCst);
+        let lanes = &self.lanes;
+        let mut watched = self.watched.into_iter();
+        let waits = watched.any(|slot| lanes.iter().any(|lane| lane.mood(slot).wants_wake));
+        match (waits, held) {
+            (true, true) => idle.hold_back(idle.sleep(self.now_ns, due_ns)),
+            (true, false) => Sleep::No,
+            (false, _) => idle.sleep(self.now_ns, due_ns),
         }
     }
 
     /// Whether any guest was woken.
     fn wake_guests(&mut self) -> bool {
+        self.waiting = SlotSet::default();
         if self.watched.is_empty() {
             return false;
         }
@@ -130,12 +290,13 @@ impl<C: Clock> Worker<C> {
             self.watched.set(slot, !mood.idle || mood.wants_wake);
         }
         let lanes = &mut self.lanes;
-        let mut woken = false;
-        self.baton.pass(self.clock.now_ns(), guests, |slot| {
+        let mut waiting = guests.waiting;
+        self.baton.pass(self.now_ns, guests, |slot| {
             lanes.iter_mut().for_each(|lane| lane.wake(slot));
-            woken = true;
+            waiting.set(slot, false);
         });
-        woken
+        self.waiting = waiting;
+        waiting != guests.waiting
     }
 
     fn look_for_commands(&mut self) -> Turn {
@@ -243,6 +404,15 @@ impl<C: Clock> Worker<C> {
         }
     }
 
+    /// What it did with its time so far.
+    #[must_use]
+    pub fn time(&self) -> WorkerSnapshot {
+        WorkerSnapshot {
+            cpu: rustix::thread::sched_getcpu(),
+            ..self.time
+        }
+    }
+
     fn add_to(&mut self, sum: &mut NodeSnapshot) {
         for lane in &mut self.lanes {
             if let Some(sum) = sum.ports.get_mut(lane.index) {
@@ -250,7 +420,7 @@ impl<C: Clock> Worker<C> {
             }
         }
         if let Some(own) = sum.workers.get_mut(self.index) {
-            *own = self.time;
+            *own = self.time();
         }
     }
 }

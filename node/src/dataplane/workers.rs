@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use pinode_scheduler::Cycle;
 
+use super::bell::Bell;
 use super::counters::NodeSnapshot;
 use super::layout::Layout;
 use super::mailbox::{Command, Installed, Mailbox, Pending, TapPlace, WorkerGone};
@@ -52,6 +53,14 @@ impl Workers {
 
     fn mailbox(&self, worker: usize) -> Result<&Mailbox, WorkerGone> {
         self.mailboxes.get(worker).ok_or(WorkerGone)
+    }
+
+    /// By port: what wakes the worker that takes the frames which guests send there.
+    #[must_use]
+    pub fn bells(&self) -> Vec<Bell> {
+        let owners = (0..self.layout.ports()).map(|port| self.layout.owner(port));
+        let mailboxes = owners.filter_map(|owner| self.mailboxes.get(owner));
+        mailboxes.map(|mailbox| mailbox.bell().clone()).collect()
     }
 
     /// Frames are taken in from now on.

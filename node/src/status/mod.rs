@@ -16,7 +16,7 @@ use crate::config::Isolation;
 
 pub use conservation::{Violation, violations};
 pub(crate) use table::columns;
-pub use table::{guests_table, phases_table, status_table};
+pub use table::{guests_table, phases_table, status_table, workers_table};
 
 /// Everything that a node counts, at one instant between two bursts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -29,10 +29,42 @@ pub struct Status {
     pub isolation: Isolation,
     /// The KVM under the guests: `kvm_pvm`, `kvm_intel`, `kvm_amd` or `kvm`; null without VMs.
     pub kvm: Option<String>,
+    /// The threads that move frames.
+    #[serde(default)]
+    pub workers: Vec<WorkerStatus>,
     /// One per PI, in the order of the configuration.
     pub guests: Vec<GuestStatus>,
     /// In the order of the configuration.
     pub ports: Vec<PortStatus>,
+}
+
+/// A data-plane worker: a thread that moves frames. The three times add up to its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerStatus {
+    /// The CPU it runs on now.
+    pub cpu: usize,
+    /// It may run on no other.
+    pub pinned: bool,
+    /// Whether it was asleep when it was asked.
+    pub asleep: bool,
+    /// How often it has gone to sleep.
+    pub sleeps: u64,
+    /// Time with work, in nanoseconds.
+    pub busy_ns: u64,
+    /// Time looking for work and finding none, in nanoseconds.
+    pub idle_ns: u64,
+    /// Time asleep, in nanoseconds.
+    pub asleep_ns: u64,
+}
+
+impl WorkerStatus {
+    /// Shares of its life with work, looking for it, and asleep; 0 to 1.
+    #[must_use]
+    pub fn shares(&self) -> [f64; 3] {
+        let times = [self.busy_ns, self.idle_ns, self.asleep_ns].map(|ns| ns as f64);
+        let life: f64 = times.iter().sum();
+        times.map(|ns| if life > 0.0 { ns / life } else { 0.0 })
+    }
 }
 
 /// A guest.

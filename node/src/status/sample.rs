@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::{
     EgressDrops, GuestState, GuestStatus, IngressDrops, PhaseEntry, PiStatus, PortDrops,
-    PortPhases, PortStatus, Quantiles, Schedule, Status,
+    PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
 };
 use crate::config::Isolation;
 
@@ -73,6 +73,26 @@ pub fn status() -> Status {
         uptime_s: 1.5,
         isolation: Isolation::Kvm,
         kvm: Some("kvm_pvm".to_owned()),
+        workers: vec![
+            WorkerStatus {
+                cpu: 0,
+                pinned: true,
+                asleep: false,
+                sleeps: 12,
+                busy_ns: 250_000_000,
+                idle_ns: 250_000_000,
+                asleep_ns: 500_000_000,
+            },
+            WorkerStatus {
+                cpu: 1,
+                pinned: false,
+                asleep: true,
+                sleeps: 3,
+                busy_ns: 0,
+                idle_ns: 1_000_000,
+                asleep_ns: 999_000_000,
+            },
+        ],
         guests: vec![
             guest("ipv6qos", GuestState::Running, 0, 900),
             GuestStatus {

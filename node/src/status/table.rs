@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{GuestState, GuestStatus, PortPhases, Schedule, Status, violations};
+use super::{GuestState, GuestStatus, PortPhases, Schedule, Status, WorkerStatus, violations};
 
 /// The whole status: the node, its guests, its ports, and whether the sums hold.
 #[must_use]
@@ -23,6 +23,8 @@ pub fn status_table(status: &Status) -> String {
         status.isolation.as_str()
     );
     out.push_str(&guests_table(&status.guests));
+    out.push('\n');
+    out.push_str(&workers_table(&status.workers));
     for port in &status.ports {
         let _ = writeln!(
             out,
@@ -105,6 +107,35 @@ fn pi_table(port: &super::PortStatus) -> String {
             pi.queued.to_string(),
             format!("{:.1} us", micros(pi.gate_error_ns.p99)),
             dropped,
+        ]);
+    }
+    columns(&rows)
+}
+
+/// The workers, a line each: what they do with their time.
+#[must_use]
+pub fn workers_table(workers: &[WorkerStatus]) -> String {
+    let mut rows = vec![
+        [
+            "worker", "core", "state", "busy", "idle", "asleep", "sleeps",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for (index, worker) in workers.iter().enumerate() {
+        let [busy, idle, asleep] = worker
+            .shares()
+            .map(|share| format!("{:.1} %", share * 100.0));
+        let floats = if worker.pinned { "" } else { " (not pinned)" };
+        let state = if worker.asleep { "asleep" } else { "awake" };
+        rows.push(vec![
+            index.to_string(),
+            format!("{}{floats}", worker.cpu),
+            state.to_owned(),
+            busy,
+            idle,
+            asleep,
+            worker.sleeps.to_string(),
         ]);
     }
     columns(&rows)
@@ -268,6 +299,20 @@ dss      stopped             0  0.0 ms  32 MiB  builtin:patch
         assert!(east.contains("\n  missed in front of the port: 3 frames\n"));
         assert!(east.contains("\n  lost behind the port: 2 of the frames sent\n"));
         assert!(table.ends_with("\nconservation: exact\n"));
+    }
+
+    #[test]
+    fn workers_for_people() {
+        let table = workers_table(&sample::status().workers);
+        let lines: Vec<Vec<&str>> = table
+            .lines()
+            .map(|l| l.split_whitespace().collect())
+            .collect();
+        assert_eq!(lines[1].join(" "), "0 0 awake 25.0 % 25.0 % 50.0 % 12");
+        assert_eq!(
+            lines[2].join(" "),
+            "1 1 (not pinned) asleep 0.0 % 0.1 % 99.9 % 3"
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn config_line(node: &NodeConfig, pi: &PiConfig) -> String {
         .enumerate()
         .map(|(index, port)| VifConfig {
             name: port.name.clone(),
-            mac: mac_text(vif_mac(pi.code.get(), index)),
+            mac: mac_text(vif_mac(pi, index)),
             mtu: port.mtu,
         });
     line(&ToGuest::Config(Config {
@@ -54,11 +54,13 @@ pub fn read(line: &str) -> Result<FromGuest, serde_json::Error> {
     serde_json::from_str(line)
 }
 
-/// The MAC address of a guest's vif: locally administered, the same at each boot.
+/// The MAC address of a guest's vif: locally administered, the same at each boot, and no other's: of
+/// two PIs with one code each has virtual networks of its own.
 #[must_use]
-pub fn vif_mac(code: u8, port: usize) -> [u8; 6] {
+pub fn vif_mac(pi: &PiConfig, port: usize) -> [u8; 6] {
     let [high, low] = u16::try_from(port).unwrap_or(u16::MAX).to_be_bytes();
-    [0x02, b'P', b'I', code, high, low]
+    let vn = pi.vns.first().map_or(0, Vn::get);
+    [0x02, b'P', b'I', vn << 3 | pi.code.get(), high, low]
 }
 
 fn mac_text(mac: [u8; 6]) -> String {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use pinode_guest_patch::Patch;
 use pinode_guest_runtime::Function;
-use pinode_guest_runtime::hosted::{Hosted, HostedConfig, HostedEvent, HostedPair, HostedVif};
+use pinode_guest_runtime::hosted::{
+    Hosted, HostedConfig, HostedEvent, HostedPair, HostedVif, Kick,
+};
 use pinode_vmm::{
     BootProtocol, Kernel, KvmHost, Machine, MachineConfig, MachineEvent, NetConfig, QueuePair,
 };
@@ -15,6 +17,7 @@ use thiserror::Error;
 
 use super::agent::vif_mac;
 use crate::config::{GuestImage, Isolation, NodeConfig, PiConfig};
+use crate::dataplane::bell::Bell;
 use crate::dataplane::vif::{PairsInUse, Vif};
 
 /// What a guest says or suffers.
@@ -68,7 +71,8 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Launches the guest of `pi`.
+    /// Launches the guest of the PI in `slot`. `kicks`: by port, what wakes the worker that takes the
+    /// frames of its vif.
     ///
     /// # Errors
     ///
@@ -76,18 +80,20 @@ impl Engine {
     pub fn launch(
         kvm: Option<&KvmHost>,
         node: &NodeConfig,
-        pi: &PiConfig,
+        slot: usize,
+        kicks: Vec<Bell>,
         events: Events,
     ) -> Result<Self, LaunchError> {
+        let pi = &node.pis[slot];
         match node.isolation {
             Isolation::Kvm => {
                 let host = kvm.ok_or(LaunchError::NoKvm)?;
-                let config = machine_config(node, pi)?;
+                let config = machine_config(node, slot, pi, kicks)?;
                 let forward: Arc<dyn Fn(MachineEvent) + Send + Sync> =
                     Arc::new(move |event| forward_machine(event, &events));
                 Ok(Self::Vm(Machine::boot(host, config, forward)?))
             }
-            Isolation::Thread => launch_thread(node, pi, events),
+            Isolation::Thread => launch_thread(node, slot, pi, kicks, events),
         }
     }
 
@@ -118,7 +124,12 @@ impl Engine {
     }
 }
 
-fn machine_config(node: &NodeConfig, pi: &PiConfig) -> Result<MachineConfig, LaunchError> {
+fn machine_config(
+    node: &NodeConfig,
+    slot: usize,
+    pi: &PiConfig,
+    kicks: Vec<Bell>,
+) -> Result<MachineConfig, LaunchError> {
     let (kernel, initrd, cmdline) = match &pi.guest {
         GuestImage::Builtin(name) => {
             let image = pinode_images::builtin(name)
@@ -140,7 +151,7 @@ fn machine_config(node: &NodeConfig, pi: &PiConfig) -> Result<MachineConfig, Lau
         .iter()
         .enumerate()
         .map(|(index, port)| NetConfig {
-            mac: vif_mac(pi.code.get(), index),
+            mac: vif_mac(pi, index),
             mtu: port.mtu,
             queue_pairs: node.workers,
             queue_size: pi.queue,
@@ -149,12 +160,13 @@ fn machine_config(node: &NodeConfig, pi: &PiConfig) -> Result<MachineConfig, Lau
         name: pi.name.clone(),
         memory: pi.memory,
         vcpus: pi.vcpus,
-        cpus: node.cpus.guests.clone(),
+        cpus: node.guest_cpus(slot),
         kernel,
         initrd,
         cmdline,
         boot: BootProtocol::Auto,
         nets: nets.collect(),
+        kicks: kicks.into_iter().map(Bell::into_event).collect(),
     })
 }
 
@@ -202,7 +214,13 @@ fn machine_pair(pair: QueuePair) -> Vif {
     }
 }
 
-fn launch_thread(node: &NodeConfig, pi: &PiConfig, events: Events) -> Result<Engine, LaunchError> {
+fn launch_thread(
+    node: &NodeConfig,
+    slot: usize,
+    pi: &PiConfig,
+    kicks: Vec<Bell>,
+    events: Events,
+) -> Result<Engine, LaunchError> {
     let function = function(&pi.guest)?;
     let vif = HostedVif {
         queue_size: pi.queue,
@@ -212,10 +230,13 @@ fn launch_thread(node: &NodeConfig, pi: &PiConfig, events: Events) -> Result<Eng
         name: pi.name.clone(),
         memory: pi.memory,
         vifs: vec![vif; node.ports.len()],
-        cpus: node.cpus.guests.clone(),
+        cpus: node.guest_cpus(slot),
     };
     let forward = Arc::new(move |event| forward_hosted(event, &events));
-    Ok(Engine::Thread(Hosted::start(config, function, forward)?))
+    let kick = |bell: Bell| -> Kick { Arc::new(move || bell.ring()) };
+    let kicks = kicks.into_iter().map(kick).collect();
+    let hosted = Hosted::start_with(config, kicks, function, forward)?;
+    Ok(Engine::Thread(hosted))
 }
 
 /// The built-in functions as this process can run them.

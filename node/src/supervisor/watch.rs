@@ -487,10 +487,12 @@ impl Run {
                 }));
             })
         };
+        let kicks = self.workers.bells();
         let launch = move || {
             let pi = &config.pis[slot];
             // Whoever waits for this launch hears of its end, whatever the end is.
-            let launch = AssertUnwindSafe(|| Engine::launch(kvm.as_deref(), &config, pi, events));
+            let launch =
+                AssertUnwindSafe(|| Engine::launch(kvm.as_deref(), &config, slot, kicks, events));
             let engine = catch_unwind(launch).unwrap_or(Err(LaunchError::Panicked));
             if let Ok(engine) = &engine {
                 engine.send_line(&agent::config_line(&config, pi));

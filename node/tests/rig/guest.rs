@@ -147,8 +147,8 @@ impl RigGuest {
         self.refill();
     }
 
-    /// Sends `frame` out of lane `vif` as the guest's own.
-    pub fn send(&mut self, vif: usize, frame: &[u8]) {
+    /// Sends `frame` out of lane `vif` as the guest's own. Whether the host wants to be told.
+    pub fn send(&mut self, vif: usize, frame: &[u8]) -> bool {
         let buffer = self.free.pop().unwrap();
         let addr = self.addr(buffer);
         self.ram.write(addr, &[0; HEADER as usize]).unwrap();
@@ -158,7 +158,12 @@ impl RigGuest {
             .transmit
             .post(buffer, addr, len, false)
             .unwrap();
-        self.lanes[vif].transmit.publish();
+        self.lanes[vif].transmit.publish()
+    }
+
+    /// Whether lane `lane` takes another frame to send.
+    pub fn has_room(&self, lane: usize) -> bool {
+        self.lanes[lane].transmit.free() > 0 && !self.free.is_empty()
     }
 
     /// Claims more available entries than the ring has.

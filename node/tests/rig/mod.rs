@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part of the rig")]
 
 pub mod guest;
+pub mod sleeper;
 #[allow(unsafe_code)]
 mod unsafe_guest_ram;
 
@@ -12,8 +13,10 @@ use std::sync::{Arc, Mutex};
 
 use pinode_classifier::{GuestForm, Pi, PiCode, Policer, PortClassifier, Trunk, Vn, VnSet};
 use pinode_node::dataplane::baton::{Baton, Board};
+use pinode_node::dataplane::bell::Bell;
 use pinode_node::dataplane::clock::Clock;
 use pinode_node::dataplane::counters::{NodeSnapshot, PortSnapshot};
+use pinode_node::dataplane::idle::Idle;
 use pinode_node::dataplane::lane::{Outbound, PiIn, PiOut, PortLane};
 use pinode_node::dataplane::layout::Layout;
 use pinode_node::dataplane::mailbox::{Command, Event, Installed, Mailbox};
@@ -23,6 +26,7 @@ use pinode_ports::memory::{self, FarEnd};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 
 pub use guest::RigGuest;
+pub use sleeper::FakeSleeper;
 
 pub const ETHERTYPE: u16 = 0x88B5;
 pub const MTU: u16 = 1500;
@@ -58,6 +62,9 @@ pub struct Plan {
     pub workers: usize,
     /// Queues of each port: 1, or as many as workers.
     pub queues: usize,
+    /// How workers sleep; none: they do not.
+    pub sleeper: Option<FakeSleeper>,
+    pub own_core: bool,
 }
 
 impl Default for Plan {
@@ -71,6 +78,8 @@ impl Default for Plan {
             shared_core: false,
             workers: 1,
             queues: 1,
+            sleeper: None,
+            own_core: true,
         }
     }
 }
@@ -131,7 +140,7 @@ impl Rig {
         let board = Board::new(plan.workers);
         let (mut workers, mut mailboxes) = (Vec::new(), Vec::new());
         for (index, lanes) in lanes.into_iter().enumerate() {
-            let (mailbox, inbox) = Mailbox::new();
+            let (mailbox, inbox) = Mailbox::new(Bell::new().unwrap());
             let baton = match plan.shared_core {
                 true => Baton::passed(Arc::clone(&board), index),
                 false => Baton::at_once(),
@@ -139,14 +148,12 @@ impl Rig {
             let events = event_sink(sender.clone());
             mailbox.post(Command::Open).unwrap();
             mailboxes.push(mailbox);
-            workers.push(Worker::new(
-                index,
-                clock.clone(),
-                lanes,
-                baton,
-                inbox,
-                events,
-            ));
+            let mut worker = Worker::new(index, clock.clone(), lanes, baton, inbox, events);
+            if let Some(sleeper) = &plan.sleeper {
+                let idle = Idle::new(plan.own_core);
+                worker = worker.sleeping(idle, Box::new(sleeper.clone()));
+            }
+            workers.push(worker);
         }
         let mut rig = Self {
             clock,
@@ -228,6 +235,17 @@ impl Rig {
         for worker in &mut self.workers {
             assert_ne!(worker.turn(), Turn::Stopped);
         }
+    }
+
+    /// Where frames that are sent on `port` come out.
+    pub fn exit(&self, port: usize) -> usize {
+        let queues = self.far.len() / self.layout.ports();
+        port * queues
+            + if queues > 1 {
+                self.layout.owner(port)
+            } else {
+                0
+            }
     }
 
     /// One turn of each worker and of each guest, `ns` later.

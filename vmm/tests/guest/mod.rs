@@ -181,6 +181,7 @@ impl Image {
             cmdline: String::new(),
             boot: BootProtocol::Auto,
             nets: vec![],
+            kicks: Vec::new(),
         }
     }
 }

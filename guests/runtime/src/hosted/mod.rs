@@ -57,6 +57,10 @@ pub struct HostedVif {
 /// Wakes the guest's thread: one system call if it sleeps, none otherwise. From any thread.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
+/// Tells the host of new frames on a vif's transmit queues, where it has asked for that
+/// ([`Transmitq::ask_kick`]): one system call. On the guest's thread.
+pub type Kick = Arc<dyn Fn() + Send + Sync>;
+
 /// The host's side of one queue pair.
 pub struct HostedPair {
     /// Frames to the guest.
@@ -141,6 +145,21 @@ impl Hosted {
     /// The kernel gives no memory or no thread.
     pub fn start(
         config: HostedConfig,
+        function: Box<dyn Function + Send>,
+        events: HostedSink,
+    ) -> Result<Self, HostedError> {
+        Self::start_with(config, Vec::new(), function, events)
+    }
+
+    /// As [`start`](Self::start), for a host that sleeps: `kicks` are called for its vifs, in the same
+    /// order.
+    ///
+    /// # Errors
+    ///
+    /// The kernel gives no memory or no thread.
+    pub fn start_with(
+        config: HostedConfig,
+        kicks: Vec<Kick>,
         mut function: Box<dyn Function + Send>,
         events: HostedSink,
     ) -> Result<Self, HostedError> {
@@ -155,6 +174,7 @@ impl Hosted {
         let log = Arc::new(Log::default());
         let mut platform = Thread::new(
             config,
+            kicks,
             Arc::new(memory),
             mailbox.clone(),
             log.clone(),

@@ -1,7 +1,6 @@
 //! A thread of the host as the main loop sees it.
 //!
-//! Interrupts are `unpark`s: one that comes before the sleep ends it at once. The host's worker polls its
-//! queues, so there is nothing to kick.
+//! Interrupts are `unpark`s: one that comes before the sleep ends it at once.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -14,7 +13,7 @@ use pinode_virtqueue::{DriverQueue, QueueLayout, Ram, Receiveq, RingOctets, Tran
 
 use super::mailbox::{Log, Mailbox};
 use super::unsafe_memory::HostedMemory;
-use super::{HostedConfig, HostedEvent, HostedPair, HostedSink, HostedVif, Wake};
+use super::{HostedConfig, HostedEvent, HostedPair, HostedSink, HostedVif, Kick, Wake};
 use crate::control::Config;
 use crate::run::Platform;
 use crate::unsafe_arena::{Arena, OutOfMemory};
@@ -23,6 +22,7 @@ use crate::vif::{Direction, Net, Queues};
 /// The guest's thread.
 pub struct Thread {
     config: HostedConfig,
+    kicks: Vec<Kick>,
     memory: Arc<HostedMemory>,
     mailbox: Arc<Mailbox>,
     log: Arc<Log>,
@@ -33,6 +33,7 @@ pub struct Thread {
 impl Thread {
     pub fn new(
         config: HostedConfig,
+        kicks: Vec<Kick>,
         memory: Arc<HostedMemory>,
         mailbox: Arc<Mailbox>,
         log: Arc<Log>,
@@ -40,6 +41,7 @@ impl Thread {
     ) -> Self {
         Thread {
             config,
+            kicks,
             memory,
             mailbox,
             log,
@@ -187,5 +189,13 @@ impl Platform for Thread {
     }
 
     #[inline]
-    fn kick(&mut self, _: usize, _: Direction) {}
+    fn kick(&mut self, lane: usize, direction: Direction) {
+        let pairs = self.config.vifs.first().map_or(1, |vif| vif.queue_pairs);
+        // The host asks for kicks on what it takes frames from, and on nothing else.
+        if let Some(kick) = self.kicks.get(lane / usize::from(pairs.max(1)))
+            && direction == Direction::Transmit
+        {
+            kick();
+        }
+    }
 }
