@@ -64,6 +64,32 @@ impl Ram {
         Some(())
     }
 
+    /// Writes `pieces` one behind the other into the buffer of `len` octets at guest-physical
+    /// `addr`, and says how many octets that were. `None`: the buffer is not all in RAM, or too
+    /// small; nothing done.
+    #[inline]
+    pub(crate) fn write_pieces(&self, addr: u64, len: u32, pieces: [&[u8]; 3]) -> Option<u32> {
+        let [first, second, third] = pieces;
+        // Slices have at most `isize::MAX` octets: three of them could overflow, two cannot.
+        let octets = (first.len() + second.len()).checked_add(third.len())?;
+        if octets > len as usize {
+            return None;
+        }
+        let at = self.pointer(addr, u64::from(len))?;
+        // SAFETY: `pointer` checked `len` octets at `at`, and the pieces have no more in sum; they
+        // are references, so by the contract of `new` they do not overlap guest RAM.
+        unsafe {
+            copy(first.as_ptr(), at, first.len());
+            let at = at.add(first.len());
+            if !second.is_empty() {
+                copy(second.as_ptr(), at, second.len());
+            }
+            copy(third.as_ptr(), at.add(second.len()), third.len());
+        }
+        // At most `len`.
+        Some(octets as u32)
+    }
+
     /// The `len` octets at guest-physical `addr` to be written in order. `None`: not all in RAM.
     #[inline]
     pub(crate) fn window(&self, addr: u64, len: u64) -> Option<Window<'_>> {
@@ -79,7 +105,8 @@ impl Ram {
     /// Asks the CPU to fetch the two cache lines at guest-physical `addr`; out of RAM: nothing.
     #[inline]
     pub(crate) fn prefetch(&self, addr: u64) {
-        if let Some(at) = self.pointer(addr, 128) {
+        if addr <= self.len {
+            let at = self.base.wrapping_add(addr as usize);
             prefetch(at);
             prefetch(at.wrapping_add(64));
         }
@@ -209,16 +236,23 @@ unsafe fn copy(src: *const u8, dst: *mut u8, octets: usize) {
     // SAFETY: each arm copies its first and last `N` octets, with `N` at most `octets`; the range
     // of the arm makes the two meet or overlap.
     unsafe {
-        match octets {
-            0 => {}
-            1 => piece::<1>(src, dst),
-            2..=3 => both_ends::<2>(src, dst, octets),
-            4..=7 => both_ends::<4>(src, dst, octets),
-            8..=15 => both_ends::<8>(src, dst, octets),
-            16..=32 => both_ends::<16>(src, dst, octets),
-            33..=64 => both_ends::<32>(src, dst, octets),
-            65..=128 => both_ends::<64>(src, dst, octets),
-            _ => ptr::copy_nonoverlapping(src, dst, octets),
+        // The lengths of small frames first.
+        if octets > 128 {
+            ptr::copy_nonoverlapping(src, dst, octets);
+        } else if octets > 64 {
+            both_ends::<64>(src, dst, octets);
+        } else if octets > 32 {
+            both_ends::<32>(src, dst, octets);
+        } else if octets >= 16 {
+            both_ends::<16>(src, dst, octets);
+        } else if octets >= 8 {
+            both_ends::<8>(src, dst, octets);
+        } else if octets >= 4 {
+            both_ends::<4>(src, dst, octets);
+        } else if octets >= 2 {
+            both_ends::<2>(src, dst, octets);
+        } else if octets == 1 {
+            piece::<1>(src, dst);
         }
     }
 }

@@ -4,19 +4,17 @@
 //! (VIRTIO 1.2, 5.1.6.4). Must never show the driver part of a frame: nothing counts before the
 //! whole frame is in, and nothing is visible before [`Receiveq::publish`].
 
-use super::chain::{Budget, Chain, Direction, check};
+use super::chain::{Budget, Chain, Direction};
 use super::notify::notification_methods;
-use super::ring::Ring;
+use super::ring::{Descriptor, Ring};
 use crate::error::{QueueError, Refused};
-use crate::layout::{DESC_F_NEXT, NET_HEADER, QueueLayout};
+use crate::layout::{DESC_F_WRITE, NET_HEADER, QueueLayout};
 use crate::unsafe_ram::{Ram, Window};
 
 /// `virtio_net_hdr` of a frame in one buffer without offloads: all zero but `num_buffers` = 1.
 const HEADER: [u8; NET_HEADER as usize] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 /// Where `num_buffers` stands in it (5.1.6).
 const NUM_BUFFERS: core::ops::Range<u32> = 10..12;
-/// How many entries ahead descriptors are fetched, and their targets half as many.
-const PREFETCH: u16 = 8;
 
 /// Device side of a receive queue. See [`Receiveq::new`].
 #[derive(Debug)]
@@ -50,15 +48,22 @@ impl Receiveq {
     /// broke the protocol, by a buffer too small for the frame too (5.1.6.3.1); for good.
     #[inline]
     pub fn deliver(&mut self, prefix: &[u8], body: &[u8]) -> Result<(), Refused> {
-        self.ring.intact()?;
-        if self.ring.seen() == 0 && self.ring.look()? == 0 {
+        if self.ring.seen() == 0 && self.look()? == 0 {
             return Err(Refused::Full);
         }
-        self.ring.prefetch(PREFETCH);
-        match self.try_one(prefix, body) {
-            Some(()) => Ok(()),
-            None => self.deliver_in_pieces(prefix, body),
+        self.ring.prefetch();
+        if self.try_one(prefix, body) {
+            Ok(())
+        } else {
+            self.deliver_in_pieces(prefix, body)
         }
+    }
+
+    /// Looks for more buffers. A broken queue has none to be seen, so this is where it shows.
+    #[cold]
+    fn look(&mut self) -> Result<u16, QueueError> {
+        self.ring.intact()?;
+        self.ring.look()
     }
 
     /// Shows the driver all that was delivered: one store of `used.idx`, for a burst.
@@ -67,26 +72,28 @@ impl Receiveq {
         self.ring.publish();
     }
 
-    /// The common case: one descriptor that holds it all. `None`: another case, nothing changed.
+    /// The common case: one descriptor that holds it all. False: another case, nothing changed.
     #[inline]
-    fn try_one(&mut self, prefix: &[u8], body: &[u8]) -> Option<()> {
-        let head = self.ring.head(0).ok()?;
-        let descriptor = self.ring.descriptor(head);
-        let len = frame_octets(prefix, body)?;
+    fn try_one(&mut self, prefix: &[u8], body: &[u8]) -> bool {
+        let Ok(head) = self.ring.head(0) else {
+            return false;
+        };
+        let Descriptor {
+            addr, len, flags, ..
+        } = self.ring.descriptor(head);
+        if flags != DESC_F_WRITE {
+            return false;
+        }
         // All of the buffer is checked, though the frame may need less of it: what is refused
         // must not depend on the frame.
-        let segment = check(&self.ring, head, &descriptor, Direction::Writes).ok()?;
-        if descriptor.flags & DESC_F_NEXT != 0 || segment.len < len {
-            return None;
-        }
-        let mut window = self.ring.ram.window(segment.addr, u64::from(len))?;
-        window.put(&HEADER);
-        window.put(prefix);
-        window.put(body);
-        self.ring.fill_used(0, head, len);
+        let pieces = [&HEADER, prefix, body];
+        let Some(octets) = self.ring.ram.write_pieces(addr, len, pieces) else {
+            return false;
+        };
+        self.ring.fill_used(0, head, octets);
         self.ring.take(1);
         self.ring.give(1);
-        Some(())
+        true
     }
 
     /// Any case: chains, several buffers, and whatever is wrong.
@@ -99,7 +106,7 @@ impl Receiveq {
                 Ok(())
             }
             Err(Refused::Full) => Err(Refused::Full),
-            Err(Refused::Broken(error)) => Err(Refused::Broken(self.ring.fail(error))),
+            Err(Refused::Broken(error)) => Err(Refused::Broken(self.ring.fail_blind(error))),
         }
     }
 

@@ -99,6 +99,13 @@ impl Ring {
         first
     }
 
+    /// As [`fail`](Self::fail); nothing is left to be seen either.
+    #[cold]
+    pub(super) fn fail_blind(&mut self, error: QueueError) -> QueueError {
+        self.seen_avail = self.next_avail;
+        self.fail(error)
+    }
+
     /// Looks at the driver's index. Returns how many entries may be taken.
     ///
     /// Taken and to be taken together never exceed the queue size: an honest driver has no more
@@ -169,17 +176,14 @@ impl Ring {
         }
     }
 
-    /// Fetches the descriptor of the entry `ahead`, and the target of the one half as far, if the
-    /// driver made them available.
+    /// Fetches descriptors that will be needed soon, once for the four of a cache line: a driver
+    /// that gives them out in order has the next ones there.
     #[inline]
-    pub(super) fn prefetch(&self, ahead: u16) {
-        let seen = self.seen();
-        if ahead < seen {
-            self.words.descriptors.prefetch(self.head_unchecked(ahead));
-        }
-        if ahead / 2 < seen {
-            self.ram
-                .prefetch(self.descriptor(self.head_unchecked(ahead / 2)).addr);
+    pub(super) fn prefetch(&self) {
+        const LINE: u16 = 4;
+        const AHEAD: u16 = 3 * LINE;
+        if self.next_avail.is_multiple_of(LINE) && AHEAD < self.seen() {
+            self.words.descriptors.prefetch(self.head_unchecked(AHEAD));
         }
     }
 

@@ -26,8 +26,6 @@ pub const MAX_MALFORMED: u16 = 1024;
 pub const HARVEST_DESCRIPTORS: usize = 4;
 /// What [`Transmitq::whole`] looks at.
 const FIRST_LOOK: usize = 2;
-/// How many entries ahead descriptors are fetched, and their targets half as many.
-const PREFETCH: u16 = 8;
 
 /// A frame in the driver's buffer. `Copy`, but to be completed once.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +112,7 @@ impl Transmitq {
                 break;
             }
             descriptors = descriptors.saturating_sub(FIRST_LOOK);
-            self.ring.prefetch(PREFETCH);
+            self.ring.prefetch();
             let head = match self.ring.head(0) {
                 Ok(head) => head,
                 Err(error) => return Err(self.ring.fail(error)),
@@ -133,6 +131,9 @@ impl Transmitq {
                     self.ring.take(1);
                     self.malformed = 0;
                     harvest.frames += 1;
+                    if frame.whole {
+                        self.ring.ram.prefetch(frame.addr);
+                    }
                     each(frame);
                 }
                 Ok(None) if self.malformed == MAX_MALFORMED => {

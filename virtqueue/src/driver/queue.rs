@@ -7,7 +7,7 @@ use core::sync::atomic::{
     fence,
 };
 
-use super::tokens::{Buffer, Tokens};
+use super::tokens::{Refused, Tokens};
 use crate::error::QueueError;
 use crate::layout::{
     AVAIL_F_NO_INTERRUPT, DESC_F_WRITE, QueueLayout, RingOctets, USED_F_NO_NOTIFY, never, passed,
@@ -20,6 +20,8 @@ use crate::unsafe_ram::Ram;
 #[derive(Debug)]
 pub struct DriverQueue {
     ram: Ram,
+    /// Octets of RAM that buffers may lie in: all, or none of a broken queue.
+    postable: u64,
     size: u16,
     event_idx: bool,
     words: Split,
@@ -31,6 +33,8 @@ pub struct DriverQueue {
     /// Next entry of the used ring to take.
     next_used: u16,
     armed: bool,
+    /// `exposed` as of which the device's wish for a kick is settled.
+    settled: u16,
     /// `next_used` when `used_event` was last moved away.
     event_written: u16,
     broken: Option<QueueError>,
@@ -54,6 +58,7 @@ impl DriverQueue {
         } = *layout;
         let mut queue = DriverQueue {
             ram,
+            postable: ram.len(),
             size,
             event_idx,
             words: Split::new(&ram, layout)?,
@@ -62,6 +67,7 @@ impl DriverQueue {
             exposed: 0,
             next_used: 0,
             armed: true,
+            settled: 0,
             event_written: 0,
             broken: None,
         };
@@ -91,29 +97,14 @@ impl DriverQueue {
         len: u32,
         device_writes: bool,
     ) -> Result<(), QueueError> {
-        self.intact()?;
-        let full = QueueError::RingFull { size: self.size };
-        if len == 0 {
-            return Err(QueueError::EmptyBuffer);
+        let ram = self.postable;
+        if len == 0 || addr > ram || u64::from(len) > ram - addr {
+            return Err(self.refused(addr, len));
         }
-        let ram = self.ram.len();
-        if addr > ram || u64::from(len) > ram - addr {
-            let head = self.tokens.next_free().ok_or(full)?;
-            return Err(QueueError::BufferOutside {
-                head,
-                addr,
-                len: u64::from(len),
-                ram,
-            });
-        }
-        let id = self
-            .tokens
-            .claim(Buffer {
-                token,
-                len,
-                device_writes,
-            })
-            .ok_or(full)?;
+        let limit = if device_writes { len } else { 0 };
+        let Some(id) = self.tokens.claim(token, limit) else {
+            return Err(self.refused(addr, len));
+        };
         let flags = if device_writes { DESC_F_WRITE } else { 0 };
         let [at, rest] = self.words.descriptors.at(id);
         at.store(addr.to_le(), Relaxed);
@@ -131,9 +122,33 @@ impl DriverQueue {
     /// to show: the device may have fallen asleep just before.
     #[inline]
     pub fn publish(&mut self) -> bool {
-        let old = self.exposed;
-        if self.next_avail == old {
+        if self.next_avail == self.exposed {
             return false;
+        }
+        self.expose();
+        fence(SeqCst);
+        let wants = self.wants_kick();
+        self.kicked();
+        wants
+    }
+
+    /// Shows the device all that was posted, as [`publish`](Self::publish), without the fence,
+    /// which waits for every store before it and costs more than the frames of a burst.
+    ///
+    /// In return the caller has to ask [`wants_kick`](Self::wants_kick) again and again: after this,
+    /// every round, and once after [`arm`](Self::arm) (which is the fence) before it sleeps. A device
+    /// that fell asleep at the very moment of this store shows its wish by one of the later looks.
+    #[inline]
+    pub fn expose(&mut self) {
+        let new = self.next_avail.wrapping_sub(self.exposed);
+        if new == 0 {
+            return;
+        }
+        // A device asleep asked for an entry that it had not seen, so its event lies no further back
+        // than the entries it has not taken, at most the queue size: what is older is settled.
+        let behind = u32::from(self.exposed.wrapping_sub(self.settled));
+        if behind + u32::from(new) > u32::from(self.size) {
+            self.settled = self.next_avail.wrapping_sub(self.size);
         }
         // Release: descriptors and entries were written before it.
         self.words
@@ -141,13 +156,25 @@ impl DriverQueue {
             .at(0)
             .store(self.next_avail.to_le(), Release);
         self.exposed = self.next_avail;
-        fence(SeqCst);
+    }
+
+    /// Whether the device asks for a kick for something exposed since the last
+    /// [`kicked`](Self::kicked) (2.7.10). Stays true until then. Costs one load.
+    #[inline]
+    pub fn wants_kick(&self) -> bool {
         if self.event_idx {
             let event = u16::from_le(self.words.avail_event.at(0).load(Relaxed));
-            passed(event, self.exposed, old)
+            passed(event, self.exposed, self.settled)
         } else {
-            u16::from_le(self.words.used_flags.at(0).load(Relaxed)) & USED_F_NO_NOTIFY == 0
+            self.exposed != self.settled
+                && u16::from_le(self.words.used_flags.at(0).load(Relaxed)) & USED_F_NO_NOTIFY == 0
         }
+    }
+
+    /// The device is being kicked for all that is exposed. Call it before kicking.
+    #[inline]
+    pub fn kicked(&mut self) {
+        self.settled = self.exposed;
     }
 
     /// Takes up to `max` used buffers back and hands `each` its token and the octets that the
@@ -254,18 +281,37 @@ impl DriverQueue {
         let [id, len] = self.words.used_ring.at(self.next_used);
         let id = u32::from_le(id.load(Relaxed));
         let len = u32::from_le(len.load(Relaxed));
-        let Buffer {
-            token,
-            len: posted,
-            device_writes,
-        } = *self.tokens.get(id).ok_or(QueueError::UsedId { id })?;
-        if device_writes && len > posted {
-            return Err(QueueError::UsedLength { id, len, posted });
-        }
-        // Fits: `id` is in flight, so below the queue size.
-        self.tokens.release(id as u16);
+        let taken = self
+            .tokens
+            .release(id, len)
+            .map_err(|refused| match refused {
+                Refused::NotInFlight => QueueError::UsedId { id },
+                Refused::Longer { posted } => QueueError::UsedLength { id, len, posted },
+            })?;
         self.next_used = self.next_used.wrapping_add(1);
-        Ok((token, if device_writes { len } else { 0 }))
+        Ok(taken)
+    }
+
+    /// Why a buffer was not posted.
+    #[cold]
+    fn refused(&self, addr: u64, len: u32) -> QueueError {
+        let full = QueueError::RingFull { size: self.size };
+        if let Some(error) = self.broken {
+            return error;
+        }
+        if len == 0 {
+            return QueueError::EmptyBuffer;
+        }
+        let ram = self.ram.len();
+        match self.tokens.next_free() {
+            Some(head) if addr > ram || u64::from(len) > ram - addr => QueueError::BufferOutside {
+                head,
+                addr,
+                len: u64::from(len),
+                ram,
+            },
+            _ => full,
+        }
     }
 
     #[inline]
@@ -275,6 +321,8 @@ impl DriverQueue {
 
     #[cold]
     fn fail(&mut self, error: QueueError) -> QueueError {
+        // No buffer lies in there, so none can be posted from now on.
+        self.postable = 0;
         *self.broken.get_or_insert(error)
     }
 

@@ -2,72 +2,117 @@
 //!
 //! Must never look at shared memory: the device cannot change what stands here.
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 
 /// A buffer in flight.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Buffer {
-    pub(super) token: u32,
-    /// Octets posted.
-    pub(super) len: u32,
-    /// The device may write it.
-    pub(super) device_writes: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Buffer {
+    token: u32,
+    /// Octets that the device may say it wrote: what was posted, 0 if it may only read.
+    limit: u32,
 }
 
-/// One slot for each descriptor, and the stack of free ones: the last freed goes out first, its
-/// descriptor is the likeliest to be in the cache.
+/// The limit of a descriptor that is not in flight.
+const FREE: u32 = u32::MAX;
+
+/// One slot for each descriptor, and the free ones in the order in which they were freed.
+///
+/// First freed, first used: a device that uses buffers in order, as most do, then finds
+/// descriptors in the order of memory, lap after lap, and its prefetcher with it. Last freed first
+/// would also rewrite the very cache lines that the device is reading.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    slots: Vec<Option<Buffer>>,
-    free: Vec<u16>,
+    slots: Box<[Buffer]>,
+    /// A ring of as many entries as descriptors, a power of two.
+    free: Box<[u16]>,
+    /// Descriptors claimed and freed so far; the next to claim stands at `claimed`.
+    claimed: u16,
+    freed: u16,
 }
 
 impl Tokens {
+    /// `size` must be a power of two, at most 32768.
     pub(super) fn new(size: u16) -> Self {
+        let none = Buffer {
+            token: 0,
+            limit: FREE,
+        };
         Tokens {
-            slots: (0..size).map(|_| None).collect(),
-            // Descriptor 0 first.
-            free: (0..size).rev().collect(),
+            slots: (0..size).map(|_| none).collect(),
+            free: (0..size).collect(),
+            claimed: 0,
+            freed: size,
         }
     }
 
     /// Descriptors free.
     #[inline]
     pub(super) fn free(&self) -> u16 {
-        // At most the queue size.
-        self.free.len() as u16
+        self.freed.wrapping_sub(self.claimed)
+    }
+
+    /// Where the ring of free ones has its entry `count`.
+    #[inline]
+    fn at(&self, count: u16) -> usize {
+        usize::from(count) & (self.free.len().wrapping_sub(1))
     }
 
     /// The descriptor that [`claim`](Self::claim) would give.
     #[inline]
     pub(super) fn next_free(&self) -> Option<u16> {
-        self.free.last().copied()
+        if self.free() == 0 {
+            return None;
+        }
+        self.free.get(self.at(self.claimed)).copied()
     }
 
-    /// Takes a free descriptor for `buffer`.
+    /// Takes a free descriptor for a buffer.
     #[inline]
-    pub(super) fn claim(&mut self, buffer: Buffer) -> Option<u16> {
-        let id = self.free.pop()?;
-        *self.slots.get_mut(usize::from(id))? = Some(buffer);
+    pub(super) fn claim(&mut self, token: u32, limit: u32) -> Option<u16> {
+        let id = self.next_free()?;
+        *self.slots.get_mut(usize::from(id))? = Buffer {
+            token,
+            limit: limit.min(FREE - 1),
+        };
+        self.claimed = self.claimed.wrapping_add(1);
         Some(id)
     }
 
-    /// The buffer in flight at `id`, if one is.
+    /// Frees `id`, of which the device says that it wrote `len` octets. Returns the token, and the
+    /// octets written.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is in flight at `id`, or fewer octets were posted; nothing changed.
     #[inline]
-    pub(super) fn get(&self, id: u32) -> Option<&Buffer> {
-        self.slots.get(usize::try_from(id).ok()?)?.as_ref()
-    }
-
-    /// Frees `id`, if it was in flight.
-    #[inline]
-    pub(super) fn release(&mut self, id: u16) {
-        if self
-            .slots
-            .get_mut(usize::from(id))
-            .is_some_and(|slot| slot.take().is_some())
-        {
-            // Never grows: `id` was claimed from here.
-            self.free.push(id);
+    pub(super) fn release(&mut self, id: u32, len: u32) -> Result<(u32, u32), Refused> {
+        let index = usize::try_from(id).map_err(|_| Refused::NotInFlight)?;
+        let slot = self.slots.get_mut(index).ok_or(Refused::NotInFlight)?;
+        let Buffer { token, limit } = *slot;
+        if limit == FREE {
+            return Err(Refused::NotInFlight);
         }
+        // What the device may only read it did not write, whatever it says.
+        if limit != 0 && len > limit {
+            return Err(Refused::Longer { posted: limit });
+        }
+        slot.limit = FREE;
+        let at = self.at(self.freed);
+        // In flight are those claimed and not yet freed, so there is a place; and `id` is below
+        // the queue size, so it fits.
+        if let Some(place) = self.free.get_mut(at) {
+            *place = id as u16;
+        }
+        self.freed = self.freed.wrapping_add(1);
+        Ok((token, len.min(limit)))
     }
+}
+
+/// Why a descriptor was not freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It is not in flight, or does not exist.
+    NotInFlight,
+    /// The device says that it wrote more than was posted.
+    Longer { posted: u32 },
 }

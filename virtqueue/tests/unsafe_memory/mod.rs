@@ -9,6 +9,8 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use pinode_virtqueue::Ram;
 
 const PAGE: usize = 4096;
+/// Memory of this size and more lies in huge pages, as that of a guest does.
+const HUGE: usize = 2 << 20;
 /// Octets of canary on each side. None under Miri, which sees every access out of bounds itself.
 const CANARY: usize = if cfg!(miri) { 0 } else { PAGE };
 const SONG: u8 = 0xC5;
@@ -33,6 +35,12 @@ impl Memory {
             let start = alloc(layout);
             if start.is_null() {
                 handle_alloc_error(layout);
+            }
+            #[cfg(not(miri))]
+            if layout.align() == HUGE {
+                // Where there are no huge pages the small ones do.
+                let advice = rustix::mm::Advice::LinuxHugepage;
+                let _ = rustix::mm::madvise(start.cast(), layout.size(), advice);
             }
             start.write_bytes(SONG, layout.size());
             let base = start.add(CANARY);
@@ -104,5 +112,7 @@ impl Drop for Memory {
 }
 
 fn layout(octets: usize) -> Layout {
-    Layout::from_size_align(octets + 2 * CANARY, PAGE).expect("a size tests can have")
+    let size = octets + 2 * CANARY;
+    let align = if size < HUGE { PAGE } else { HUGE };
+    Layout::from_size_align(size.next_multiple_of(align), align).expect("a size tests can have")
 }
