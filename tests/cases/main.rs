@@ -17,6 +17,7 @@ mod harness;
 mod hostile;
 mod hosts;
 mod licences;
+mod memif;
 mod phases;
 mod resources;
 mod stock_kvm;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         bad_input::cases(),
         traces::cases(),
         frames::cases(),
+        memif::cases(),
         hosts::cases(),
         guests::cases(),
         hostile::cases(),
