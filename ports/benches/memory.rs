@@ -2,7 +2,9 @@
 //! the way in, copied from slot to slot as a worker without guests would, and read on the way out.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pinode_ports::{BURST, InjectSlots, InlinePort, Port, RxBurst, TxMeta, TxSlots, Wire, memory};
+use pinode_ports::{
+    BURST, InjectSlots, InlinePort, Port, Rss, RxBurst, TxMeta, TxSlots, Wire, memory,
+};
 use std::hint::black_box;
 
 /// Source and sink with the work of DPDK's net_null with `copy=1`.
@@ -34,6 +36,38 @@ impl Wire for Flood {
         }
         black_box(&self.dummy);
     }
+}
+
+/// Source and sink that touch no frame: what is left is the port's own cost.
+struct Untouched;
+
+impl Wire for Untouched {
+    #[inline]
+    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_>) {
+        while slots.push(75, |_| ()) {}
+    }
+
+    #[inline]
+    fn absorb(&mut self, _now_ns: u64, frame: &[u8], meta: &TxMeta) {
+        black_box((frame.len(), meta.start_ns));
+    }
+}
+
+/// A round that lends and gives back.
+fn lend(port: &mut dyn Port) -> usize {
+    let mut burst = RxBurst::new();
+    port.rx_burst(0, &mut burst);
+    let received = black_box(&burst).len();
+    drop(burst);
+    let mut slots = TxSlots::new();
+    port.tx_slots(BURST, &mut slots);
+    let count = black_box(&slots).len();
+    drop(slots);
+    let meta = TxMeta {
+        len: 75,
+        start_ns: 0,
+    };
+    received + port.tx_commit(&[meta; BURST][..count])
 }
 
 /// One round: what arrived at one port is copied into the other's slots and sent.
@@ -82,6 +116,21 @@ fn bursts(c: &mut Criterion) {
             bench.iter(|| black_box(forward(&mut from, &mut to)));
         });
     }
+    let mut untouched = InlinePort::new(Untouched, 2048);
+    group.bench_function("inline, frames untouched", |bench| {
+        bench.iter(|| black_box(lend(&mut untouched)));
+    });
+    let mut frame = [0u8; 75];
+    frame[12..23].copy_from_slice(&[0x88, 0xb5, 0x20, 0x60, 0, 0, 0, 0, 20, 59, 64]);
+    let rss = Rss::new(2);
+    group.bench_function("queue of an IPv6 frame", |bench| {
+        bench.iter(|| {
+            for flow in 0..BURST {
+                frame[30] = flow as u8;
+                black_box(rss.queue(&frame));
+            }
+        });
+    });
     group.finish();
 }
 

@@ -6,7 +6,7 @@
 use arrayvec::ArrayVec;
 
 use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake};
-use crate::unsafe_area::{Area, stride_of};
+use crate::unsafe_area::{Area, HUGE, stride_of};
 
 /// Source and sink behind an [`InlinePort`].
 pub trait Wire: Send {
@@ -85,7 +85,7 @@ impl<W: Wire> InlinePort<W> {
             wire,
             slot_octets,
             stride,
-            slots: Area::new(2 * BURST * stride),
+            slots: Area::new((2 * BURST * stride).next_multiple_of(HUGE)),
             lengths: ArrayVec::new(),
             now_ns: 0,
         }

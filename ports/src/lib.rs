@@ -46,6 +46,8 @@ mod tap;
 mod unsafe_area;
 #[allow(unsafe_code)] // ioctl(2) takes C structures.
 mod unsafe_ifreq;
+#[allow(unsafe_code)] // setsockopt(2) takes C values.
+mod unsafe_option;
 
 pub use af_packet::AfPacketPort;
 pub use af_xdp::AfXdpPort;

@@ -9,7 +9,7 @@ mod doorbell;
 #[allow(unsafe_code)] // Slots are shared by two threads.
 mod unsafe_ring;
 
-use self::unsafe_ring::{Receiver, Sender, direction};
+use self::unsafe_ring::{Receiver, Sender, directions};
 use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake};
 use crate::rss::Rss;
 
@@ -175,8 +175,7 @@ pub fn pair_with_queues(
 /// Two ports joined by a cable.
 #[must_use]
 pub fn cable(slots: usize, slot_octets: usize) -> (MemoryPort, MemoryPort) {
-    let (a_to_b, b_from_a) = direction(slots, slot_octets);
-    let (b_to_a, a_from_b) = direction(slots, slot_octets);
+    let [(a_to_b, b_from_a), (b_to_a, a_from_b)] = directions(slots, slot_octets);
     let end = |tx, rx| MemoryPort {
         tx,
         rx,

@@ -12,7 +12,10 @@ use std::ptr::{NonNull, null_mut};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 /// A huge page of the architectures this runs on, octets.
-const HUGE: usize = 2 << 20;
+pub(crate) const HUGE: usize = 2 << 20;
+
+/// What the system maps at least, octets: a multiple of any page of Linux but a huge one.
+const PAGE: usize = 64 << 10;
 
 /// Octets of a cache line.
 const LINE: usize = 64;
@@ -36,11 +39,10 @@ unsafe impl Send for Area {}
 unsafe impl Sync for Area {}
 
 impl Area {
-    /// At least `octets` (not 0), up to the next whole huge page. Where the system has no huge page free
-    /// or offers none, the memory is of small ones. Ends the process where there is no memory, as any
-    /// allocation does.
+    /// At least `octets` (not 0), in huge pages as far as whole ones fit and the system has any, in small
+    /// ones else. Ends the process where there is no memory, as any allocation does.
     pub(crate) fn new(octets: usize) -> Self {
-        let octets = octets.max(1).next_multiple_of(HUGE);
+        let octets = octets.max(1).next_multiple_of(PAGE);
         // One more, so that an aligned piece is inside.
         let mapped = octets + HUGE;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
@@ -86,7 +88,7 @@ impl Area {
         self.base
     }
 
-    /// Octets of the memory.
+    /// Octets of the memory, where a slice of it would be one too many.
     pub(crate) fn octets(&self) -> usize {
         self.octets
     }
@@ -126,7 +128,7 @@ mod tests {
         for octets in [1, HUGE, HUGE + 1] {
             let (mut one, other) = (Area::new(octets), Area::new(octets));
             assert_eq!(one.base().as_ptr().align_offset(HUGE), 0);
-            assert!(one.octets() >= octets && one.octets().is_multiple_of(HUGE));
+            assert!(one.len() >= octets && one.len() < octets + PAGE);
             assert!(one.iter().all(|octet| *octet == 0));
             one.fill(7);
             assert!(other.iter().all(|octet| *octet == 0));

@@ -12,6 +12,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socke
 use super::spread::{self, Instruction};
 use crate::error::{Blame, PortError};
 use crate::port::BURST;
+use crate::unsafe_option;
 
 /// ETH_P_ALL in network order.
 const ALL_PROTOCOLS: u16 = (libc::ETH_P_ALL as u16).to_be();
@@ -29,25 +30,7 @@ pub(crate) fn open(blame: &Blame) -> Result<OwnedFd, PortError> {
 
 /// Sets an option of the packet level.
 pub(super) fn set_option<T>(socket: BorrowedFd<'_>, option: i32, value: &T) -> io::Result<()> {
-    set_option_of(socket, libc::SOL_PACKET, option, value)
-}
-
-fn set_option_of<T>(socket: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
-    // SAFETY: the kernel reads size_of::<T>() octets of a live value.
-    let answer = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            std::ptr::from_ref(value).cast(),
-            size_of::<T>() as libc::socklen_t,
-        )
-    };
-    if answer < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    unsafe_option::set_option(socket, libc::SOL_PACKET, option, value)
 }
 
 /// Makes an interface promiscuous until the socket is closed.
@@ -126,7 +109,7 @@ fn set_program(
         filter: program.as_ptr().cast_mut(),
     };
     // The kernel only reads the instructions, which live across the call.
-    set_option_of(socket, level, option, &program)
+    unsafe_option::set_option(socket, level, option, &program)
 }
 
 /// Spreads the frames of an interface over bound sockets that receive nothing yet, and lets them receive:

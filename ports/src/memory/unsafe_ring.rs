@@ -3,7 +3,7 @@
 //! Unsafe: both ends share the slots. Two counts say whose a slot is: those from `freed` up to `filled`
 //! are the receiver's, the others the sender's; each count has one writer, stored with Release behind
 //! the last access to the slots it hands over and loaded with Acquire before the first. Must never lend a
-//! slot of the other end, and never wait or allocate behind [`direction`].
+//! slot of the other end, and never wait or allocate behind [`directions`].
 
 use std::cell::UnsafeCell;
 use std::sync::Arc;
@@ -34,7 +34,9 @@ struct Ends {
 }
 
 struct Ring {
-    slots: Area,
+    /// Slots of both directions of a cable, and where those of this one begin.
+    slots: Arc<Area>,
+    first: usize,
     metas: Box<[UnsafeCell<Meta>]>,
     slot_octets: usize,
     /// Most slots filled at a time; the ring has the next power of two.
@@ -55,8 +57,8 @@ impl Ring {
 
     /// First octet of the slot of a position.
     fn slot(&self, position: usize) -> *mut u8 {
-        let offset = self.at(position) * stride_of(self.slot_octets);
-        // SAFETY: `at` is below the slots there are, for each of which the area has its stride.
+        let offset = self.first + self.at(position) * stride_of(self.slot_octets);
+        // SAFETY: `at` is below the slots there are, for each of which the area has its stride from `first` on.
         unsafe { self.slots.base().add(offset).as_ptr() }
     }
 }
@@ -81,12 +83,24 @@ pub(super) struct Receiver {
     armed: bool,
 }
 
-/// `slots` frames of up to `slot_octets` octets on their way.
-pub(super) fn direction(slots: usize, slot_octets: usize) -> (Sender, Receiver) {
+/// Both directions of a cable: `slots` frames of up to `slot_octets` octets on their way in each.
+pub(super) fn directions(slots: usize, slot_octets: usize) -> [(Sender, Receiver); 2] {
     let limit = slots.max(1);
+    let octets = limit.next_power_of_two() * stride_of(slot_octets);
+    let slots = Arc::new(Area::new(2 * octets));
+    [0, octets].map(|first| direction(slots.clone(), first, limit, slot_octets))
+}
+
+fn direction(
+    slots: Arc<Area>,
+    first: usize,
+    limit: usize,
+    slot_octets: usize,
+) -> (Sender, Receiver) {
     let count = limit.next_power_of_two();
     let ring = Arc::new(Ring {
-        slots: Area::new(count * stride_of(slot_octets)),
+        slots,
+        first,
         metas: (0..count).map(|_| UnsafeCell::default()).collect(),
         slot_octets,
         limit,
