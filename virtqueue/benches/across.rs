@@ -12,7 +12,9 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pinode_virtqueue::{DriverQueue, QueueLayout, Receiveq, Refused, Transmitq, TxFrame};
+use pinode_virtqueue::{
+    DriverQueue, NET_HEADER, QueueLayout, Receiveq, Refused, Transmitq, TxFrame,
+};
 use unsafe_memory::Memory;
 
 const SIZE: u16 = 1024;
@@ -21,7 +23,7 @@ const FCS: usize = 4;
 const SIZES: [usize; 4] = [79, 256, 512, 1518];
 /// An odd number of cache lines, as the guest runtime spreads its buffers.
 const STRIDE: u64 = 1600;
-const BUFFERS: u64 = 0x2_0000;
+const BUFFERS: u64 = 0x4_0000;
 const SPAN: Duration = Duration::from_millis(250);
 
 fn addr(token: u32) -> u64 {
@@ -81,7 +83,7 @@ fn driver(receive: &mut DriverQueue, transmit: &mut DriverQueue, stop: &AtomicBo
         }
         for (token, octets) in burst.drain(..) {
             transmit
-                .post(token, addr(token), octets, false)
+                .post(token, addr(token) + 12, octets - NET_HEADER, false)
                 .expect("as many descriptors as buffers");
         }
         transmit.expose();
@@ -105,7 +107,8 @@ fn pin(cpu: usize) {
 
 fn main() {
     let memory = Memory::new((BUFFERS + STRIDE * u64::from(SIZE)).max(2 << 20) as usize);
-    let layouts = [0x1000, 0x1_0000].map(|base| QueueLayout::contiguous(base, SIZE, true));
+    let layouts = [(0x1000, SIZE), (0x1_0000, 2 * SIZE)]
+        .map(|(base, size)| QueueLayout::contiguous(base, size, true));
     for size in SIZES {
         let frame = vec![0x5A; size - FCS];
         let [mut to, mut from] =

@@ -12,6 +12,11 @@ use crate::layout::QueueLayout;
 use crate::split::Split;
 use crate::unsafe_ram::Ram;
 
+/// Descriptors of a cache line.
+const LINE: u16 = 4;
+/// How far ahead descriptors are fetched.
+const AHEAD: u16 = 3 * LINE;
+
 /// A descriptor as it stood when it was read (2.7.5): a claim, but one that no longer changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Descriptor {
@@ -176,12 +181,26 @@ impl Ring {
         }
     }
 
+    /// Whether the buffer of a descriptor that was read lies in RAM.
+    #[inline]
+    pub(super) fn inside(&self, descriptor: &Descriptor) -> Option<()> {
+        let Descriptor { addr, len, .. } = *descriptor;
+        let ram = self.ram.len();
+        (addr <= ram && u64::from(len) <= ram - addr).then_some(())
+    }
+
+    /// As [`prefetch`](Self::prefetch), where the descriptors needed are not those of the heads.
+    #[inline]
+    pub(super) fn prefetch_behind(&self, index: u16) {
+        if index.is_multiple_of(LINE) {
+            self.words.descriptors.prefetch(index.wrapping_add(AHEAD));
+        }
+    }
+
     /// Fetches descriptors that will be needed soon, once for the four of a cache line: a driver
     /// that gives them out in order has the next ones there.
     #[inline]
     pub(super) fn prefetch(&self) {
-        const LINE: u16 = 4;
-        const AHEAD: u16 = 3 * LINE;
         if self.next_avail.is_multiple_of(LINE) && AHEAD < self.seen() {
             self.words.descriptors.prefetch(self.head_unchecked(AHEAD));
         }

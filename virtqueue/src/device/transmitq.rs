@@ -5,7 +5,7 @@
 //! checked and are private to the host. Must never read a frame beyond that length or follow the
 //! driver's descriptors unchecked, however they change meanwhile.
 
-use super::chain::{Budget, Chain, Direction, check};
+use super::chain::{Budget, Chain, Direction};
 use super::notify::notification_methods;
 use super::ring::Ring;
 use crate::error::QueueError;
@@ -214,19 +214,22 @@ impl Transmitq {
     #[inline]
     fn whole(&self, head: u16) -> Option<TxFrame> {
         let first = self.ring.descriptor(head);
-        let segment = check(&self.ring, head, &first, Direction::Reads).ok()?;
-        let (addr, len) = if first.flags & DESC_F_NEXT == 0 {
-            (
-                segment.addr + u64::from(NET_HEADER),
-                segment.len.checked_sub(NET_HEADER)?,
-            )
-        } else {
-            let second = self.ring.descriptor(first.next);
-            let frame = check(&self.ring, head, &second, Direction::Reads).ok()?;
-            if segment.len != NET_HEADER || second.flags & DESC_F_NEXT != 0 {
-                return None;
+        self.ring.inside(&first)?;
+        let (addr, len) = match first.flags {
+            0 => (
+                first.addr + u64::from(NET_HEADER),
+                first.len.checked_sub(NET_HEADER)?,
+            ),
+            DESC_F_NEXT if first.len == NET_HEADER && first.next < self.ring.size() => {
+                self.ring.prefetch_behind(first.next);
+                let second = self.ring.descriptor(first.next);
+                self.ring.inside(&second)?;
+                if second.flags != 0 {
+                    return None;
+                }
+                (second.addr, second.len)
             }
-            (frame.addr, frame.len)
+            _ => return None,
         };
         (MIN_FRAME..=MAX_FRAME).contains(&len).then_some(TxFrame {
             addr,

@@ -10,8 +10,8 @@ use core::sync::atomic::{
 use super::tokens::{Refused, Tokens};
 use crate::error::QueueError;
 use crate::layout::{
-    AVAIL_F_NO_INTERRUPT, DESC_F_WRITE, QueueLayout, RingOctets, USED_F_NO_NOTIFY, never, passed,
-    renew_after,
+    AVAIL_F_NO_INTERRUPT, DESC_F_NEXT, DESC_F_WRITE, QueueLayout, RingOctets, USED_F_NO_NOTIFY,
+    never, passed, renew_after,
 };
 use crate::split::Split;
 use crate::unsafe_ram::Ram;
@@ -26,6 +26,9 @@ pub struct DriverQueue {
     event_idx: bool,
     words: Split,
     tokens: Tokens,
+    /// How far behind its head, the descriptor of the header, the descriptor of a buffer stands;
+    /// 0: there is no header.
+    body: u16,
     /// Next entry of the available ring to fill.
     next_avail: u16,
     /// `avail.idx` as the device may see it.
@@ -63,6 +66,7 @@ impl DriverQueue {
             event_idx,
             words: Split::new(&ram, layout)?,
             tokens: Tokens::new(size),
+            body: 0,
             next_avail: 0,
             exposed: 0,
             next_used: 0,
@@ -76,7 +80,39 @@ impl DriverQueue {
         Ok(queue)
     }
 
-    /// Descriptors free, so buffers that can be posted.
+    /// As [`new`](Self::new), for a queue whose every chain begins with the same octets, which the
+    /// device reads: the `octets` at guest-physical `header`, say an empty `virtio_net_hdr`.
+    ///
+    /// The first half of the descriptors is written here, once, and says where the header lies; the
+    /// second half is for buffers, so half as many fit. A device reads a head that never changes out
+    /// of its own cache, and the driver need not write to a buffer to give it a header of its own.
+    ///
+    /// # Errors
+    ///
+    /// As `new`; the queue has fewer than 2 descriptors; the header is empty or not in RAM.
+    pub fn with_header(
+        ram: Ram,
+        layout: &QueueLayout,
+        header: u64,
+        octets: u32,
+    ) -> Result<Self, QueueError> {
+        let mut queue = Self::new(ram, layout)?;
+        let body = queue.size / 2;
+        if body == 0 {
+            return Err(QueueError::Size { size: queue.size });
+        }
+        if octets == 0 || header > ram.len() || u64::from(octets) > ram.len() - header {
+            return Err(queue.refused(header, octets));
+        }
+        for head in 0..body {
+            queue.describe(head, header, octets, DESC_F_NEXT, head + body);
+        }
+        queue.tokens = Tokens::new(body);
+        queue.body = body;
+        Ok(queue)
+    }
+
+    /// Buffers that can be posted.
     #[inline]
     pub fn free(&self) -> u16 {
         self.tokens.free()
@@ -106,9 +142,7 @@ impl DriverQueue {
             return Err(self.refused(addr, len));
         };
         let flags = if device_writes { DESC_F_WRITE } else { 0 };
-        let [at, rest] = self.words.descriptors.at(id);
-        at.store(addr.to_le(), Relaxed);
-        rest.store((u64::from(len) | u64::from(flags) << 32).to_le(), Relaxed);
+        self.describe(id + self.body, addr, len, flags, 0);
         self.words
             .avail_ring
             .at(self.next_avail)
@@ -290,6 +324,14 @@ impl DriverQueue {
             })?;
         self.next_used = self.next_used.wrapping_add(1);
         Ok(taken)
+    }
+
+    #[inline]
+    fn describe(&self, id: u16, addr: u64, len: u32, flags: u16, next: u16) {
+        let [at, rest] = self.words.descriptors.at(id);
+        let word = u64::from(len) | u64::from(flags) << 32 | u64::from(next) << 48;
+        at.store(addr.to_le(), Relaxed);
+        rest.store(word.to_le(), Relaxed);
     }
 
     /// Why a buffer was not posted.
