@@ -220,7 +220,10 @@ fn a_master_says_what_is_wrong_and_serves_the_next_slave() {
             ],
             "multiple of 8",
         ),
-        ([both.as_slice(), &[connect.clone()]].concat(), "cookie"),
+        (
+            [both.as_slice(), std::slice::from_ref(&connect)].concat(),
+            "cookie",
+        ),
         (vec![hello.clone(), say(Message::Ack)], "not expected"),
     ] {
         let reason = dismissed(&master, &messages);

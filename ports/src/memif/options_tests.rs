@@ -60,3 +60,16 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
         assert!(error.contains(said), "{given}: {error}");
     }
 }
+
+#[test]
+fn a_socket_has_one_master_and_slaves_of_different_ids() {
+    let clash = |a, b| {
+        let spec = |given| parse(given).expect("parses");
+        spec(a).clashes_with(&spec(b))
+    };
+    assert!(clash("/w", "/w,id=1"));
+    assert!(clash("/w,role=slave,id=1", "/w,role=slave,id=1,ring=128"));
+    assert!(!clash("/w,role=slave", "/w,role=slave,id=1"));
+    assert!(!clash("/w", "/w,role=slave"));
+    assert!(!clash("/w", "@/w") && !clash("/w", "/v"));
+}
