@@ -79,6 +79,8 @@ pub struct Output<'a> {
     pub(crate) lanes: &'a mut Lanes,
     /// The lane the burst came from.
     pub(crate) source: usize,
+    /// Its queue pair.
+    pub(crate) pair: usize,
     pub(crate) sent: usize,
 }
 
@@ -88,7 +90,7 @@ impl Output<'_> {
     /// discards it.
     #[inline]
     pub fn send(&mut self, to: VifIndex, frame: Frame) {
-        match self.lanes.beside(self.source, to) {
+        match self.lanes.lane_of(to, self.pair) {
             Some(lane) => {
                 self.sent += 1;
                 self.lanes.send(lane, self.source, frame);

@@ -148,6 +148,8 @@ fn forward(
 fn sleep(platform: &mut impl Platform, net: &mut Net, meter: &mut Meter) {
     // Both are asked, whatever the first answers.
     let ready = net.arm() | platform.arm();
+    // Behind the fence of the arming: no device sleeps unseen now.
+    net.kick(|lane, direction| platform.kick(lane, direction));
     if !ready {
         platform.idle();
         meter.slept(platform.ticks());

@@ -4,9 +4,7 @@
 //! hand out a slice of a buffer the device may use: a [`Buffers`] gives slices by exclusive borrow, and
 //! its tokens are either with the driver or on a ring, never both.
 
-use alloc::vec::Vec;
-
-use pinode_virtqueue::{NET_HEADER, Ram};
+use pinode_virtqueue::{DriverQueue, NET_HEADER, QueueError, QueueLayout, Ram};
 
 /// Octets of a cache line.
 const LINE: u64 = 64;
@@ -87,6 +85,23 @@ impl Arena {
         Ok(start)
     }
 
+    /// The driver's half of a transmit queue at `layout`, all of whose frames go out under one empty
+    /// `virtio_net_hdr`.
+    ///
+    /// # Errors
+    ///
+    /// No memory for the header; or what the queue says.
+    pub fn headed(
+        &mut self,
+        layout: &QueueLayout,
+    ) -> Result<Result<DriverQueue, QueueError>, OutOfMemory> {
+        let header = self.allocate(LINE, LINE)?;
+        // In RAM: `allocate` gave it.
+        let _ = self.ram.write(header, &[0; NET_HEADER as usize]);
+        let ram = self.ram;
+        Ok(DriverQueue::with_header(ram, layout, header, NET_HEADER))
+    }
+
     /// Hands out buffers for frames of up to `frame` octets: `lanes` equal shares, of at most `most`
     /// buffers each, and of no more than the memory left allows.
     ///
@@ -99,7 +114,8 @@ impl Arena {
         let stride = lines * LINE;
         let lanes_wide = u64::from(lanes.max(1));
         let fit = self.left().saturating_sub(LINE) / stride / lanes_wide;
-        let each = fit.min(u64::from(most));
+        let numbered = (1 << NUMBER_BITS) / lanes_wide;
+        let each = fit.min(u64::from(most)).min(numbered);
         let least = u64::from(most).min(crate::BURST as u64);
         if each < least {
             let wanted = least * stride * lanes_wide;
@@ -109,12 +125,12 @@ impl Arena {
             });
         }
         let gpa = self.allocate(each * lanes_wide * stride, LINE)?;
-        // Fits: `most` is 32 bits wide.
+        // Fits: bounded by what a token numbers.
         let places = Places {
             gpa,
             stride,
             each: each as u32,
-            lanes: lanes.max(1),
+            last: (each * lanes_wide).saturating_sub(1) as u32,
         };
         Ok(Buffers {
             base: self.base,
@@ -123,7 +139,7 @@ impl Arena {
     }
 }
 
-/// Frame buffers, by token: the lane a buffer belongs to, and its number there.
+/// Frame buffers, by token: the lane a buffer belongs to, and its number among all.
 #[derive(Debug)]
 pub struct Buffers {
     base: *mut u8,
@@ -139,19 +155,18 @@ pub struct Places {
     gpa: u64,
     stride: u64,
     each: u32,
-    lanes: u32,
+    /// The highest number of a buffer.
+    last: u32,
 }
 
-/// Bits of a token that number the buffer within its lane.
+/// Bits of a token that number the buffer; the lane it belongs to stands above.
 const NUMBER_BITS: u32 = 24;
 
 impl Places {
-    /// All tokens of a lane, the lowest last: what is taken first is lowest in memory.
-    pub fn tokens(&self, lane: u32) -> Vec<u32> {
-        (0..self.each.min(1 << NUMBER_BITS))
-            .rev()
-            .map(|n| lane << NUMBER_BITS | n)
-            .collect()
+    /// All tokens of a lane, the lowest in memory first.
+    pub fn tokens(&self, lane: u32) -> impl Iterator<Item = u32> + use<> {
+        let first = lane * self.each;
+        (first..first + self.each).map(move |number| lane << NUMBER_BITS | number)
     }
 
     /// The lane a token belongs to.
@@ -170,10 +185,8 @@ impl Places {
     /// Guest-physical address of a buffer; a token that was never given out has that of some buffer.
     #[inline]
     pub fn address(&self, token: u32) -> u64 {
-        let lane = (token >> NUMBER_BITS).min(self.lanes - 1);
-        let number = (token & ((1 << NUMBER_BITS) - 1)).min(self.each - 1);
-        let slot = u64::from(lane) * u64::from(self.each) + u64::from(number);
-        self.gpa + slot * self.stride
+        let number = (token & ((1 << NUMBER_BITS) - 1)).min(self.last);
+        self.gpa + u64::from(number) * self.stride
     }
 }
 
@@ -192,21 +205,13 @@ impl Buffers {
         // the borrow is exclusive, and a token in the function's hands is on no ring.
         unsafe { core::slice::from_raw_parts_mut(self.base.add(at as usize), octets as usize) }
     }
-
-    /// Makes the `virtio_net_hdr` of a received frame fit to be sent: `num_buffers` is all the device
-    /// set, and the driver must send it as zero (VIRTIO 1.2, 5.1.6.2).
-    #[inline]
-    pub(crate) fn clear_header(&mut self, token: u32) {
-        let at = self.places.address(token) + u64::from(NET_HEADER) - 2;
-        // SAFETY: as for `frame`; two octets at an even address.
-        unsafe { self.base.add(at as usize).cast::<u16>().write(0) }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::vec;
+    use alloc::vec::Vec;
 
     fn arena(memory: &mut [u128], start: u64) -> Arena {
         let octets = size_of_val(memory) as u64;

@@ -30,15 +30,15 @@ pub(crate) fn rig(lanes: usize, size: u16, octets: usize) -> (Net, Vec<Host>) {
     let mut arena = arena(octets);
     let (mut queues, mut hosts) = (Vec::new(), Vec::new());
     for _ in 0..lanes {
-        let mut layout = || {
+        let mut layout = |size: u16| {
             let base = arena.allocate(32 * u64::from(size) + 256, 64).unwrap();
             QueueLayout::contiguous(base, size, true)
         };
-        let layouts = [layout(), layout()];
+        let layouts = [layout(size), layout(2 * size)];
         let ram = arena.ram();
         queues.push(Queues {
             receive: DriverQueue::new(ram, &layouts[0]).unwrap(),
-            transmit: DriverQueue::new(ram, &layouts[1]).unwrap(),
+            transmit: arena.headed(&layouts[1]).unwrap().unwrap(),
         });
         hosts.push(Host {
             receive: Receiveq::new(ram, &layouts[0], false).unwrap(),

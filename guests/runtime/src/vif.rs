@@ -65,7 +65,7 @@ struct Lane {
 pub struct Lanes {
     lanes: Vec<Lane>,
     /// Per lane, the buffers that are nowhere else.
-    pools: Vec<Vec<u32>>,
+    pools: Vec<VecDeque<u32>>,
     pairs: usize,
     places: Places,
 }
@@ -164,7 +164,7 @@ impl Net {
             .collect();
         let pools = (0u32..)
             .zip(&lanes)
-            .map(|(number, _)| places.tokens(number))
+            .map(|(number, _)| places.tokens(number).collect())
             .collect();
         let mut lanes = Lanes {
             lanes,
@@ -179,10 +179,11 @@ impl Net {
     }
 
     /// Shows the devices the buffers to receive into. `kick` is called for each that asks for it.
-    pub fn publish(&mut self, mut kick: impl FnMut(usize, Direction)) {
-        for number in 0..self.lanes.len() {
-            self.lanes.publish_receive(number, &mut kick);
+    pub fn publish(&mut self, kick: impl FnMut(usize, Direction)) {
+        for lane in &mut self.lanes.lanes {
+            lane.queues.receive.expose();
         }
+        self.kick(kick);
     }
 
     /// One round over all lanes. `kick` is called for each queue whose device asks for it.
@@ -194,12 +195,13 @@ impl Net {
     pub fn round(
         &mut self,
         function: &mut dyn Function,
-        mut kick: impl FnMut(usize, Direction),
+        kick: impl FnMut(usize, Direction),
     ) -> Result<Moved, QueueError> {
         let mut moved = Moved::default();
         for number in 0..self.lanes.len() {
-            moved.add(self.lane_round(number, function, &mut kick)?);
+            moved.add(self.lane_round(number, function)?);
         }
+        self.kick(kick);
         Ok(moved)
     }
 
@@ -210,7 +212,6 @@ impl Net {
         &mut self,
         number: usize,
         function: &mut dyn Function,
-        kick: &mut impl FnMut(usize, Direction),
     ) -> Result<Moved, QueueError> {
         let returned = self.lanes.reclaim(number)?;
         let resumed = self.lanes.resume(number);
@@ -223,16 +224,15 @@ impl Net {
             resumed,
         };
         if moved.frames > 0 {
-            for frame in &burst {
-                self.buffers.clear_header(frame.token);
-            }
             let mut frames = Frames {
                 burst: burst.drain(..),
                 buffers: &mut self.buffers,
             };
+            let pair = number % self.lanes.pairs;
             let mut out = Output {
                 lanes: &mut self.lanes,
                 source: number,
+                pair,
                 sent: 0,
             };
             function.burst(from, &mut frames, &mut out);
@@ -240,15 +240,38 @@ impl Net {
                 out.discard(left);
             }
             moved.discarded = moved.frames.saturating_sub(out.sent);
-            for lane in 0..self.lanes.len() {
-                self.lanes.publish_transmit(lane, kick)?;
+            for lane in &mut self.lanes.lanes {
+                lane.show()?;
             }
-        } else if resumed > 0 {
-            self.lanes.publish_transmit(number, kick)?;
+        } else if resumed > 0
+            && let Some(lane) = self.lanes.lanes.get_mut(number)
+        {
+            lane.show()?;
         }
         self.lanes.refill(number)?;
-        self.lanes.publish_receive(number, kick);
+        if let Some(lane) = self.lanes.lanes.get_mut(number) {
+            lane.queues.receive.expose();
+        }
         Ok(moved)
+    }
+
+    /// Calls `kick` for each queue whose device asks for it, for what it was shown just now or long
+    /// ago: a device that fell asleep while something was shown to it is seen in a later round, or
+    /// here once more after [`arm`](Self::arm), which is the fence, before the driver sleeps.
+    #[inline]
+    pub fn kick(&mut self, mut kick: impl FnMut(usize, Direction)) {
+        for (number, lane) in self.lanes.lanes.iter_mut().enumerate() {
+            let Queues { receive, transmit } = &mut lane.queues;
+            for (queue, direction) in [
+                (receive, Direction::Receive),
+                (transmit, Direction::Transmit),
+            ] {
+                if queue.wants_kick() {
+                    queue.kicked();
+                    kick(number, direction);
+                }
+            }
+        }
     }
 
     /// Asks for interrupts on all that can make progress possible, and shows on every ring that the
@@ -274,7 +297,7 @@ impl Net {
                 + usize::from(lane.transmit_size - lane.queues.transmit.free())
                 + lane.waiting.len()
         });
-        on_rings.sum::<usize>() + lanes.pools.iter().map(Vec::len).sum::<usize>()
+        on_rings.sum::<usize>() + lanes.pools.iter().map(VecDeque::len).sum::<usize>()
     }
 }
 
@@ -283,10 +306,10 @@ impl Lanes {
         self.lanes.len()
     }
 
-    /// The lane of `to` with the queue pair of `lane`.
+    /// The lane of `to` with the queue pair `pair`.
     #[inline]
-    pub(crate) fn beside(&self, lane: usize, to: VifIndex) -> Option<usize> {
-        let lane = usize::from(to.0) * self.pairs + lane % self.pairs;
+    pub(crate) fn lane_of(&self, to: VifIndex, pair: usize) -> Option<usize> {
+        let lane = usize::from(to.0) * self.pairs + pair;
         (lane < self.lanes.len()).then_some(lane)
     }
 
@@ -311,7 +334,7 @@ impl Lanes {
     #[inline]
     pub(crate) fn recycle(&mut self, token: u32) {
         if let Some(pool) = self.pools.get_mut(Places::lane(token)) {
-            pool.push(token);
+            pool.push_back(token);
         }
     }
 
@@ -323,7 +346,7 @@ impl Lanes {
         };
         lane.queues.transmit.take(RECLAIM, |token, _| {
             if let Some(pool) = pools.get_mut(Places::lane(token)) {
-                pool.push(token);
+                pool.push_back(token);
             }
         })
     }
@@ -374,38 +397,11 @@ impl Lanes {
             return Ok(());
         };
         while lane.queues.receive.free() > SPARE
-            && let Some(token) = pool.pop()
+            && let Some(token) = pool.pop_front()
         {
             lane.queues
                 .receive
                 .post(token, places.address(token), places.octets(), true)?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn publish_receive(&mut self, number: usize, kick: &mut impl FnMut(usize, Direction)) {
-        if let Some(lane) = self.lanes.get_mut(number)
-            && lane.queues.receive.publish()
-        {
-            kick(number, Direction::Receive);
-        }
-    }
-
-    #[inline]
-    fn publish_transmit(
-        &mut self,
-        number: usize,
-        kick: &mut impl FnMut(usize, Direction),
-    ) -> Result<(), QueueError> {
-        let Some(lane) = self.lanes.get_mut(number) else {
-            return Ok(());
-        };
-        if let Some(error) = lane.broken {
-            return Err(error);
-        }
-        if lane.queues.transmit.publish() {
-            kick(number, Direction::Transmit);
         }
         Ok(())
     }
@@ -434,11 +430,23 @@ impl Lanes {
 }
 
 impl Lane {
+    /// Shows the device what was posted to be sent.
+    #[inline]
+    fn show(&mut self) -> Result<(), QueueError> {
+        if let Some(error) = self.broken {
+            return Err(error);
+        }
+        self.queues.transmit.expose();
+        Ok(())
+    }
+
     /// Posts on the transmit ring; the caller has seen that there is room.
     #[inline]
     fn transmit(&mut self, places: &Places, frame: &Frame) {
-        let octets = (frame.octets + NET_HEADER).min(places.octets());
-        let address = places.address(frame.token);
+        // The chain begins with a header of its own; the frame lies behind that of the buffer.
+        // A descriptor holds something: what is no frame is no more of one with an octet.
+        let octets = frame.octets.clamp(1, places.octets() - NET_HEADER);
+        let address = places.address(frame.token) + u64::from(NET_HEADER);
         if let Err(error) = self
             .queues
             .transmit

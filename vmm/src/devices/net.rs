@@ -53,7 +53,10 @@ pub fn identity(config: &NetConfig) -> Identity {
     let several = config.queue_pairs > 1;
     let mut features = feature::VERSION_1 | feature::EVENT_IDX;
     features |= F_MAC | F_MTU | F_STATUS | F_MRG_RXBUF;
-    let mut queue_sizes = vec![config.queue_size; 2 * usize::from(config.queue_pairs)];
+    // A frame to the host may take a descriptor for its header, which the driver then writes once
+    // for all: as many frames fit either way.
+    let sizes = [config.queue_size, config.queue_size.saturating_mul(2)];
+    let mut queue_sizes = sizes.repeat(usize::from(config.queue_pairs));
     if several {
         features |= F_CTRL_VQ | F_MQ;
         queue_sizes.push(CONTROL_ENTRIES);

@@ -83,10 +83,14 @@ impl Thread {
         let mut pairs = Vec::new();
         for _ in 0..vif.queue_pairs {
             let ram = arena.ram();
-            let (receive, transmit) = (layout(arena, size)?, layout(arena, size)?);
+            // As with a VM's devices: as many frames fit as without a header of their own.
+            let (receive, transmit) = (layout(arena, size)?, layout(arena, 2 * size)?);
             queues.push(Queues {
                 receive: DriverQueue::new(ram, &receive).map_err(text)?,
-                transmit: DriverQueue::new(ram, &transmit).map_err(text)?,
+                transmit: arena
+                    .headed(&transmit)
+                    .map_err(|error| error.to_string())?
+                    .map_err(text)?,
             });
             pairs.push(self.host(ram, &receive, &transmit, &wake)?);
         }

@@ -222,6 +222,24 @@ impl<R: Registers> Device<R> {
         Ok(driver)
     }
 
+    /// As [`queue`](Self::queue), for frames to be sent: each goes out under the same empty
+    /// `virtio_net_hdr` (VIRTIO 1.2, 5.1.6.2).
+    ///
+    /// # Errors
+    ///
+    /// As [`layout`](Self::layout).
+    pub fn headed_queue(
+        &mut self,
+        arena: &mut Arena,
+        queue: u16,
+        most: u16,
+    ) -> Result<DriverQueue, DeviceError> {
+        let layout = self.layout(arena, queue, most)?;
+        let driver = arena.headed(&layout)??;
+        self.ready();
+        Ok(driver)
+    }
+
     /// Lets the device use the queue set up last.
     pub fn ready(&mut self) {
         self.registers.write(at::QUEUE_READY, 1);

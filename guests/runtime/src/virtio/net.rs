@@ -43,7 +43,7 @@ impl<R: Registers> NetDevice<R> {
         for pair in 0..offered {
             queues.push(Queues {
                 receive: device.queue(arena, 2 * pair, MOST)?,
-                transmit: device.queue(arena, 2 * pair + 1, MOST)?,
+                transmit: device.headed_queue(arena, 2 * pair + 1, 2 * MOST)?,
             });
         }
         if offered > 1 {
