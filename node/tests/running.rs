@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pinode_node::config::{self, NodeConfig};
+use pinode_node::config::{self, Isolation, NodeConfig};
 use pinode_node::control::{Control, ControlError, GuestAction, SetPhases};
 use pinode_node::running::RunningNode;
 use pinode_node::status::{GuestState, PhaseEntry, Status, violations};
@@ -48,6 +48,10 @@ fn with(more: &str) -> NodeConfig {
 
 /// A node whose ports have two queues each, and their far ends: west 0 and 1, east 0 and 1.
 fn start_with_queues(more: &str) -> (RunningNode, Vec<FarEnd>) {
+    start_isolated(Isolation::Thread, more)
+}
+
+fn start_isolated(isolation: Isolation, more: &str) -> (RunningNode, Vec<FarEnd>) {
     let mut far = Vec::new();
     let mut ports: Vec<Vec<Box<dyn Port>>> = Vec::new();
     for _ in 0..2 {
@@ -58,7 +62,9 @@ fn start_with_queues(more: &str) -> (RunningNode, Vec<FarEnd>) {
         ports.push(boxed.collect());
         far.extend(ends);
     }
-    let node = RunningNode::start(with(&format!("workers = 2\n{more}")), ports).unwrap();
+    let mut config = with(&format!("workers = 2\n{more}"));
+    config.isolation = isolation;
+    let node = RunningNode::start(config, ports).unwrap();
     node.wait_ready(LIMIT, || false).unwrap();
     (node, far)
 }
@@ -227,8 +233,21 @@ fn flow_frame(code: u8, queue: usize, number: u32) -> Vec<u8> {
 #[test]
 fn two_workers_carry_two_queues_byte_for_byte_and_in_order() {
     const EACH: u32 = 20_000;
-    for more in ["", "idle = \"poll\""] {
-        let (node, mut far) = start_with_queues(more);
+    let threads = Isolation::Thread;
+    let mut runs = vec![(threads, ""), (threads, "idle = \"poll\"")];
+    match pinode_vmm::KvmHost::open() {
+        Ok(_) => runs.push((Isolation::Kvm, "")),
+        Err(error) => {
+            let required = std::env::var("CI").is_ok_and(|value| value == "true")
+                || std::env::var("PINODE_REQUIRE").is_ok_and(|value| value == "all");
+            assert!(!required, "two workers beside VMs need KVM: {error}");
+            eprintln!(
+                "skipped: two workers beside VMs: {error}; run as root or as a user of group kvm"
+            );
+        }
+    }
+    for (isolation, more) in runs {
+        let (node, mut far) = start_isolated(isolation, more);
         // Port 0 is sent on by worker 0, port 1 by worker 1.
         for (from, exit) in [(0, 3), (2, 0)] {
             let mut next = [[0; 2]; 2];
@@ -301,11 +320,9 @@ fn a_guest_stops_and_starts_beside_two_workers() {
     let operator = node.operator().clone();
     let send_both = |far: &mut Vec<FarEnd>, code: u8, count: u32| {
         for number in 0..count {
-            for queue in 0..2 {
+            for (queue, end) in far.iter_mut().enumerate().take(2) {
                 until("room", || {
-                    far[queue]
-                        .send(&flow_frame(code, queue, number))
-                        .then_some(())
+                    end.send(&flow_frame(code, queue, number)).then_some(())
                 });
             }
         }

@@ -4,7 +4,7 @@ mod rig;
 
 use std::sync::{Arc, Mutex};
 
-use pinode_node::dataplane::idle::{AHEAD_NS, AWAKE_NS, HELD_NS, RETRY_NS, Sleep};
+use pinode_node::dataplane::idle::{AHEAD_NS, AWAKE_NS, HELD_NS, Sleep};
 use pinode_node::dataplane::worker::Turn;
 use rig::{FakeSleeper, Plan, Rig, assert_conserved, frame};
 
@@ -211,7 +211,7 @@ fn a_guest_that_has_to_be_woken_keeps_its_worker_awake() {
         .map(|guest| guest.wakes.load(std::sync::atomic::Ordering::Relaxed))
         .sum();
     assert_eq!(wakes, 2);
-    for _ in 0..300 {
+    for _ in 0..=AWAKE_NS / 1000 {
         step(&mut rig, 1000);
     }
     assert_eq!(sleeper.slept().first(), Some(&Sleep::UntilWoken));
@@ -260,5 +260,4 @@ fn time_is_booked_to_what_it_was_spent_on() {
     assert_eq!(after.idle_ns - before.idle_ns, AWAKE_NS);
     assert_eq!(after.asleep_ns - before.asleep_ns, 5_000_000);
     assert_eq!(after.slept - before.slept, 1);
-    assert!(RETRY_NS < AWAKE_NS);
 }

@@ -11,9 +11,9 @@
 
 /// How long a worker with a core of its own goes on looking when it has nothing to do, in nanoseconds.
 ///
-/// Longer than a guest takes from its wake-up to its answer (55 to 75 us, and its work), so that the
-/// answer of a guest that slept finds the worker awake.
-pub const AWAKE_NS: u64 = 200_000;
+/// Longer than a guest that slept takes to answer (160 to 250 us where its core slept too), so that
+/// its answer finds the worker awake.
+pub const AWAKE_NS: u64 = 400_000;
 
 /// How long before an instant it waits for a worker is to be awake, in nanoseconds: more than
 /// leaving epoll takes, less than [`AWAKE_NS`].
