@@ -5,6 +5,7 @@
 //! engine      what runs it: a virtual machine or a host thread
 //! agent       what is said on the control channel
 //! lines       how much a guest may say before it is heard
+//! pairs       whether a driver uses a queue pair for each worker
 //! progress    whether a guest does anything with its frames (pure)
 //! handle      how others reach the supervisor
 //! watch       the thread that joins them
@@ -18,6 +19,7 @@ mod engine;
 mod handle;
 pub mod lifecycle;
 mod lines;
+mod pairs;
 mod progress;
 mod watch;
 

@@ -17,12 +17,13 @@ use super::engine::{Engine, Events, GuestEvent, LaunchError};
 use super::handle::{Action, Inbox, LastConsole, Message, SupervisorHandle, channel_for};
 use super::lifecycle::{Act, Lifecycle, State};
 use super::lines::{Admission, Lines};
+use super::pairs::Pairs;
 use super::progress::Progress;
 use crate::config::NodeConfig;
 use crate::dataplane::clock::{Clock, Monotonic};
 use crate::dataplane::counters::NodeSnapshot;
 use crate::dataplane::mailbox::Event as WorkerEvent;
-use crate::dataplane::vif::{PairsInUse, Vif};
+use crate::dataplane::vif::Vif;
 use crate::dataplane::workers::Workers;
 
 /// How often time is looked at while a guest boots or is in quarantine, whose end is late by this much
@@ -41,9 +42,6 @@ const LINES_AT_MOST: u32 = 1000;
 /// How often it is looked at what guests do with their frames, nanoseconds.
 const LOOK_EVERY_NS: u64 = 500_000_000;
 
-/// So many looks in a row a guest may run without having put its queue pairs into use.
-const PAIRS_LOOKS: u32 = 4;
-
 struct Guest {
     life: Lifecycle,
     engine: Option<Engine>,
@@ -57,10 +55,7 @@ struct Guest {
     /// Lines heard since the last look.
     lines: u32,
     progress: Progress,
-    /// By port, the last queue pair of the vif: whether its driver has put all of them into use.
-    last_pairs: Vec<(usize, PairsInUse)>,
-    /// Looks in a row at which it had not.
-    without_pairs: u32,
+    pairs: Pairs,
 }
 
 /// The guests of a node.
@@ -99,8 +94,7 @@ impl Supervisor {
             launching: None,
             lines: 0,
             progress: Progress::default(),
-            last_pairs: Vec::new(),
-            without_pairs: 0,
+            pairs: Pairs::default(),
         });
         let counters = empty_counters(&config);
         let run = Run {
@@ -234,12 +228,7 @@ impl Run {
                 continue;
             }
             let runs = guest.life.state() == State::Running;
-            let waits = runs && !guest.last_pairs.iter().all(|(_, last)| last.holds());
-            guest.without_pairs = if waits { guest.without_pairs + 1 } else { 0 };
-            if guest.without_pairs >= PAIRS_LOOKS {
-                let workers = usize::from(self.config.workers);
-                let used = guest.last_pairs.iter().map(|(_, last)| last.used()).min();
-                let why = format!("uses {}", too_few_pairs(used.unwrap_or(0), workers));
+            if let Some(why) = guest.pairs.look(runs, usize::from(self.config.workers)) {
                 self.fail(slot, why);
             }
         }
@@ -331,7 +320,7 @@ impl Run {
                 }
                 let guest = &mut self.guests[slot];
                 guest.vifs_up = guest.vifs_up.saturating_sub(1);
-                guest.last_pairs.retain(|(of, _)| *of != port);
+                guest.pairs.vif_down(port);
                 drop(released);
             }
             GuestEvent::Line(line) => self.hear_line(slot, &line),
@@ -342,19 +331,15 @@ impl Run {
 
     fn vif_up(&mut self, slot: usize, port: usize, mut pairs: Vec<Vif>) {
         let workers = usize::from(self.config.workers);
-        if pairs.len() < workers {
+        let generation = self.guests[slot].life.generation();
+        if let Err(why) = self.guests[slot].pairs.vif_up(port, &mut pairs, workers) {
             let name = self.config.ports.get(port).map_or("?", |p| p.name.as_str());
-            let why = format!("its vif {name} has {}", too_few_pairs(pairs.len(), workers));
-            self.fail(slot, why);
+            self.fail(slot, format!("its vif {name} has {why}"));
             return;
         }
-        pairs.truncate(workers);
         for pair in &mut pairs {
-            pair.generation = self.guests[slot].life.generation();
+            pair.generation = generation;
         }
-        let last = pairs.last().and_then(Vif::in_use);
-        let last_pairs = &mut self.guests[slot].last_pairs;
-        last_pairs.extend(last.map(|last| (port, last)));
         drop(self.workers.attach(slot, port, pairs));
         let guest = &mut self.guests[slot];
         guest.vifs_up += 1;
@@ -471,8 +456,7 @@ impl Run {
         guest.cannot_launch = false;
         guest.vifs_up = 0;
         guest.progress = Progress::default();
-        guest.last_pairs.clear();
-        guest.without_pairs = 0;
+        guest.pairs = Pairs::default();
         guest.lines = 0;
         let messages = self.handle.messages.clone();
         let (config, kvm) = (Arc::clone(&self.config), self.kvm.clone());
@@ -591,15 +575,6 @@ fn empty_counters(config: &NodeConfig) -> Box<NodeSnapshot> {
         slots,
         usize::from(config.workers),
     ))
-}
-
-/// Each worker fills a receive ring of its own, so a guest that has not one for each would lose what
-/// the others receive.
-fn too_few_pairs(pairs: usize, workers: usize) -> String {
-    format!(
-        "{pairs} queue pairs for {workers} workers; needed: a driver with VIRTIO_NET_F_MQ that uses \
-         {workers} pairs (a Linux guest uses as many as it has vcpus), or workers = 1"
-    )
 }
 
 fn is_line(event: &GuestEvent) -> bool {
