@@ -1,4 +1,4 @@
-//! The plainest guest: every frame of one port goes out of the other, unchanged.
+//! The plainest guest: ports are joined in pairs, and every frame of one goes out of the other, unchanged.
 //!
 //! It is the baseline of all measurements: what it costs is what the node and the runtime cost. It must
 //! never look at a frame.
@@ -12,7 +12,7 @@ use alloc::string::String;
 
 use pinode_guest_runtime::{Config, Frames, Function, Output, VifIndex};
 
-/// West to east, and back.
+/// West to east, and back; with more ports the third to the fourth, and so on.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Patch;
 
@@ -23,10 +23,8 @@ impl Function for Patch {
 
     fn configure(&mut self, config: &Config) -> Result<(), String> {
         let vifs = config.vifs.len();
-        if vifs != 2 {
-            return Err(format!(
-                "patch joins exactly two ports; {vifs} are configured"
-            ));
+        if vifs == 0 || !vifs.is_multiple_of(2) {
+            return Err(format!("patch joins ports in pairs; {vifs} are configured"));
         }
         if let Some(key) = config.pi.as_object().and_then(|table| table.keys().next()) {
             return Err(format!(
@@ -38,7 +36,7 @@ impl Function for Patch {
 
     #[inline]
     fn burst(&mut self, from: VifIndex, frames: &mut Frames<'_>, out: &mut Output<'_>) {
-        let to = VifIndex(1 - from.0.min(1));
+        let to = VifIndex(from.0 ^ 1);
         while let Some(frame) = frames.next() {
             out.send(to, frame);
         }
@@ -64,14 +62,15 @@ mod tests {
     }
 
     #[test]
-    fn joins_exactly_two_ports() {
+    fn joins_ports_in_pairs() {
         assert_eq!(configured(2, "{}"), Ok(()));
+        assert_eq!(configured(8, "{}"), Ok(()));
         assert_eq!(configured(2, "null"), Ok(()));
         for vifs in [0, 1, 3] {
             let error = configured(vifs, "{}").unwrap_err();
             assert_eq!(
                 error,
-                format!("patch joins exactly two ports; {vifs} are configured")
+                format!("patch joins ports in pairs; {vifs} are configured")
             );
         }
     }

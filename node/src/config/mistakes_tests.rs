@@ -324,7 +324,7 @@ fn mistakes_in_a_pi() {
 }
 
 #[test]
-fn a_patch_joins_two_ports() {
+fn a_patch_joins_ports_in_pairs() {
     let port = |name: &str| {
         format!(
             "[[port]]\nname = \"{name}\"\nbackend = \"memory:{name}\"\nmode = \"trunk\"\n\
@@ -334,12 +334,12 @@ fn a_patch_joins_two_ports() {
     let patch = SMALL.replace("builtin:echo", "builtin:patch");
     assert_eq!(
         messages_of(&patch),
-        "node.toml:12: pi.can.guest: \"builtin:patch\" joins exactly two ports; 1 is configured"
+        "node.toml:12: pi.can.guest: \"builtin:patch\" joins ports in pairs; 1 is configured"
     );
     assert!(read(&(patch.clone() + &port("east"))).is_ok());
     assert_eq!(
         messages_of(&(patch + &port("east") + &port("north"))),
-        "node.toml:12: pi.can.guest: \"builtin:patch\" joins exactly two ports; 3 are configured"
+        "node.toml:12: pi.can.guest: \"builtin:patch\" joins ports in pairs; 3 are configured"
     );
 }
 

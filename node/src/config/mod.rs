@@ -149,16 +149,16 @@ fn read_node(mut root: Section<'_, '_>, directory: &Path, builtins: &[&str]) -> 
     Some(config)
 }
 
-/// A guest has a vif on each port, and a patch is a cable between two.
+/// A guest has a vif on each port, and a patch is cables between two each.
 fn check_patches(config: &NodeConfig, pis: &Item<'_, '_>) {
     let are = match config.ports.len() {
-        2 => return,
+        even if even.is_multiple_of(2) => return,
         1 => "1 is".to_owned(),
         several => format!("{several} are"),
     };
     for pi in &config.pis {
         if matches!(&pi.guest, GuestImage::Builtin(name) if name == "patch") {
-            let what = format!("\"{}\" joins exactly two ports; {are} configured", pi.guest);
+            let what = format!("\"{}\" joins ports in pairs; {are} configured", pi.guest);
             pis.problem_below(&[&pi.name, "guest"], what);
         }
     }
