@@ -5,6 +5,10 @@
 
 pub mod compare;
 pub mod dpdk;
+pub mod growth;
 pub mod latency;
 pub mod machine;
 pub mod node;
+#[allow(unsafe_code)]
+mod unsafe_tsc;
+pub mod xdp;

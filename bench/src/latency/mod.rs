@@ -6,8 +6,6 @@
 mod cells;
 mod node;
 mod search;
-#[allow(unsafe_code)]
-mod unsafe_tsc;
 
 use std::time::Duration;
 

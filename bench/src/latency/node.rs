@@ -10,9 +10,9 @@ use pinode_node::running::RunningNode;
 use pinode_ports::{InjectSlots, InlinePort, Port, TxMeta, Wire, slot_octets_for};
 
 use super::cells::{CELLS, cell};
-use super::unsafe_tsc::{hz, ticks};
 use super::{Arm, Cells, Load, Trial};
 use crate::node::Setup;
+use crate::unsafe_tsc::{hz, ticks};
 
 const READY: Duration = Duration::from_secs(60);
 /// Longest that frames of a trial are waited for when it has ended.

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 /// Ticks since the machine was reset.
 #[inline]
-pub(super) fn ticks() -> u64 {
+pub(crate) fn ticks() -> u64 {
     // SAFETY: every x86-64 has the instruction, and Linux leaves it to user space.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
 /// Ticks of a second, measured against the system's clock. Takes 50 ms.
-pub(super) fn hz() -> u64 {
+pub(crate) fn hz() -> u64 {
     const FOR: Duration = Duration::from_millis(50);
     let (began, from) = (Instant::now(), ticks());
     std::thread::sleep(FOR);
