@@ -57,6 +57,13 @@ impl Access {
         })
     }
 
+    /// Octets of the longest frame on this port's wire, without FCS.
+    #[inline]
+    #[must_use]
+    pub fn largest_frame(&self) -> usize {
+        self.largest_frame
+    }
+
     /// Whether a frame from the wire is one of the port's PI.
     ///
     /// # Errors

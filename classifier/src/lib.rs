@@ -50,6 +50,6 @@ pub use pi::{ConfigError, GuestForm, MAX_PIS, Pi};
 pub use pih::{ETHERTYPE_DEFAULT, PiCode, Pih, PihError, Vn, VnSet, default_access_ethertype};
 pub use policer::{Policer, PolicerError};
 pub use port::{PortClassifier, Verdict};
-pub use splice::Splice;
+pub use splice::{MIN_FRAME_OCTETS, Splice};
 pub use table::Table;
 pub use trunk::Trunk;

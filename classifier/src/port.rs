@@ -79,4 +79,39 @@ impl PortClassifier {
             Self::Access(access) => access.to_wire(slot, head, frame_octets),
         }
     }
+
+    /// Whether the guest of `slot` gets and sends frames as they are on this port's wire: then
+    /// [`to_guest`](Self::to_guest) changes nothing, and what it sends may be copied whole and
+    /// checked by [`check_copy`](Self::check_copy).
+    #[inline]
+    #[must_use]
+    pub fn passes_as_is(&self, slot: u8) -> bool {
+        match self {
+            Self::Trunk(trunk) => trunk.passes_as_is(slot),
+            Self::Access(_) => false,
+        }
+    }
+
+    /// What [`to_wire`](Self::to_wire) checks, on the host's own copy of a whole frame that the
+    /// guest of `slot` sends and that [passes as it is](Self::passes_as_is).
+    ///
+    /// # Errors
+    /// The cause of its drop.
+    #[inline]
+    pub fn check_copy(&self, slot: u8, frame: &[u8]) -> Result<(), TxDrop> {
+        match self {
+            Self::Trunk(trunk) => trunk.check_copy(slot, frame),
+            Self::Access(_) => Err(TxDrop::Spoofed),
+        }
+    }
+
+    /// Octets of the longest frame on this port's wire, without FCS.
+    #[inline]
+    #[must_use]
+    pub fn largest_frame(&self) -> usize {
+        match self {
+            Self::Trunk(trunk) => trunk.largest_frame(),
+            Self::Access(access) => access.largest_frame(),
+        }
+    }
 }

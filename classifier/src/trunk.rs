@@ -45,6 +45,13 @@ impl Trunk {
         })
     }
 
+    /// Octets of the longest frame on this port's wire, without FCS.
+    #[inline]
+    #[must_use]
+    pub fn largest_frame(&self) -> usize {
+        self.largest_frame
+    }
+
     /// Which PI a frame from the wire belongs to.
     ///
     /// # Errors
@@ -110,6 +117,30 @@ impl Trunk {
         match splice.octets(frame_octets) > self.largest_frame {
             true => Err(TxDrop::Oversize),
             false => Ok(splice),
+        }
+    }
+
+    /// Whether frames of `slot` are the same on the wire and at the guest.
+    #[inline]
+    #[must_use]
+    pub fn passes_as_is(&self, slot: u8) -> bool {
+        self.pi(slot).is_some_and(|pi| pi.form == GuestForm::Keep)
+    }
+
+    /// [`to_wire`](Self::to_wire) for a frame that [passes as it is](Self::passes_as_is) and was
+    /// copied whole: `frame` is the host's own copy of it.
+    ///
+    /// # Errors
+    /// The cause of its drop.
+    #[inline]
+    pub fn check_copy(&self, slot: u8, frame: &[u8]) -> Result<(), TxDrop> {
+        // What is classified to the PI that sends it is one of its own: its code, its networks.
+        match self.classify(frame) {
+            Ok(verdict) if verdict.slot == slot => Ok(()),
+            _ => {
+                let head = &frame[..frame.len().min(HEAD_OCTETS)];
+                self.to_wire(slot, head, frame.len()).map(|_splice| ())
+            }
         }
     }
 

@@ -42,6 +42,21 @@ fn schedule(c: &mut Criterion) {
                 }
             });
         });
+        // The same, with what is alike for all frames looked up once.
+        let mut gate_opened = gate(phases);
+        let mut now_ns = 0;
+        group.bench_function(BenchmarkId::new("starts", phases), |b| {
+            b.iter(|| {
+                now_ns += 5_000;
+                let window = gate_opened.advance(black_box(now_ns));
+                if let Some(mut starts) = gate_opened.open(window.owner.unwrap_or(0)) {
+                    for _ in 0..FRAMES {
+                        let start = starts.ask(black_box(79));
+                        let _ = black_box(start.map(|start| starts.charge(start)));
+                    }
+                }
+            });
+        });
         // One advance for each frame, every eighth of them into another window.
         let mut gate_asked = gate(phases);
         let mut now_ns = 0;

@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::account::{GateCounters, Tally};
 use crate::cycle::{Cycle, PS_PER_NS, Span};
 use crate::reconfigure::{Admin, Retired};
+use crate::starts::Starts;
 
 /// Slots are a `u8`, so that none is out of range.
 const SLOTS: usize = 1 << u8::BITS;
@@ -51,17 +52,17 @@ enum Place {
 
 /// Use of the open window, picoseconds from its opening.
 #[derive(Debug, Clone, Copy, Default)]
-struct Use {
+pub(crate) struct Use {
     /// From here on its time is accounted: 0, or when the gate was first asked.
     from_ps: u64,
     /// When the link is free again.
-    free_ps: u64,
+    pub(crate) free_ps: u64,
     /// Since when a frame waits that no longer fits, if the link has not been used since.
-    starved_ps: Option<u64>,
+    pub(crate) starved_ps: Option<u64>,
     /// Wire time of its frames.
-    busy_ps: u64,
+    pub(crate) busy_ps: u64,
     /// Time lost to the guard between frames.
-    guard_ps: u64,
+    pub(crate) guard_ps: u64,
 }
 
 /// The gate of one port: one window at a time, by the cycle and nothing else.
@@ -76,7 +77,7 @@ pub struct Gate {
     lookahead_ps: u64,
     place: Place,
     window: Window,
-    usage: Use,
+    pub(crate) usage: Use,
     tallies: Box<[Tally; SLOTS]>,
 }
 
@@ -127,29 +128,35 @@ impl Gate {
     /// window's close, or to the start of a shorter frame, counts as lost to the guard.
     #[inline]
     pub fn try_start(&mut self, slot: u8, octets_with_fcs: u32) -> Result<u64, Refusal> {
+        let mut starts = self.open(slot).ok_or(Refusal::Closed)?;
+        let start = starts.ask(octets_with_fcs)?;
+        Ok(starts.charge(start))
+    }
+
+    /// The frames that the PI `slot` may start at the instant of the last
+    /// [`advance`](Self::advance), one after the other; none if the open window is not its own.
+    #[inline]
+    pub fn open(&mut self, slot: u8) -> Option<Starts<'_>> {
         if self.window.owner != Some(slot) {
-            return Err(Refusal::Closed);
+            return None;
         }
-        let now_ps = (self.now_ns - self.window.opens_ns) * PS_PER_NS;
-        let closes_ps = (self.window.closes_ns - self.window.opens_ns) * PS_PER_NS;
-        let usage = &mut self.usage;
-        let start_ps = now_ps.max(usage.free_ps);
-        let wire_ps = self.oper.link().wire_time_ps(octets_with_fcs);
+        let Window {
+            opens_ns,
+            closes_ns,
+            ..
+        } = self.window;
+        let now_ps = (self.now_ns - opens_ns) * PS_PER_NS;
+        let closes_ps = (closes_ns - opens_ns) * PS_PER_NS;
         let guard_ps = self.oper.guard_ns().saturating_mul(PS_PER_NS);
-        let end_ps = start_ps.saturating_add(wire_ps);
-        if end_ps.saturating_add(guard_ps) > closes_ps {
-            usage.starved_ps.get_or_insert(start_ps);
-            return Err(Refusal::NoTimeLeft);
-        }
-        if start_ps > now_ps.saturating_add(self.lookahead_ps) {
-            return Err(Refusal::LinkBusy);
-        }
-        if let Some(starved_ps) = usage.starved_ps.take() {
-            usage.guard_ps += start_ps.saturating_sub(starved_ps);
-        }
-        usage.busy_ps += wire_ps;
-        usage.free_ps = end_ps;
-        Ok(self.window.opens_ns + start_ps / PS_PER_NS)
+        // A guard as long as the window leaves no time for any frame, and no time is less than none.
+        let latest_ps = closes_ps.saturating_sub(guard_ps);
+        let horizon_ps = now_ps.saturating_add(self.lookahead_ps);
+        let link = self.oper.link();
+        Some(Starts::new(
+            self,
+            link,
+            [opens_ns, now_ps, horizon_ps, latest_ps],
+        ))
     }
 
     /// Counters of the PI `slot`, over the windows that have closed since the gate was first

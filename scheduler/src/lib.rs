@@ -33,9 +33,11 @@ pub mod gate;
 pub mod level2;
 pub mod rate;
 pub mod reconfigure;
+pub mod starts;
 
 pub use account::GateCounters;
 pub use cycle::{Cycle, CycleError, MAX_CYCLE_NS, MAX_PHASES, Phase};
 pub use gate::{Gate, Refusal, Window};
 pub use rate::{LinkRate, RateError};
 pub use reconfigure::{InstallError, RETIRED_CYCLES};
+pub use starts::{Start, Starts};

@@ -4,10 +4,10 @@
 //! which the guest cannot change any more: a guest cannot speak for another PI.
 
 use arrayvec::ArrayVec;
-use pinode_classifier::{PortClassifier, Splice, TxDrop};
+use pinode_classifier::{MIN_FRAME_OCTETS, PortClassifier, TxDrop};
 use pinode_ports::{BURST, TxMeta, TxSlots};
 use pinode_scheduler::level2::Discipline;
-use pinode_scheduler::{Gate, Window};
+use pinode_scheduler::{Starts, Window};
 use pinode_virtqueue::{QueueError, TxFrame};
 
 use super::lane::{FCS, HEAD_OCTETS, Outbound, PiOut, PortLane, Queued};
@@ -144,9 +144,13 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
     else {
         return Ok(0);
     };
+    let Some(mut starts) = gate.open(owner) else {
+        return Ok(0);
+    };
     if queue.is_empty() {
         return Ok(0);
     }
+    let as_is = shape.passes_as_is(owner);
     let mut slots = TxSlots::new();
     port.tx_slots(queue.len().min(BURST), &mut slots);
     let mut metas = ArrayVec::<TxMeta, BURST>::new();
@@ -163,50 +167,43 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
         let mut fate = Fate::Waits;
         let taken = queue.dequeue_if(|queued| {
             fate = match rings.get(usize::from(queued.ring)) {
-                Some(vif) => decide(vif, shape, gate, owner, &queued.frame, slot.len()),
+                Some(vif) if as_is => pass(vif, shape, &mut starts, owner, &queued.frame, slot),
+                Some(vif) => convert(vif, shape, &mut starts, owner, &queued.frame, slot),
                 // Frames of a ring that is gone have gone with it.
                 None => Fate::Waits,
             };
-            !matches!(fate, Fate::Waits | Fate::Broken(_))
+            !matches!(fate, Fate::Waits)
         });
+        let Some(queued) = taken else {
+            break;
+        };
+        let mut broken = None;
         match fate {
-            Fate::Waits => break,
-            Fate::Broken(broken) => {
-                outcome = Err(broken);
-                break;
-            }
-            Fate::Drop(cause) => counted.count_tx_drop(cause),
-            Fate::Go {
-                splice,
-                len,
-                start_ns,
-            } => {
-                let copy = &mut slot[..usize::from(len)];
-                let Some((vif, queued)) = taken
-                    .as_ref()
-                    .and_then(|queued| Some((rings.get(usize::from(queued.ring))?, queued)))
-                else {
-                    break;
-                };
-                if let Err(broken) = copy_out(vif, &queued.frame, &splice, copy) {
-                    counted.tx_malformed += 1;
-                    outcome = Err(broken);
-                    break;
-                }
+            Fate::Goes(meta) => {
                 for tap in [&mut *vif_tap, &mut *tap].into_iter().flatten() {
+                    let copy = slot.get(..usize::from(meta.len)).unwrap_or_default();
                     tap.record(Direction::Outbound, now_ns, copy, &[]);
                 }
-                metas.push(TxMeta { len, start_ns });
+                metas.push(meta);
             }
+            Fate::Drop(cause) => counted.count_tx_drop(cause),
+            Fate::Broken(error) => {
+                counted.tx_malformed += 1;
+                broken = Some(error);
+            }
+            Fate::Waits => {}
         }
-        if let Some(queued) = taken
-            && let Some(vif) = rings.get_mut(usize::from(queued.ring))
-        {
+        if let Some(vif) = rings.get_mut(usize::from(queued.ring)) {
             vif.transmit.complete(queued.frame);
             completed |= 1u64.wrapping_shl(u32::from(queued.ring));
             done += 1;
         }
+        if let Some(error) = broken {
+            outcome = Err(error);
+            break;
+        }
     }
+    drop(starts);
     drop(slots);
     if !metas.is_empty() {
         let accepted = port.tx_commit(&metas).min(metas.len());
@@ -231,24 +228,59 @@ enum Fate {
     Waits,
     /// It must not be sent at all.
     Drop(TxDrop),
-    /// It goes: under this head, `len` octets on the wire without FCS.
-    Go {
-        splice: Splice,
-        len: u16,
-        start_ns: u64,
-    },
+    /// It lies in the port's slot and goes.
+    Goes(TxMeta),
     /// Its ring broke the protocol.
     Broken(QueueError),
 }
 
-/// Looks at the host's own copy of the head, then asks the gate for the frame's time on the wire.
-fn decide(
+/// A frame that is the same on the wire and at the guest: copied whole, then checked, for the guest
+/// cannot change the copy any more.
+#[inline]
+fn pass(
     vif: &VifOut,
     shape: &PortClassifier,
-    gate: &mut Gate,
+    starts: &mut Starts<'_>,
     owner: u8,
     frame: &TxFrame,
-    room: usize,
+    slot: &mut [u8],
+) -> Fate {
+    let octets = frame.len() as usize;
+    // Before the gate is asked: what can never go must not wait.
+    if octets > shape.largest_frame() {
+        return Fate::Drop(TxDrop::Oversize);
+    }
+    let padded = octets.max(MIN_FRAME_OCTETS);
+    let (Some(copy), Ok(len)) = (slot.get_mut(..padded), u16::try_from(padded)) else {
+        return Fate::Drop(TxDrop::Oversize);
+    };
+    let Ok(start) = starts.ask(u32::from(len) + FCS) else {
+        return Fate::Waits;
+    };
+    let (copy, padding) = copy.split_at_mut(octets);
+    if let Err(broken) = vif.transmit.read(frame, 0, copy) {
+        return Fate::Broken(broken);
+    }
+    if let Err(cause) = shape.check_copy(owner, copy) {
+        return Fate::Drop(cause);
+    }
+    if !padding.is_empty() {
+        padding.fill(0);
+    }
+    let start_ns = starts.charge(start);
+    Fate::Goes(TxMeta { len, start_ns })
+}
+
+/// A frame whose head the wire has otherwise than the guest: the host's own copy of the head is
+/// checked, and goes out in its new form before the rest.
+#[inline]
+fn convert(
+    vif: &VifOut,
+    shape: &PortClassifier,
+    starts: &mut Starts<'_>,
+    owner: u8,
+    frame: &TxFrame,
+    slot: &mut [u8],
 ) -> Fate {
     let mut head = [0u8; HEAD_OCTETS];
     let octets = frame.len() as usize;
@@ -261,31 +293,22 @@ fn decide(
         Err(cause) => return Fate::Drop(cause),
     };
     let padded = splice.padded_octets(octets);
-    let (true, Ok(len)) = (padded <= room, u16::try_from(padded)) else {
+    let (Some(copy), Ok(len)) = (slot.get_mut(..padded), u16::try_from(padded)) else {
         return Fate::Drop(TxDrop::Oversize);
     };
-    match gate.try_start(owner, u32::from(len) + FCS) {
-        Ok(start_ns) => Fate::Go {
-            splice,
-            len,
-            start_ns,
-        },
-        Err(_) => Fate::Waits,
-    }
-}
-
-/// The one copy: the checked head, then the rest from the guest's memory, then padding.
-fn copy_out(
-    vif: &VifOut,
-    frame: &TxFrame,
-    splice: &Splice,
-    slot: &mut [u8],
-) -> Result<(), QueueError> {
+    let Ok(start) = starts.ask(u32::from(len) + FCS) else {
+        return Fate::Waits;
+    };
     let prefix = splice.prefix();
-    let octets = splice.octets(frame.len() as usize);
-    let (head, rest) = slot.split_at_mut(prefix.len());
+    let (head, rest) = copy.split_at_mut(prefix.len());
     head.copy_from_slice(prefix);
-    let (body, padding) = rest.split_at_mut(octets - prefix.len());
+    let (body, padding) = rest.split_at_mut(splice.octets(octets) - prefix.len());
     padding.fill(0);
-    vif.transmit.read(frame, splice.skip() as u32, body)
+    match vif.transmit.read(frame, splice.skip() as u32, body) {
+        Err(broken) => Fate::Broken(broken),
+        Ok(()) => Fate::Goes(TxMeta {
+            len,
+            start_ns: starts.charge(start),
+        }),
+    }
 }

@@ -1,8 +1,11 @@
 //! Into the node: port burst -> classify -> policer -> the guest's receive ring.
 //!
-//! A frame is copied once, from the port's memory into the guest's.
+//! A burst is classified first and then handed out guest by guest, so that what a guest needs is
+//! looked up once. Frames of one guest keep their order. A frame is copied once, from the port's
+//! memory into the guest's.
 
-use pinode_ports::RxBurst;
+use pinode_classifier::{MAX_PIS, PortClassifier, Verdict};
+use pinode_ports::{BURST, RxBurst};
 use pinode_virtqueue::{QueueError, Refused};
 
 use super::lane::{FCS, PiIn, PortLane};
@@ -10,6 +13,57 @@ use super::slots::SlotSet;
 use super::vif::Broken;
 use super::worker::Burst;
 use crate::capture::Direction;
+
+/// The end of a [`Sorted`] chain.
+const NONE: u8 = u8::MAX;
+const _: () = assert!(BURST < NONE as usize);
+
+/// The frames of a burst by slot: a chain for each, in the order in which they came.
+struct Sorted {
+    next: [u8; BURST],
+    /// First and last of a slot, valid for slots that are in `present`.
+    ends: [(u8, u8); MAX_PIS],
+    present: SlotSet,
+}
+
+impl Sorted {
+    #[inline]
+    fn new() -> Self {
+        Self {
+            next: [NONE; BURST],
+            ends: [(NONE, NONE); MAX_PIS],
+            present: SlotSet::default(),
+        }
+    }
+
+    /// Appends frame `index`; neither it nor the slot is out of range.
+    #[inline]
+    fn push(&mut self, slot: usize, index: usize) {
+        // Below BURST.
+        let number = index as u8;
+        let Some(ends) = self.ends.get_mut(slot) else {
+            return;
+        };
+        if ends.0 == NONE {
+            self.present.set(slot, true);
+            ends.0 = number;
+        } else if let Some(next) = self.next.get_mut(usize::from(ends.1)) {
+            *next = number;
+        }
+        ends.1 = number;
+    }
+
+    /// The frames of a slot.
+    #[inline]
+    fn of<'a>(&'a self, slot: usize, frames: &'a RxBurst<'a>) -> impl Iterator<Item = &'a [u8]> {
+        let mut at = self.ends.get(slot).map_or(NONE, |ends| ends.0);
+        std::iter::from_fn(move || {
+            let frame = *frames.get(usize::from(at))?;
+            at = self.next.get(usize::from(at)).copied().unwrap_or(NONE);
+            Some(frame)
+        })
+    }
+}
 
 /// Takes one burst in. `touched`: the guests that something was published to.
 pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> Burst {
@@ -30,79 +84,98 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
     if frames.is_empty() {
         return burst;
     }
-    let mut filled = SlotSet::default();
-    for frame in &frames {
-        counters.rx_frames += 1;
-        counters.rx_bytes += frame.len() as u64;
-        if let Some(tap) = tap {
+    if let Some(tap) = tap {
+        for frame in &frames {
             tap.record(Direction::Inbound, now_ns, frame, &[]);
         }
-        let verdict = match shape.classify(frame) {
-            Ok(verdict) => verdict,
-            Err(cause) => {
-                counters.count_drop(cause);
-                continue;
+    }
+    let mut sorted = Sorted::new();
+    let mut octets = 0;
+    for (index, frame) in frames.iter().enumerate() {
+        octets += frame.len() as u64;
+        match shape.classify(frame) {
+            // A classifier knows only the slots that it was built with.
+            Ok(Verdict { slot }) if usize::from(slot) < inbound.len() => {
+                sorted.push(usize::from(slot), index);
             }
-        };
-        let slot = usize::from(verdict.slot);
-        // A classifier knows only the slots that it was built with.
+            Ok(_) => counters.unknown_pi += 1,
+            Err(cause) => counters.count_drop(cause),
+        }
+    }
+    counters.rx_frames += frames.len() as u64;
+    counters.rx_bytes += octets;
+    for slot in sorted.present {
         let Some(pi) = inbound.get_mut(slot) else {
-            counters.unknown_pi += 1;
             continue;
         };
-        let splice = shape.to_guest(verdict, frame);
-        if let Err(error) = deliver(pi, now_ns, frame.len(), splice.prefix(), splice.body(frame)) {
+        let result = hand_out(pi, slot, shape, now_ns, || sorted.of(slot, &frames));
+        if let Err(error) = result {
             burst.broken = Some(Broken { slot, error });
         }
-        filled.set(slot, true);
+        touched.set(slot, true);
     }
-    for slot in filled {
-        if let Some(vif) = inbound.get_mut(slot).and_then(|pi| pi.vif.as_mut()) {
-            vif.receive.publish();
-        }
-    }
-    *touched = touched.union(filled);
     burst
 }
 
-fn deliver(
+/// Gives a guest its frames of a burst.
+#[inline]
+fn hand_out<'f, F: Iterator<Item = &'f [u8]>>(
     pi: &mut PiIn,
+    slot: usize,
+    shape: &PortClassifier,
     now_ns: u64,
-    octets: usize,
-    prefix: &[u8],
-    body: &[u8],
+    frames: impl Fn() -> F,
 ) -> Result<(), QueueError> {
-    pi.counters.classified += 1;
-    if let Some(policer) = &pi.policer
-        && !policer.conforms(
-            now_ns,
-            u32::try_from(octets)
-                .unwrap_or(u32::MAX)
-                .saturating_add(FCS),
-        )
-    {
-        pi.counters.policed += 1;
-        return Ok(());
-    }
-    let Some(vif) = pi.vif.as_mut().filter(|vif| vif.is_in_use()) else {
-        pi.counters.guest_down += 1;
-        return Ok(());
-    };
-    match vif.receive.deliver(prefix, body) {
-        Ok(()) => {
-            pi.counters.to_guest += 1;
-            if let Some(tap) = &mut pi.tap {
-                tap.record(Direction::Inbound, now_ns, prefix, body);
+    let PiIn {
+        vif,
+        policer,
+        counters,
+        tap,
+    } = pi;
+    let counted = |frame: &[u8]| u32::try_from(frame.len()).unwrap_or(u32::MAX - FCS) + FCS;
+    // Together they conform exactly if each does, one after the other: most bursts need one look.
+    let policer = policer.as_deref().filter(|policer| {
+        let sum = frames().map(counted).fold(0u32, u32::saturating_add);
+        !policer.conforms(now_ns, sum)
+    });
+    let mut receiver = vif.as_mut().filter(|vif| vif.is_in_use());
+    // Fits: slots are counted by a u8.
+    let verdict = Verdict { slot: slot as u8 };
+    let as_is = shape.passes_as_is(verdict.slot);
+    let mut outcome = Ok(());
+    for frame in frames() {
+        counters.classified += 1;
+        if policer.is_some_and(|policer| !policer.conforms(now_ns, counted(frame))) {
+            counters.policed += 1;
+            continue;
+        }
+        let Some(vif) = &mut receiver else {
+            counters.guest_down += 1;
+            continue;
+        };
+        let splice;
+        let (prefix, body) = if as_is {
+            (&[][..], frame)
+        } else {
+            splice = shape.to_guest(verdict, frame);
+            (splice.prefix(), splice.body(frame))
+        };
+        match vif.receive.deliver(prefix, body) {
+            Ok(()) => {
+                counters.to_guest += 1;
+                if let Some(tap) = tap {
+                    tap.record(Direction::Inbound, now_ns, prefix, body);
+                }
             }
-            Ok(())
-        }
-        Err(Refused::Full) => {
-            pi.counters.ring_full += 1;
-            Ok(())
-        }
-        Err(Refused::Broken(error)) => {
-            pi.counters.guest_down += 1;
-            Err(error)
+            Err(Refused::Full) => counters.ring_full += 1,
+            Err(Refused::Broken(error)) => {
+                counters.guest_down += 1;
+                outcome = Err(error);
+            }
         }
     }
+    if let Some(vif) = receiver {
+        vif.receive.publish();
+    }
+    outcome
 }
