@@ -101,6 +101,8 @@ fn measure(config: NodeConfig, name: &str) -> anyhow::Result<()> {
     let silence = std::env::var("PINODE_BENCH_SILENCE_US").ok();
     let silence = silence.and_then(|us| us.parse().ok().map(Duration::from_micros));
     let silence = silence.unwrap_or(SILENCE);
+    // The first of all touches the cable's memory for the first time, which takes milliseconds.
+    let _ = first_frame(silence, &mut west_far, &mut east_far);
     let mut waits: Vec<u64> = (0..FRAMES)
         .filter_map(|_| first_frame(silence, &mut west_far, &mut east_far))
         .collect();
@@ -114,11 +116,12 @@ fn measure(config: NodeConfig, name: &str) -> anyhow::Result<()> {
             / 1e3
     };
     println!(
-        "{name}: {:.2} % of a core; first frame after {silence:?}: p50 {:.0} us, p90 {:.0} us, p99 {:.0} us ({} of {FRAMES})",
+        "{name}: {:.2} % of a core; first frame after {silence:?}: p50 {:.0} us, p90 {:.0} us, p99 {:.0} us, most {:.0} us ({} of {FRAMES})",
         share * 100.0,
         at(0.5),
         at(0.9),
         at(0.99),
+        at(1.0),
         waits.len()
     );
     if std::env::var_os("PINODE_BENCH_STATUS").is_some()
@@ -139,9 +142,15 @@ fn first_frame(silence: Duration, west: &mut FarEnd, east: &mut FarEnd) -> Optio
     if !west.send(&frame) {
         return None;
     }
-    std::thread::sleep(Duration::from_millis(5));
     let mut start_ns = None;
-    east.recv(|_, at_ns| start_ns = Some(at_ns));
+    // Nobody waits for a frame of before: one that takes this long is lost.
+    for _ in 0..200 {
+        std::thread::sleep(Duration::from_millis(5));
+        east.recv(|_, at_ns| start_ns = Some(at_ns));
+        if start_ns.is_some() {
+            break;
+        }
+    }
     start_ns.map(|at_ns| at_ns.saturating_sub(sent_ns))
 }
 
