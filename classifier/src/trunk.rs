@@ -137,11 +137,14 @@ impl Trunk {
         // What is classified to the PI that sends it is one of its own: its code, its networks.
         match self.classify(frame) {
             Ok(verdict) if verdict.slot == slot => Ok(()),
-            _ => {
-                let head = &frame[..frame.len().min(HEAD_OCTETS)];
-                self.to_wire(slot, head, frame.len()).map(|_splice| ())
-            }
+            _ => self.why_not(slot, frame),
         }
+    }
+
+    #[cold]
+    fn why_not(&self, slot: u8, frame: &[u8]) -> Result<(), TxDrop> {
+        let head = &frame[..frame.len().min(HEAD_OCTETS)];
+        self.to_wire(slot, head, frame.len()).map(|_splice| ())
     }
 
     #[inline]

@@ -44,6 +44,7 @@ extern crate alloc;
 mod device;
 mod driver;
 mod error;
+mod index;
 mod layout;
 mod split;
 #[allow(unsafe_code)]

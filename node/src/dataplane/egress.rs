@@ -75,6 +75,7 @@ impl Outbound {
 
 /// Takes a burst off each transmit ring, in turn, as far as there is room for it. Whether buffers
 /// were given back already.
+#[inline(never)]
 fn harvest(pi: &mut PiOut) -> Result<bool, QueueError> {
     let rings = pi.rings.len();
     let first = pi.turn;
@@ -122,6 +123,7 @@ fn harvest_ring(pi: &mut PiOut, ring: usize) -> Result<bool, QueueError> {
 
 /// Sends from the level 2 queue of the open window's PI. Returns how many frames were let go of,
 /// sent or dropped.
+#[inline(never)]
 fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError> {
     let PortLane {
         port,
@@ -164,46 +166,45 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
         let Some(slot) = slots.get_mut(metas.len()) else {
             break;
         };
-        let mut fate = Fate::Waits;
-        let taken = queue.dequeue_if(|queued| {
-            fate = match rings.get(usize::from(queued.ring)) {
-                Some(vif) if as_is => pass(vif, shape, &mut starts, owner, &queued.frame, slot),
-                Some(vif) => convert(vif, shape, &mut starts, owner, &queued.frame, slot),
+        // All of it here, by reference: what leaves the queue is not moved on the way.
+        let gone = queue.dequeue_if(|queued| {
+            let Some(vif) = rings.get_mut(usize::from(queued.ring)) else {
                 // Frames of a ring that is gone have gone with it.
-                None => Fate::Waits,
+                return false;
             };
-            !matches!(fate, Fate::Waits)
-        });
-        let Some(queued) = taken else {
-            break;
-        };
-        let mut broken = None;
-        match fate {
-            Fate::Goes(meta) => {
-                for tap in [&mut *vif_tap, &mut *tap].into_iter().flatten() {
-                    let copy = slot.get(..usize::from(meta.len)).unwrap_or_default();
-                    tap.record(Direction::Outbound, now_ns, copy, &[]);
+            let fate = if as_is {
+                pass(vif, shape, &mut starts, owner, &queued.frame, slot)
+            } else {
+                convert(vif, shape, &mut starts, owner, &queued.frame, slot)
+            };
+            match fate {
+                Ok(meta) => metas.push(meta),
+                Err(Stays::Waits) => return false,
+                Err(Stays::Dropped(cause)) => counted.count_tx_drop(cause),
+                Err(Stays::Broken(error)) => {
+                    counted.tx_malformed += 1;
+                    outcome = Err(error);
                 }
-                metas.push(meta);
             }
-            Fate::Drop(cause) => counted.count_tx_drop(cause),
-            Fate::Broken(error) => {
-                counted.tx_malformed += 1;
-                broken = Some(error);
-            }
-            Fate::Waits => {}
-        }
-        if let Some(vif) = rings.get_mut(usize::from(queued.ring)) {
             vif.transmit.complete(queued.frame);
             completed |= 1u64.wrapping_shl(u32::from(queued.ring));
-            done += 1;
+            true
+        });
+        if gone.is_none() {
+            break;
         }
-        if let Some(error) = broken {
-            outcome = Err(error);
+        done += 1;
+        if outcome.is_err() {
             break;
         }
     }
     drop(starts);
+    for tap in [vif_tap, tap].into_iter().flatten() {
+        for (slot, meta) in slots.iter().zip(&metas) {
+            let copy = slot.get(..usize::from(meta.len)).unwrap_or_default();
+            tap.record(Direction::Outbound, now_ns, copy, &[]);
+        }
+    }
     drop(slots);
     if !metas.is_empty() {
         let accepted = port.tx_commit(&metas).min(metas.len());
@@ -222,14 +223,12 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
     outcome.map(|()| done)
 }
 
-/// What becomes of the frame at the head of a class.
-enum Fate {
+/// Why the frame at the head of a class does not go.
+enum Stays {
     /// It may not start now.
     Waits,
     /// It must not be sent at all.
-    Drop(TxDrop),
-    /// It lies in the port's slot and goes.
-    Goes(TxMeta),
+    Dropped(TxDrop),
     /// Its ring broke the protocol.
     Broken(QueueError),
 }
@@ -244,36 +243,37 @@ fn pass(
     owner: u8,
     frame: &TxFrame,
     slot: &mut [u8],
-) -> Fate {
+) -> Result<TxMeta, Stays> {
     let octets = frame.len() as usize;
     // Before the gate is asked: what can never go must not wait.
     if octets > shape.largest_frame() {
-        return Fate::Drop(TxDrop::Oversize);
+        return Err(Stays::Dropped(TxDrop::Oversize));
     }
     let padded = octets.max(MIN_FRAME_OCTETS);
     let (Some(copy), Ok(len)) = (slot.get_mut(..padded), u16::try_from(padded)) else {
-        return Fate::Drop(TxDrop::Oversize);
+        return Err(Stays::Dropped(TxDrop::Oversize));
     };
     let Ok(start) = starts.ask(u32::from(len) + FCS) else {
-        return Fate::Waits;
+        return Err(Stays::Waits);
     };
     let (copy, padding) = copy.split_at_mut(octets);
     if let Err(broken) = vif.transmit.read(frame, 0, copy) {
-        return Fate::Broken(broken);
+        return Err(Stays::Broken(broken));
     }
     if let Err(cause) = shape.check_copy(owner, copy) {
-        return Fate::Drop(cause);
+        return Err(Stays::Dropped(cause));
     }
     if !padding.is_empty() {
         padding.fill(0);
     }
     let start_ns = starts.charge(start);
-    Fate::Goes(TxMeta { len, start_ns })
+    Ok(TxMeta { len, start_ns })
 }
 
 /// A frame whose head the wire has otherwise than the guest: the host's own copy of the head is
-/// checked, and goes out in its new form before the rest.
-#[inline]
+/// checked, and goes out in its new form before the rest. Apart from the loop: what it holds would
+/// push what the common case holds out of the registers.
+#[inline(never)]
 fn convert(
     vif: &VifOut,
     shape: &PortClassifier,
@@ -281,23 +281,23 @@ fn convert(
     owner: u8,
     frame: &TxFrame,
     slot: &mut [u8],
-) -> Fate {
+) -> Result<TxMeta, Stays> {
     let mut head = [0u8; HEAD_OCTETS];
     let octets = frame.len() as usize;
     let head = &mut head[..octets.min(HEAD_OCTETS)];
     if let Err(broken) = vif.transmit.read(frame, 0, head) {
-        return Fate::Broken(broken);
+        return Err(Stays::Broken(broken));
     }
     let splice = match shape.to_wire(owner, head, octets) {
         Ok(splice) => splice,
-        Err(cause) => return Fate::Drop(cause),
+        Err(cause) => return Err(Stays::Dropped(cause)),
     };
     let padded = splice.padded_octets(octets);
     let (Some(copy), Ok(len)) = (slot.get_mut(..padded), u16::try_from(padded)) else {
-        return Fate::Drop(TxDrop::Oversize);
+        return Err(Stays::Dropped(TxDrop::Oversize));
     };
     let Ok(start) = starts.ask(u32::from(len) + FCS) else {
-        return Fate::Waits;
+        return Err(Stays::Waits);
     };
     let prefix = splice.prefix();
     let (head, rest) = copy.split_at_mut(prefix.len());
@@ -305,8 +305,8 @@ fn convert(
     let (body, padding) = rest.split_at_mut(splice.octets(octets) - prefix.len());
     padding.fill(0);
     match vif.transmit.read(frame, splice.skip() as u32, body) {
-        Err(broken) => Fate::Broken(broken),
-        Ok(()) => Fate::Goes(TxMeta {
+        Err(broken) => Err(Stays::Broken(broken)),
+        Ok(()) => Ok(TxMeta {
             len,
             start_ns: starts.charge(start),
         }),

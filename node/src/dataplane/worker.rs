@@ -147,6 +147,10 @@ impl<C: Clock> Worker<C> {
     /// A turn, and a sleep where there was nothing to do in it nor for a while before.
     pub fn step(&mut self) -> Turn {
         let turn = self.turn();
+        if turn == Turn::Nothing {
+            // Where a core has two threads, what this one does not use is a guest's.
+            std::hint::spin_loop();
+        }
         if let Some(Rest { idle, .. }) = &mut self.rest {
             match turn {
                 Turn::Worked => idle.worked(self.now_ns),

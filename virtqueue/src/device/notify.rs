@@ -10,6 +10,7 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::fence;
 
 use super::ring::Ring;
+use crate::index::Index;
 use crate::layout::{AVAIL_F_NO_INTERRUPT, USED_F_NO_NOTIFY, never, passed, renew_after};
 
 impl Ring {
@@ -20,9 +21,9 @@ impl Ring {
     /// be settled without looking, and the distance never wraps.
     #[inline]
     pub(super) fn after_publish(&mut self, new: u16) {
-        let behind = u32::from(self.published.wrapping_sub(new).wrapping_sub(self.settled));
+        let behind = u32::from(self.published.since(self.settled).wrapping_sub(new));
         if behind + u32::from(new) > u32::from(self.size()) {
-            self.settled = self.published.wrapping_sub(self.size());
+            self.settled = Index::new(self.published.get().wrapping_sub(self.size()));
         }
         if !self.event_idx {
             // The flag says nothing about how far the driver has come. One that has it set now
@@ -47,7 +48,7 @@ impl Ring {
     #[inline]
     pub(super) fn wants_interrupt(&self) -> bool {
         if self.event_idx {
-            passed(self.event(), self.published, self.settled)
+            passed(self.event(), self.published.get(), self.settled.get())
         } else {
             self.published != self.settled && self.flag_armed()
         }
@@ -61,7 +62,7 @@ impl Ring {
     pub(super) fn driver_idle(&self) -> bool {
         if self.event_idx {
             // Armed for an entry still to come, or passed already.
-            self.event().wrapping_sub(self.published) < self.size() || self.wants_interrupt()
+            self.event().wrapping_sub(self.published.get()) < self.size() || self.wants_interrupt()
         } else {
             self.flag_armed()
         }

@@ -8,6 +8,7 @@ use core::cell::Cell;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::error::QueueError;
+use crate::index::Index;
 use crate::layout::QueueLayout;
 use crate::split::Split;
 use crate::unsafe_ram::Ram;
@@ -34,15 +35,15 @@ pub(super) struct Ring {
     pub(super) event_idx: bool,
     pub(super) words: Split,
     /// Next entry of the available ring to take.
-    next_avail: u16,
+    next_avail: Index,
     /// The driver's index as last looked at; `next_avail` to here may be taken.
-    seen_avail: u16,
+    seen_avail: Index,
     /// Next entry of the used ring to fill.
-    next_used: u16,
+    next_used: Index,
     /// `used.idx` as the driver may see it.
-    pub(super) published: u16,
+    pub(super) published: Index,
     /// `published` as of which the driver's wish for an interrupt is settled.
-    pub(super) settled: u16,
+    pub(super) settled: Index,
     /// `next_avail` when `avail_event` was last written.
     pub(super) event_written: u16,
     /// A cell: a read through a shared reference may find the driver at fault too.
@@ -60,11 +61,11 @@ impl Ring {
             size,
             event_idx,
             words: Split::new(&ram, layout)?,
-            next_avail: 0,
-            seen_avail: 0,
-            next_used: 0,
-            published: 0,
-            settled: 0,
+            next_avail: Index::default(),
+            seen_avail: Index::default(),
+            next_used: Index::default(),
+            published: Index::default(),
+            settled: Index::default(),
             event_written: 0,
             broken: Cell::new(None),
         };
@@ -81,13 +82,13 @@ impl Ring {
     /// Next entry of the available ring that will be taken.
     #[inline]
     pub(super) fn next_avail(&self) -> u16 {
-        self.next_avail
+        self.next_avail.get()
     }
 
     /// Entries taken and not yet given back.
     #[inline]
     pub(super) fn outstanding(&self) -> u16 {
-        self.next_avail.wrapping_sub(self.next_used)
+        self.next_avail.since(self.next_used)
     }
 
     /// The error that broke this queue, if one did.
@@ -119,16 +120,16 @@ impl Ring {
     pub(super) fn look(&mut self) -> Result<u16, QueueError> {
         // Acquire: the entries and descriptors up to this index are read after it.
         let idx = u16::from_le(self.words.avail_idx.at(0).load(Acquire));
-        let available = idx.wrapping_sub(self.next_avail);
+        let available = idx.wrapping_sub(self.next_avail.get());
         if u32::from(available) + u32::from(self.outstanding()) > u32::from(self.size) {
             return Err(self.fail(QueueError::AvailIndex {
                 idx,
-                next: self.next_avail,
+                next: self.next_avail.get(),
                 outstanding: self.outstanding(),
                 size: self.size,
             }));
         }
-        self.seen_avail = idx;
+        self.seen_avail = Index::new(idx);
         self.renew_kick();
         Ok(available)
     }
@@ -136,12 +137,12 @@ impl Ring {
     /// Entries that may be taken by the last look at the driver's index.
     #[inline]
     pub(super) fn seen(&self) -> u16 {
-        self.seen_avail.wrapping_sub(self.next_avail)
+        self.seen_avail.since(self.next_avail)
     }
 
     /// Whether the driver's index has moved beyond what was taken (or says so).
     pub(super) fn pending(&self) -> bool {
-        u16::from_le(self.words.avail_idx.at(0).load(Acquire)) != self.next_avail
+        u16::from_le(self.words.avail_idx.at(0).load(Acquire)) != self.next_avail.get()
     }
 
     /// Head of the chain `ahead` entries from the next one; only a claim.
@@ -163,7 +164,7 @@ impl Ring {
         u16::from_le(
             self.words
                 .avail_ring
-                .at(self.next_avail.wrapping_add(ahead))
+                .at(self.next_avail.plus(ahead))
                 .load(Relaxed),
         )
     }
@@ -201,7 +202,7 @@ impl Ring {
     /// that gives them out in order has the next ones there.
     #[inline]
     pub(super) fn prefetch(&self) {
-        if self.next_avail.is_multiple_of(LINE) && AHEAD < self.seen() {
+        if self.next_avail.get().is_multiple_of(LINE) && AHEAD < self.seen() {
             self.words.descriptors.prefetch(self.head_unchecked(AHEAD));
         }
     }
@@ -209,13 +210,13 @@ impl Ring {
     /// Counts `entries` as taken; they must have been seen.
     #[inline]
     pub(super) fn take(&mut self, entries: u16) {
-        self.next_avail = self.next_avail.wrapping_add(entries);
+        self.next_avail.advance(entries);
     }
 
     /// Fills the used entry `ahead` of the next one; it counts after [`give`](Self::give).
     #[inline]
     pub(super) fn fill_used(&self, ahead: u16, head: u16, len: u32) {
-        let [id, octets] = self.words.used_ring.at(self.next_used.wrapping_add(ahead));
+        let [id, octets] = self.words.used_ring.at(self.next_used.plus(ahead));
         id.store(u32::from(head).to_le(), Relaxed);
         octets.store(len.to_le(), Relaxed);
     }
@@ -223,13 +224,13 @@ impl Ring {
     /// Counts `entries` used entries as filled; the driver sees them after `publish`.
     #[inline]
     pub(super) fn give(&mut self, entries: u16) {
-        self.next_used = self.next_used.wrapping_add(entries);
+        self.next_used.advance(entries);
     }
 
     /// Shows the driver all that was given: one store of `used.idx`.
     #[inline]
     pub(super) fn publish(&mut self) {
-        let new = self.next_used.wrapping_sub(self.published);
+        let new = self.next_used.since(self.published);
         if new == 0 {
             return;
         }
@@ -237,7 +238,7 @@ impl Ring {
         self.words
             .used_idx
             .at(0)
-            .store(self.next_used.to_le(), Release);
+            .store(self.next_used.get().to_le(), Release);
         self.published = self.next_used;
         self.after_publish(new);
     }

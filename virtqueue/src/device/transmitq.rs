@@ -162,7 +162,7 @@ impl Transmitq {
     ///
     /// [`QueueError::ReadBeyondFrame`]: the caller's mistake, nothing changed. Others: the driver
     /// changed the chain of a frame in several pieces to what is not allowed; for good.
-    #[inline]
+    #[inline(always)]
     pub fn read(&self, frame: &TxFrame, offset: u32, dst: &mut [u8]) -> Result<(), QueueError> {
         let beyond = QueueError::ReadBeyondFrame {
             offset,

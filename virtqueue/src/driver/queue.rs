@@ -9,6 +9,7 @@ use core::sync::atomic::{
 
 use super::tokens::{Refused, Tokens};
 use crate::error::QueueError;
+use crate::index::Index;
 use crate::layout::{
     AVAIL_F_NO_INTERRUPT, DESC_F_NEXT, DESC_F_WRITE, QueueLayout, RingOctets, USED_F_NO_NOTIFY,
     never, passed, renew_after,
@@ -30,14 +31,14 @@ pub struct DriverQueue {
     /// 0: there is no header.
     body: u16,
     /// Next entry of the available ring to fill.
-    next_avail: u16,
+    next_avail: Index,
     /// `avail.idx` as the device may see it.
-    exposed: u16,
+    exposed: Index,
     /// Next entry of the used ring to take.
-    next_used: u16,
+    next_used: Index,
     armed: bool,
     /// `exposed` as of which the device's wish for a kick is settled.
-    settled: u16,
+    settled: Index,
     /// `next_used` when `used_event` was last moved away.
     event_written: u16,
     broken: Option<QueueError>,
@@ -67,11 +68,11 @@ impl DriverQueue {
             words: Split::new(&ram, layout)?,
             tokens: Tokens::new(size),
             body: 0,
-            next_avail: 0,
-            exposed: 0,
-            next_used: 0,
+            next_avail: Index::default(),
+            exposed: Index::default(),
+            next_used: Index::default(),
             armed: true,
-            settled: 0,
+            settled: Index::default(),
             event_written: 0,
             broken: None,
         };
@@ -145,9 +146,9 @@ impl DriverQueue {
         self.describe(id + self.body, addr, len, flags, 0);
         self.words
             .avail_ring
-            .at(self.next_avail)
+            .at(self.next_avail.get())
             .store(id.to_le(), Relaxed);
-        self.next_avail = self.next_avail.wrapping_add(1);
+        self.next_avail.advance(1);
         Ok(())
     }
 
@@ -174,21 +175,21 @@ impl DriverQueue {
     /// that fell asleep at the very moment of this store shows its wish by one of the later looks.
     #[inline]
     pub fn expose(&mut self) {
-        let new = self.next_avail.wrapping_sub(self.exposed);
+        let new = self.next_avail.since(self.exposed);
         if new == 0 {
             return;
         }
         // A device asleep asked for an entry that it had not seen, so its event lies no further back
         // than the entries it has not taken, at most the queue size: what is older is settled.
-        let behind = u32::from(self.exposed.wrapping_sub(self.settled));
+        let behind = u32::from(self.exposed.since(self.settled));
         if behind + u32::from(new) > u32::from(self.size) {
-            self.settled = self.next_avail.wrapping_sub(self.size);
+            self.settled = Index::new(self.next_avail.get().wrapping_sub(self.size));
         }
         // Release: descriptors and entries were written before it.
         self.words
             .avail_idx
             .at(0)
-            .store(self.next_avail.to_le(), Release);
+            .store(self.next_avail.get().to_le(), Release);
         self.exposed = self.next_avail;
     }
 
@@ -198,7 +199,7 @@ impl DriverQueue {
     pub fn wants_kick(&self) -> bool {
         if self.event_idx {
             let event = u16::from_le(self.words.avail_event.at(0).load(Relaxed));
-            passed(event, self.exposed, self.settled)
+            passed(event, self.exposed.get(), self.settled.get())
         } else {
             self.exposed != self.settled
                 && u16::from_le(self.words.used_flags.at(0).load(Relaxed)) & USED_F_NO_NOTIFY == 0
@@ -226,10 +227,10 @@ impl DriverQueue {
         self.intact()?;
         // Acquire: the used entries, and the buffers, are read after it.
         let idx = u16::from_le(self.words.used_idx.at(0).load(Acquire));
-        let used = idx.wrapping_sub(self.next_used);
-        let in_flight = self.exposed.wrapping_sub(self.next_used);
+        let used = idx.wrapping_sub(self.next_used.get());
+        let in_flight = self.exposed.since(self.next_used);
         if used > in_flight {
-            let next = self.next_used;
+            let next = self.next_used.get();
             return Err(self.fail(QueueError::UsedIndex {
                 idx,
                 next,
@@ -263,7 +264,7 @@ impl DriverQueue {
         let after = after.clamp(1, self.size);
         self.armed = true;
         if self.event_idx {
-            let event = self.next_used.wrapping_add(after - 1);
+            let event = self.next_used.plus(after - 1);
             self.words.used_event.at(0).store(event.to_le(), Relaxed);
         } else {
             self.words.avail_flags.at(0).store(0, Relaxed);
@@ -285,9 +286,9 @@ impl DriverQueue {
 
     fn quieten(&mut self) {
         if self.event_idx {
-            let event = never(self.next_used, self.size);
+            let event = never(self.next_used.get(), self.size);
             self.words.used_event.at(0).store(event.to_le(), Relaxed);
-            self.event_written = self.next_used;
+            self.event_written = self.next_used.get();
         } else {
             self.words
                 .avail_flags
@@ -299,7 +300,7 @@ impl DriverQueue {
     /// Moves the event away in time, before the device's index comes around to it.
     #[inline]
     fn renew_event(&mut self) {
-        let moved = self.next_used.wrapping_sub(self.event_written);
+        let moved = self.next_used.get().wrapping_sub(self.event_written);
         if self.event_idx && !self.armed && moved > renew_after(self.size) {
             self.quieten();
         }
@@ -307,12 +308,12 @@ impl DriverQueue {
 
     #[inline]
     fn ready(&self) -> u16 {
-        u16::from_le(self.words.used_idx.at(0).load(Acquire)).wrapping_sub(self.next_used)
+        u16::from_le(self.words.used_idx.at(0).load(Acquire)).wrapping_sub(self.next_used.get())
     }
 
     #[inline]
     fn take_one(&mut self) -> Result<(u32, u32), QueueError> {
-        let [id, len] = self.words.used_ring.at(self.next_used);
+        let [id, len] = self.words.used_ring.at(self.next_used.get());
         let id = u32::from_le(id.load(Relaxed));
         let len = u32::from_le(len.load(Relaxed));
         let taken = self
@@ -322,7 +323,7 @@ impl DriverQueue {
                 Refused::NotInFlight => QueueError::UsedId { id },
                 Refused::Longer { posted } => QueueError::UsedLength { id, len, posted },
             })?;
-        self.next_used = self.next_used.wrapping_add(1);
+        self.next_used.advance(1);
         Ok(taken)
     }
 

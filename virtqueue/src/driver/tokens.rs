@@ -4,6 +4,8 @@
 
 use alloc::boxed::Box;
 
+use crate::index::Index;
+
 /// A buffer in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Buffer {
@@ -26,8 +28,8 @@ pub(super) struct Tokens {
     /// A ring of as many entries as descriptors, a power of two.
     free: Box<[u16]>,
     /// Descriptors claimed and freed so far; the next to claim stands at `claimed`.
-    claimed: u16,
-    freed: u16,
+    claimed: Index,
+    freed: Index,
 }
 
 impl Tokens {
@@ -40,15 +42,15 @@ impl Tokens {
         Tokens {
             slots: (0..size).map(|_| none).collect(),
             free: (0..size).collect(),
-            claimed: 0,
-            freed: size,
+            claimed: Index::default(),
+            freed: Index::new(size),
         }
     }
 
     /// Descriptors free.
     #[inline]
     pub(super) fn free(&self) -> u16 {
-        self.freed.wrapping_sub(self.claimed)
+        self.freed.since(self.claimed)
     }
 
     /// Where the ring of free ones has its entry `count`.
@@ -63,7 +65,7 @@ impl Tokens {
         if self.free() == 0 {
             return None;
         }
-        self.free.get(self.at(self.claimed)).copied()
+        self.free.get(self.at(self.claimed.get())).copied()
     }
 
     /// Takes a free descriptor for a buffer.
@@ -74,7 +76,7 @@ impl Tokens {
             token,
             limit: limit.min(FREE - 1),
         };
-        self.claimed = self.claimed.wrapping_add(1);
+        self.claimed.advance(1);
         Some(id)
     }
 
@@ -97,13 +99,13 @@ impl Tokens {
             return Err(Refused::Longer { posted: limit });
         }
         slot.limit = FREE;
-        let at = self.at(self.freed);
+        let at = self.at(self.freed.get());
         // In flight are those claimed and not yet freed, so there is a place; and `id` is below
         // the queue size, so it fits.
         if let Some(place) = self.free.get_mut(at) {
             *place = id as u16;
         }
-        self.freed = self.freed.wrapping_add(1);
+        self.freed.advance(1);
         Ok((token, len.min(limit)))
     }
 }
