@@ -2,6 +2,7 @@
 
 mod accounting;
 mod bounds;
+mod bursts;
 mod cycles;
 mod level2;
 mod model;
