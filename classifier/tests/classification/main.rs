@@ -3,6 +3,7 @@
 mod access;
 mod any_octets;
 mod configuration;
+mod copies;
 mod every_pih;
 mod header;
 mod policing;
