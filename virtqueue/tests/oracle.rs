@@ -284,4 +284,73 @@ proptest! {
             prop_assert_eq!(driver.has_used(), given > taken);
         }
     }
+
+    /// Their device reads what our driver sends under one header: each chain is that header and
+    /// one buffer, in the order posted, and what theirs gives back ours knows.
+    #[test]
+    fn one_header(
+        shift in 1..8u32, header in vec(any::<u8>(), 1..40), event_idx: bool,
+        ops in vec((0..3u8, any::<u8>(), 1..1500u16), 0..300),
+    ) {
+        let memory = mapped(RAM);
+        let size = 1u16 << shift;
+        let layout = QueueLayout::contiguous(0x1000, size, event_idx);
+        memory.write_slice(&header, GuestAddress(0x800)).unwrap();
+        let octets = header.len() as u32;
+        let mut driver = DriverQueue::with_header(ram_of(&memory), &layout, 0x800, octets).unwrap();
+        let mut oracle = oracle(&layout);
+        let mut posted = std::collections::VecDeque::new();
+        let mut taken: Vec<(u16, u32)> = Vec::new();
+        let mut used = std::collections::VecDeque::new();
+        let mut entries = 0u32;
+        for (op, number, len) in ops {
+            match op {
+                0 => {
+                    for _ in 0..number % 8 {
+                        if driver.free() == 0 { break }
+                        let addr = BUFFERS + 1500 * u64::from(entries % 256);
+                        let frame: Vec<u8> = (0..len).map(|at| at as u8 ^ entries as u8).collect();
+                        // At most 64 are in flight, so this place is free.
+                        memory.write_slice(&frame, GuestAddress(addr)).unwrap();
+                        driver.post(entries, addr, len.into(), false).unwrap();
+                        posted.push_back((entries, frame));
+                        entries += 1;
+                    }
+                    driver.expose();
+                    prop_assert_eq!(oracle.avail_idx(&memory, Ordering::Acquire).unwrap().0, entries as u16);
+                }
+                1 => for _ in 0..number % 8 {
+                    let Some(chain) = oracle.pop_descriptor_chain(&memory) else {
+                        prop_assert!(posted.is_empty());
+                        break;
+                    };
+                    let head = chain.head_index();
+                    prop_assert!(head < size / 2);
+                    prop_assert_eq!(chain.clone().count(), 2);
+                    prop_assert!(chain.clone().all(|part| !part.is_write_only()));
+                    let mut stream = Vec::new();
+                    chain.reader(&memory).unwrap().read_to_end(&mut stream).unwrap();
+                    let (token, frame) = posted.pop_front().unwrap();
+                    prop_assert_eq!(&stream, &[&header[..], &frame].concat());
+                    taken.push((head, token));
+                },
+                _ => {
+                    // Given back in any order.
+                    for _ in 0..number % 8 {
+                        if taken.is_empty() { break }
+                        let (head, token) = taken.swap_remove(usize::from(number) % taken.len());
+                        oracle.add_used(&memory, head, u32::from(number)).unwrap();
+                        used.push_back(token);
+                    }
+                    driver.take(usize::MAX, |token, len| {
+                        // It only reads, whatever it says.
+                        assert_eq!((Some(token), 0), (used.pop_front(), len));
+                    }).unwrap();
+                    prop_assert!(used.is_empty());
+                }
+            }
+            let in_flight = posted.len() + taken.len() + used.len();
+            prop_assert_eq!(usize::from(driver.free()) + in_flight, usize::from(size / 2));
+        }
+    }
 }

@@ -14,16 +14,24 @@ pub fn run(octets: &[u8]) {
     let mut script = Script::new(octets);
     let memory = Memory::new(RAM as usize);
     let size = 1 << (script.u8() % 9);
-    let layout = QueueLayout::contiguous(0, size, script.u8() & 1 != 0);
+    let options = script.u8();
+    let layout = QueueLayout::contiguous(0, size, options & 1 != 0);
     let used = layout.used;
-    let mut queue = DriverQueue::new(memory.ram(), &layout).expect("layout");
+    let headed = options & 2 != 0 && size > 1;
+    let mut queue = if headed {
+        DriverQueue::with_header(memory.ram(), &layout, RAM - 12, 12).expect("layout")
+    } else {
+        DriverQueue::new(memory.ram(), &layout).expect("layout")
+    };
+    // Buffers that fit.
+    let places = if headed { size / 2 } else { size };
     // Posted octets and direction, by token.
     let mut in_flight: BTreeMap<u32, (u32, bool)> = BTreeMap::new();
     let mut broken: Option<QueueError> = None;
     let mut token = 0;
 
     while !script.over() {
-        match script.u8() % 12 {
+        match script.u8() % 14 {
             0..=2 => {
                 let (addr, len) = (script.nasty(RAM), script.nasty(RAM) as u32);
                 let writes = script.u8() & 1 != 0;
@@ -35,7 +43,7 @@ pub fn run(octets: &[u8]) {
                         token += 1;
                     }
                     Err(error) => assert!(
-                        broken == Some(error) || !fits || in_flight.len() == usize::from(size),
+                        broken == Some(error) || !fits || in_flight.len() == usize::from(places),
                         "refused without a reason: {error}"
                     ),
                 }
@@ -80,11 +88,19 @@ pub fn run(octets: &[u8]) {
                 0 => memory.set_u16(used + 2, script.u16()),
                 step => memory.set_u16(used + 2, memory.u16(used + 2).wrapping_add(step.into())),
             },
-            _ => memory.write(u64::from(script.u16()), &[script.u8()]),
+            11 => memory.write(u64::from(script.u16()), &[script.u8()]),
+            12 => queue.expose(),
+            _ => {
+                let _ = queue.wants_kick();
+                if script.u8() & 1 != 0 {
+                    queue.kicked();
+                    assert!(!queue.wants_kick(), "nothing is exposed since");
+                }
+            }
         }
         assert_eq!(
             usize::from(queue.free()) + in_flight.len(),
-            usize::from(size)
+            usize::from(places)
         );
     }
     memory.assert_canaries();
