@@ -72,6 +72,12 @@ impl<'gate> Starts<'gate> {
         Ok(Start { start_ps, wire_ps })
     }
 
+    /// Takes back everything charged since the gate was opened, for a burst of which not all goes
+    /// after all. Charging those that do again never fails, and starts none later than before.
+    pub fn rewind(&mut self) {
+        self.usage = self.gate.usage;
+    }
+
     /// Charges the link with a frame that goes, and gives the instant of its start (ns, rounded
     /// down).
     #[inline]

@@ -6,11 +6,11 @@
 use arrayvec::ArrayVec;
 use pinode_classifier::{MIN_FRAME_OCTETS, PortClassifier, TxDrop};
 use pinode_ports::{BURST, TxMeta, TxSlots};
-use pinode_scheduler::level2::Discipline;
+use pinode_scheduler::level2::{Discipline, Fifo};
 use pinode_scheduler::{Starts, Window};
 use pinode_virtqueue::{QueueError, TxFrame};
 
-use super::lane::{FCS, HEAD_OCTETS, Outbound, PiOut, PortLane, Queued};
+use super::lane::{FCS, HEAD_OCTETS, Outbound, PiOut, PortLane};
 use super::slots::SlotSet;
 use super::vif::{Broken, VifOut};
 use super::worker::Burst;
@@ -104,7 +104,7 @@ fn harvest_ring(pi: &mut PiOut, ring: usize) -> Result<bool, QueueError> {
     // Counted here and not from the answer, which a ring that breaks half-way does not give.
     let taken = vif.transmit.harvest(room, |frame| {
         counters.from_guest += 1;
-        if let Err(Queued { frame, .. }) = queue.enqueue(Queued { frame, ring }) {
+        if let Err(frame) = queue.enqueue(frame.tagged(ring)) {
             refused.push(frame);
         }
     })?;
@@ -152,52 +152,42 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
     if queue.is_empty() {
         return Ok(0);
     }
-    let as_is = shape.passes_as_is(owner);
     let mut slots = TxSlots::new();
     port.tx_slots(queue.len().min(BURST), &mut slots);
-    let mut metas = ArrayVec::<TxMeta, BURST>::new();
-    let mut outcome = Ok(());
-    let mut done = 0;
-    // One bit a ring: which have buffers to give back.
-    let mut completed = 0u64;
-    // Bounded by frames looked at, not by frames sent: a guest that queues what may not go would
-    // otherwise hold the worker until its queue is empty, and the instant would grow stale.
-    for _ in 0..BURST {
-        let Some(slot) = slots.get_mut(metas.len()) else {
-            break;
-        };
-        // All of it here, by reference: what leaves the queue is not moved on the way.
-        let gone = queue.dequeue_if(|queued| {
-            let Some(vif) = rings.get_mut(usize::from(queued.ring)) else {
-                // Frames of a ring that is gone have gone with it.
-                return false;
-            };
-            let fate = if as_is {
-                pass(vif, shape, &mut starts, owner, &queued.frame, slot)
-            } else {
-                convert(vif, shape, &mut starts, owner, &queued.frame, slot)
-            };
-            match fate {
-                Ok(meta) => metas.push(meta),
-                Err(Stays::Waits) => return false,
-                Err(Stays::Dropped(cause)) => counted.count_tx_drop(cause),
-                Err(Stays::Broken(error)) => {
-                    counted.tx_malformed += 1;
-                    outcome = Err(error);
-                }
-            }
-            vif.transmit.complete(queued.frame);
-            completed |= 1u64.wrapping_shl(u32::from(queued.ring));
-            true
-        });
-        if gone.is_none() {
-            break;
-        }
-        done += 1;
-        if outcome.is_err() {
-            break;
-        }
+    let mut out = Sent::default();
+    if shape.passes_as_is(owner) {
+        pass_on(
+            shape,
+            owner,
+            rings,
+            queue,
+            &mut starts,
+            &mut slots,
+            &mut out,
+        );
+    } else {
+        convert_all(
+            shape,
+            owner,
+            rings,
+            queue,
+            &mut starts,
+            &mut slots,
+            &mut out,
+        );
     }
+    let Sent {
+        metas,
+        gone,
+        rings: completed,
+        dropped,
+        unread,
+        outcome,
+    } = out;
+    for cause in dropped {
+        counted.count_tx_drop(cause);
+    }
+    counted.tx_malformed += unread;
     drop(starts);
     for tap in [vif_tap, tap].into_iter().flatten() {
         for (slot, meta) in slots.iter().zip(&metas) {
@@ -220,7 +210,213 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
             vif.transmit.publish();
         }
     }
-    outcome.map(|()| done)
+    outcome.map(|()| gone)
+}
+
+/// What came of a burst.
+struct Sent {
+    /// The frames that lie in the port's slots, from the first on.
+    metas: ArrayVec<TxMeta, BURST>,
+    /// Frames that left the queue.
+    gone: usize,
+    /// One bit a ring: which have buffers to give back.
+    rings: u64,
+    /// Frames that must not be sent.
+    dropped: ArrayVec<TxDrop, BURST>,
+    /// Frames that could not be read.
+    unread: u64,
+    /// Why: a ring that broke the protocol.
+    outcome: Result<(), QueueError>,
+}
+
+impl Default for Sent {
+    #[inline]
+    fn default() -> Self {
+        Self {
+            metas: ArrayVec::new(),
+            gone: 0,
+            rings: 0,
+            dropped: ArrayVec::new(),
+            unread: 0,
+            outcome: Ok(()),
+        }
+    }
+}
+
+/// Sends frames that are the same on the wire and at the guest, as many as there are slots for.
+///
+/// In three passes, each of which fits the registers: which frames may start, the copies, the checks
+/// of the copies, which the guest cannot change any more.
+fn pass_on(
+    shape: &PortClassifier,
+    owner: u8,
+    rings: &mut [VifOut],
+    queue: &mut Fifo<TxFrame>,
+    starts: &mut Starts<'_>,
+    slots: &mut TxSlots<'_>,
+    out: &mut Sent,
+) {
+    let largest = shape.largest_frame();
+    let room = slots.iter().map(|slot| slot.len()).min().unwrap_or(0);
+    let mut going = ArrayVec::<TxFrame, BURST>::new();
+    let longest = largest.min(room).min(usize::from(u16::MAX));
+    for _ in 0..slots.len().min(BURST) {
+        let mut start_ns = None;
+        let mut len = 0;
+        let taken = queue.dequeue_if(|frame| {
+            let octets = frame.len() as usize;
+            if octets > longest {
+                // What can never go must not wait.
+                return true;
+            }
+            // Fits: `longest` does.
+            len = octets.max(MIN_FRAME_OCTETS) as u16;
+            let start = starts.ask(u32::from(len) + FCS);
+            start_ns = start.ok().map(|start| starts.charge(start));
+            start_ns.is_some()
+        });
+        match (taken, start_ns) {
+            (Some(frame), Some(start_ns)) => {
+                going.push(frame);
+                out.metas.push(TxMeta { len, start_ns });
+            }
+            (Some(frame), None) => {
+                out.dropped.push(TxDrop::Oversize);
+                out.give_back(rings, frame);
+            }
+            (None, _) => break,
+        }
+    }
+    // One bit a frame.
+    let mut unread = 0u64;
+    let pairs = going.iter().zip(&out.metas).zip(slots.iter_mut());
+    for (at, ((frame, meta), slot)) in pairs.enumerate() {
+        let filled = rings.get(usize::from(frame.tag())).and_then(|vif| {
+            let slot = slot.get_mut(..usize::from(meta.len))?;
+            let (copy, padding) = slot.split_at_mut_checked(frame.len() as usize)?;
+            if !padding.is_empty() {
+                padding.fill(0);
+            }
+            Some(vif.transmit.read(frame, 0, copy))
+        });
+        if filled != Some(Ok(())) {
+            unread |= 1 << at;
+            if let Some(Err(error)) = filled {
+                out.outcome = Err(error);
+            }
+        }
+    }
+    let mut good = 0;
+    for (at, frame) in going.into_iter().enumerate() {
+        let copy = slots
+            .get(at)
+            .and_then(|slot| slot.get(..frame.len() as usize));
+        if unread & 1 << at != 0 {
+            out.unread += 1;
+        } else {
+            match shape.check_copy(owner, copy.unwrap_or_default()) {
+                Ok(()) => {
+                    if good < at {
+                        close_up(slots, &mut out.metas, good, at);
+                    }
+                    good += 1;
+                }
+                Err(cause) => out.dropped.push(cause),
+            }
+        }
+        out.give_back(rings, frame);
+    }
+    if good < out.metas.len() {
+        out.metas.truncate(good);
+        charge_again(starts, &mut out.metas);
+    }
+}
+
+/// Some frames of a burst do not go after all: the others take the link without them.
+#[cold]
+fn charge_again(starts: &mut Starts<'_>, metas: &mut [TxMeta]) {
+    starts.rewind();
+    for meta in metas {
+        if let Ok(start) = starts.ask(u32::from(meta.len) + FCS) {
+            meta.start_ns = starts.charge(start);
+        }
+    }
+}
+
+/// Moves a frame to the slot `to`, ahead of its own, where one was not let through: a port sends
+/// slots from the first on.
+#[cold]
+fn close_up(slots: &mut TxSlots<'_>, metas: &mut [TxMeta], to: usize, from: usize) {
+    let Some(meta) = metas.get(from).copied() else {
+        return;
+    };
+    let octets = ..usize::from(meta.len);
+    if let Some((ahead, behind)) = slots.split_at_mut_checked(from)
+        && let (Some(place), Some(frame)) = (ahead.get_mut(to), behind.first())
+        && let (Some(place), Some(frame)) = (place.get_mut(octets), frame.get(octets))
+    {
+        place.copy_from_slice(frame);
+    }
+    if let Some(place) = metas.get_mut(to) {
+        *place = meta;
+    }
+}
+
+impl Sent {
+    /// The frame has left the queue: the guest gets its buffer back.
+    #[inline]
+    fn give_back(&mut self, rings: &mut [VifOut], frame: TxFrame) {
+        if let Some(vif) = rings.get_mut(usize::from(frame.tag())) {
+            vif.transmit.complete(frame);
+            self.rings |= 1u64.wrapping_shl(u32::from(frame.tag()));
+        }
+        self.gone += 1;
+    }
+}
+
+/// Sends frames whose head the wire has otherwise than the guest, one by one.
+fn convert_all(
+    shape: &PortClassifier,
+    owner: u8,
+    rings: &mut [VifOut],
+    queue: &mut Fifo<TxFrame>,
+    starts: &mut Starts<'_>,
+    slots: &mut TxSlots<'_>,
+    out: &mut Sent,
+) {
+    // Bounded by frames looked at, not by frames sent: a guest that queues what may not go would
+    // otherwise hold the worker until its queue is empty, and the instant would grow stale.
+    for _ in 0..BURST {
+        let Some(slot) = slots.get_mut(out.metas.len()) else {
+            break;
+        };
+        let mut stays = None;
+        let taken = queue.dequeue_if(|frame| {
+            let Some(vif) = rings.get(usize::from(frame.tag())) else {
+                // Frames of a ring that is gone have gone with it.
+                return false;
+            };
+            match convert(vif, shape, starts, owner, frame, slot) {
+                Ok(meta) => out.metas.push(meta),
+                Err(Stays::Waits) => return false,
+                Err(why) => stays = Some(why),
+            }
+            true
+        });
+        let Some(frame) = taken else {
+            break;
+        };
+        out.give_back(rings, frame);
+        match stays {
+            Some(Stays::Dropped(cause)) => out.dropped.push(cause),
+            Some(Stays::Broken(error)) => {
+                out.unread += 1;
+                out.outcome = Err(error);
+                break;
+            }
+            Some(Stays::Waits) | None => {}
+        }
+    }
 }
 
 /// Why the frame at the head of a class does not go.
@@ -233,47 +429,7 @@ enum Stays {
     Broken(QueueError),
 }
 
-/// A frame that is the same on the wire and at the guest: copied whole, then checked, for the guest
-/// cannot change the copy any more.
-#[inline]
-fn pass(
-    vif: &VifOut,
-    shape: &PortClassifier,
-    starts: &mut Starts<'_>,
-    owner: u8,
-    frame: &TxFrame,
-    slot: &mut [u8],
-) -> Result<TxMeta, Stays> {
-    let octets = frame.len() as usize;
-    // Before the gate is asked: what can never go must not wait.
-    if octets > shape.largest_frame() {
-        return Err(Stays::Dropped(TxDrop::Oversize));
-    }
-    let padded = octets.max(MIN_FRAME_OCTETS);
-    let (Some(copy), Ok(len)) = (slot.get_mut(..padded), u16::try_from(padded)) else {
-        return Err(Stays::Dropped(TxDrop::Oversize));
-    };
-    let Ok(start) = starts.ask(u32::from(len) + FCS) else {
-        return Err(Stays::Waits);
-    };
-    let (copy, padding) = copy.split_at_mut(octets);
-    if let Err(broken) = vif.transmit.read(frame, 0, copy) {
-        return Err(Stays::Broken(broken));
-    }
-    if let Err(cause) = shape.check_copy(owner, copy) {
-        return Err(Stays::Dropped(cause));
-    }
-    if !padding.is_empty() {
-        padding.fill(0);
-    }
-    let start_ns = starts.charge(start);
-    Ok(TxMeta { len, start_ns })
-}
-
-/// A frame whose head the wire has otherwise than the guest: the host's own copy of the head is
-/// checked, and goes out in its new form before the rest. Apart from the loop: what it holds would
-/// push what the common case holds out of the registers.
-#[inline(never)]
+/// The host's own copy of the head is checked, and goes out in its new form before the rest.
 fn convert(
     vif: &VifOut,
     shape: &PortClassifier,
@@ -285,13 +441,8 @@ fn convert(
     let mut head = [0u8; HEAD_OCTETS];
     let octets = frame.len() as usize;
     let head = &mut head[..octets.min(HEAD_OCTETS)];
-    if let Err(broken) = vif.transmit.read(frame, 0, head) {
-        return Err(Stays::Broken(broken));
-    }
-    let splice = match shape.to_wire(owner, head, octets) {
-        Ok(splice) => splice,
-        Err(cause) => return Err(Stays::Dropped(cause)),
-    };
+    vif.transmit.read(frame, 0, head).map_err(Stays::Broken)?;
+    let splice = shape.to_wire(owner, head, octets).map_err(Stays::Dropped)?;
     let padded = splice.padded_octets(octets);
     let (Some(copy), Ok(len)) = (slot.get_mut(..padded), u16::try_from(padded)) else {
         return Err(Stays::Dropped(TxDrop::Oversize));
@@ -304,11 +455,10 @@ fn convert(
     head.copy_from_slice(prefix);
     let (body, padding) = rest.split_at_mut(splice.octets(octets) - prefix.len());
     padding.fill(0);
-    match vif.transmit.read(frame, splice.skip() as u32, body) {
-        Err(broken) => Err(Stays::Broken(broken)),
-        Ok(()) => Ok(TxMeta {
-            len,
-            start_ns: starts.charge(start),
-        }),
-    }
+    let rest = vif.transmit.read(frame, splice.skip() as u32, body);
+    rest.map_err(Stays::Broken)?;
+    Ok(TxMeta {
+        len,
+        start_ns: starts.charge(start),
+    })
 }

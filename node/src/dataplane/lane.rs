@@ -69,13 +69,6 @@ pub struct PiIn {
     pub(super) tap: Option<Box<Tap>>,
 }
 
-/// A frame that waits for its window, and the transmit ring of its vif in which it lies.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Queued {
-    pub(super) frame: TxFrame,
-    pub(super) ring: u8,
-}
-
 /// A PI on the way out.
 #[repr(align(64))]
 pub struct PiOut {
@@ -83,7 +76,8 @@ pub struct PiOut {
     pub(super) rings: Vec<VifOut>,
     /// The ring that is harvested first next time.
     pub(super) turn: usize,
-    pub(super) queue: Fifo<Queued>,
+    /// Frames that wait for their window, each tagged with the transmit ring in which it lies.
+    pub(super) queue: Fifo<TxFrame>,
     pub(super) counters: PiCounters,
     pub(super) gate_error: GateError,
     pub(super) tap: Option<Box<Tap>>,

@@ -28,25 +28,65 @@ pub const HARVEST_DESCRIPTORS: usize = 4;
 const FIRST_LOOK: usize = 2;
 
 /// A frame in the driver's buffer. `Copy`, but to be completed once.
+///
+/// Two words without a gap, moved as such: a queue of frames is a queue of these, and a copy that
+/// goes field by field waits for each of them.
 #[derive(Clone, Copy, Debug)]
 pub struct TxFrame {
-    /// Where the frame lies, if `whole`: behind `virtio_net_hdr`, `len` octets, checked.
+    /// Where the frame lies, if it is whole: behind `virtio_net_hdr`, `len` octets, checked.
     addr: u64,
-    len: u32,
-    head: u16,
-    /// In one piece. Otherwise every read walks the chain of `head` again.
-    whole: bool,
+    /// `len` in bits 31..0, `head` in 47..32, [`WHOLE`], and the caller's tag in 63..56.
+    rest: u64,
 }
 
 // The level 2 queues hold these: keep them at a quarter of a cache line.
 const _: () = assert!(size_of::<TxFrame>() == 16);
 
+/// In one piece. Otherwise every read walks the chain of `head` again.
+const WHOLE: u64 = 1 << 48;
+const TAG: u32 = 56;
+
 impl TxFrame {
+    #[inline]
+    fn new(addr: u64, len: u32, head: u16, whole: u64) -> Self {
+        TxFrame {
+            addr,
+            rest: u64::from(len) | u64::from(head) << 32 | whole,
+        }
+    }
+
     /// Octets of the frame, without `virtio_net_hdr` and FCS.
     #[inline]
     #[allow(clippy::len_without_is_empty)] // never empty: MIN_FRAME
     pub fn len(&self) -> u32 {
-        self.len
+        self.rest as u32
+    }
+
+    /// The frame under a tag of the caller's, such as which of several queues it is of.
+    #[inline]
+    #[must_use]
+    pub fn tagged(self, tag: u8) -> Self {
+        let untagged = self.rest & !(u64::MAX << TAG);
+        TxFrame {
+            rest: untagged | u64::from(tag) << TAG,
+            ..self
+        }
+    }
+
+    /// The caller's tag, 0 at first.
+    #[inline]
+    pub fn tag(&self) -> u8 {
+        (self.rest >> TAG) as u8
+    }
+
+    #[inline]
+    fn head(&self) -> u16 {
+        (self.rest >> 32) as u16
+    }
+
+    #[inline]
+    fn is_whole(&self) -> bool {
+        self.rest & WHOLE != 0
     }
 }
 
@@ -131,7 +171,7 @@ impl Transmitq {
                     self.ring.take(1);
                     self.malformed = 0;
                     harvest.frames += 1;
-                    if frame.whole {
+                    if frame.is_whole() {
                         self.ring.ram.prefetch(frame.addr);
                     }
                     each(frame);
@@ -167,12 +207,12 @@ impl Transmitq {
         let beyond = QueueError::ReadBeyondFrame {
             offset,
             len: u32::try_from(dst.len()).unwrap_or(u32::MAX),
-            frame: frame.len,
+            frame: frame.len(),
         };
-        if u64::from(offset) + dst.len() as u64 > u64::from(frame.len) {
+        if u64::from(offset) + dst.len() as u64 > u64::from(frame.len()) {
             return Err(beyond);
         }
-        if frame.whole {
+        if frame.is_whole() {
             // Fails only for a frame of another queue.
             return self
                 .ring
@@ -192,7 +232,7 @@ impl Transmitq {
     #[inline]
     pub fn complete(&mut self, frame: TxFrame) {
         if self.ring.outstanding() > 0 {
-            self.ring.fill_used(0, frame.head, 0);
+            self.ring.fill_used(0, frame.head(), 0);
             self.ring.give(1);
         }
     }
@@ -231,12 +271,9 @@ impl Transmitq {
             }
             _ => return None,
         };
-        (MIN_FRAME..=MAX_FRAME).contains(&len).then_some(TxFrame {
-            addr,
-            len,
-            head,
-            whole: true,
-        })
+        (MIN_FRAME..=MAX_FRAME)
+            .contains(&len)
+            .then(|| TxFrame::new(addr, len, head, WHOLE))
     }
 
     /// Any chain. `None`: malformed.
@@ -252,20 +289,15 @@ impl Transmitq {
         Ok(u32::try_from(len)
             .ok()
             .filter(|len| (MIN_FRAME..=MAX_FRAME).contains(len))
-            .map(|len| TxFrame {
-                addr: 0,
-                len,
-                head,
-                whole: false,
-            }))
+            .map(|len| TxFrame::new(0, len, head, 0)))
     }
 
     #[cold]
     fn read_pieces(&self, frame: &TxFrame, offset: u32, dst: &mut [u8]) -> Result<(), QueueError> {
-        let head = frame.head;
+        let head = frame.head();
         let changed = QueueError::FrameChanged {
             head,
-            len: frame.len,
+            len: frame.len(),
         };
         let mut chain = Chain::new(&self.ring, head, Direction::Reads);
         let mut budget = Budget::new(&self.ring);
