@@ -119,8 +119,11 @@ impl Policer {
     }
 
     /// Whether a frame of `octets` at `now_ns` conforms; if so, its octets are taken from the
-    /// bucket. Instants must not go back; one worker owns a policer, several would only see each
-    /// other's instants.
+    /// bucket. Frames of one instant may be asked for together, by their sum: they conform if each
+    /// does, one after the other.
+    ///
+    /// Instants must not go back, but for what the clocks of several workers that share a policer
+    /// are apart: each may be judged by the instant of another.
     #[inline]
     #[must_use]
     pub fn conforms(&self, now_ns: u64, octets: u32) -> bool {

@@ -107,6 +107,57 @@ proptest! {
         prop_assert!(passed_octets <= limit + 1, "{passed_octets} {limit}");
         prop_assert!(passed_octets + u128::from(octets) + 1 >= limit, "{passed_octets} {limit}");
     }
+
+    /// Frames of one instant that conform in sum conform one after the other, and leave the same
+    /// behind: a worker that asks for the sum first, and for each only if that fails, passes what
+    /// one that asks for each passes.
+    #[test]
+    fn asking_for_a_burst_by_its_sum_changes_nothing(
+        rate_bps in rates(),
+        burst_octets in 1u32..=100_000,
+        start_ns in 0u64..=1 << 58,
+        bursts in prop::collection::vec(
+            (prop::collection::vec(4u32..=1522, 1..64), 0u64..=1 << 13, prop::bool::weighted(0.1)),
+            1..60,
+        ),
+    ) {
+        let [by_sum, by_frame] = [(); 2].map(|()| Policer::new(rate_bps, burst_octets).unwrap());
+        let mut now_ns = start_ns;
+        for (frames, factor, idle) in bursts {
+            let sum: u32 = frames.iter().sum();
+            let each: Vec<bool> = frames.iter().map(|f| by_frame.conforms(now_ns, *f)).collect();
+            let whole = by_sum.conforms(now_ns, sum);
+            let one: Vec<bool> = frames.iter().map(|f| whole || by_sum.conforms(now_ns, *f)).collect();
+            prop_assert_eq!(one, each, "{} octets at {}", sum, now_ns);
+            // Gaps of up to four times what the burst is worth, so that some bursts pass whole.
+            let worth_ns = (u128::from(sum) * OCTET / u128::from(rate_bps)) as u64;
+            let gap_ns = if idle { 1 << 40 } else { worth_ns.saturating_mul(factor) >> 11 };
+            now_ns = now_ns.saturating_add(gap_ns).min(1 << 59);
+        }
+    }
+}
+
+/// The workers of a port with several queues share its policer, and their clocks are never quite
+/// together: between them they pass no more than the rate and one burst.
+#[test]
+fn workers_that_share_a_policer_share_its_rate() {
+    const END_NS: u64 = 2_000_000;
+    // 8 Gb/s are 1 octet a nanosecond; each of the three offers that much.
+    let policer = Policer::new(8_000_000_000, 10_000).unwrap();
+    let passed: u64 = std::thread::scope(|scope| {
+        let worker = |octets: u32| {
+            let policer = &policer;
+            move || {
+                let instants = (0..END_NS).step_by(octets as usize);
+                let passed = instants.filter(|now_ns| policer.conforms(*now_ns, octets));
+                passed.count() as u64 * u64::from(octets)
+            }
+        };
+        let workers = [64, 200, 1_522].map(|octets| scope.spawn(worker(octets)));
+        workers.map(|worker| worker.join().unwrap()).iter().sum()
+    });
+    assert!(passed <= END_NS + 10_000 + 1, "{passed} octets");
+    assert!(passed > 10_000 - 1_522, "{passed} octets: not even the burst");
 }
 
 #[test]
