@@ -1,7 +1,9 @@
 //! Where a worker sleeps: in epoll, on its bell, its ports, and a timer.
 //!
-//! The set is made when the worker is; ports are added when they first ask. All of it is
-//! level-triggered: what became ready before the worker slept keeps it from sleeping.
+//! The set is made when the worker is. All of it is level-triggered: what became ready before the
+//! worker slept keeps it from sleeping. A port is in the set only around a sleep: while it is, the
+//! kernel calls epoll for every frame that arrives, on the core that brings it, which is a tenth of
+//! what a frame costs there.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -22,6 +24,9 @@ pub trait Sleeper: Send {
     /// Sleeps until the bell is rung, a watched descriptor is readable, or the time has passed. May
     /// return without a reason.
     fn sleep(&mut self, sleep: Sleep);
+
+    /// The worker looks for itself again: takes back what it let end its sleep.
+    fn unwatch(&mut self) {}
 }
 
 /// Token of the bell; lanes have theirs from 2 on.
@@ -42,6 +47,8 @@ pub struct EpollSleeper {
 #[derive(Clone, Copy, Default)]
 struct Watched {
     fd: Option<RawFd>,
+    /// It is in the set.
+    in_set: bool,
     /// It woke the worker by an error that nobody takes away (its interface is gone, say).
     faulty: bool,
 }
@@ -83,12 +90,17 @@ impl Sleeper for EpollSleeper {
             return false;
         };
         if let Some(old) = watched.fd.filter(|old| *old != fd) {
-            self.forget(old);
+            // Closed, its number may be that of another lane's descriptor by now.
+            let others = self.watched.iter().filter(|other| other.fd == Some(old));
+            if others.count() == 1 {
+                self.forget(old);
+            }
         }
         let faulty = watched.faulty && watched.fd == Some(fd);
         if let Some(watched) = self.watched.get_mut(lane) {
             *watched = Watched {
                 fd: Some(fd),
+                in_set: !faulty,
                 faulty: false,
             };
         }
@@ -131,8 +143,19 @@ impl Sleeper for EpollSleeper {
                 let lane = usize::try_from(token - LANES).unwrap_or(usize::MAX);
                 if let Some(fd) = self.watched.get(lane).and_then(|watched| watched.fd) {
                     self.forget(fd);
+                    self.watched[lane].in_set = false;
                     self.watched[lane].faulty = true;
                 }
+            }
+        }
+    }
+
+    fn unwatch(&mut self) {
+        for lane in 0..self.watched.len() {
+            let Watched { fd, in_set, .. } = self.watched[lane];
+            if let Some(fd) = fd.filter(|_| in_set) {
+                self.forget(fd);
+                self.watched[lane].in_set = false;
             }
         }
     }

@@ -1,5 +1,5 @@
 use std::io::{Read as _, Write as _};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use super::*;
@@ -90,4 +90,25 @@ fn a_descriptor_that_only_complains_is_left_out_for_a_while() {
     assert!(!sleeper.watch(0, near.as_fd()), "and is looked at instead");
     assert!(slept(&mut sleeper, Sleep::For(1_000_000)) >= Duration::from_millis(1));
     assert!(sleeper.watch(0, near.as_fd()), "then it has another chance");
+}
+
+#[test]
+fn ports_whose_descriptors_swap_numbers_are_both_followed() {
+    let (_bell, mut sleeper) = sleeper(2);
+    let [mut first, mut second] = [(); 2].map(|()| OwnedFd::from(std::io::pipe().unwrap().0));
+    for (lane, near) in [&first, &second].into_iter().enumerate() {
+        assert!(sleeper.watch(lane, near.as_fd()));
+    }
+    // Both close their descriptors and open others, each by the number that the other had.
+    let mut pipes = [(); 2].map(|()| std::io::pipe().unwrap());
+    rustix::io::dup2(&pipes[1].0, &mut first).unwrap();
+    rustix::io::dup2(&pipes[0].0, &mut second).unwrap();
+    for (lane, near) in [&second, &first].into_iter().enumerate() {
+        assert!(sleeper.watch(lane, near.as_fd()));
+    }
+    for (near, far) in &mut pipes {
+        far.write_all(b"x").unwrap();
+        assert!(slept(&mut sleeper, LONG) < SHORT, "this port wakes nobody");
+        assert_eq!(near.read(&mut [0; 8]).unwrap(), 1);
+    }
 }
