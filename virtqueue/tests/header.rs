@@ -148,8 +148,8 @@ proptest! {
 
 #[test]
 fn half_as_many_buffers_fit_and_all_of_them() {
-    let memory = Memory::new(RAM);
     for size in [2u16, 4, 256] {
+        let memory = Memory::new(RAM);
         let (mut driver, mut device) = pair(&memory, size);
         assert_eq!(driver.free(), size / 2);
         for round in 0..5u32 {
@@ -174,10 +174,10 @@ fn half_as_many_buffers_fit_and_all_of_them() {
 
 #[test]
 fn a_header_that_cannot_be_is_refused() {
-    let memory = Memory::new(RAM);
     let ram = RAM as u64;
     let layout = |size| QueueLayout::contiguous(RINGS, size, true);
     let with = |size, header, octets| {
+        let memory = Memory::new(RAM);
         DriverQueue::with_header(memory.ram(), &layout(size), header, octets).map(|_| ())
     };
     assert_eq!(with(1, HEADER, 12), Err(QueueError::Size { size: 1 }));

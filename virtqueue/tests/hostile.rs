@@ -241,6 +241,38 @@ fn buffers_out_of_ram_or_wrapped_are_refused() {
 }
 
 #[test]
+fn a_frame_out_of_ram_behind_a_header_of_its_own_is_refused() {
+    let ram = RAM as u64;
+    for (addr, len) in [
+        (ram, 60),
+        (ram - 59, 60),
+        (u64::MAX - 11, 60),
+        (u64::MAX, 14),
+    ] {
+        let table = Table::new();
+        table.offer(&[(BUFFER, 12, NEXT, 1), (addr, len, 0, 0)], 1);
+        let outside = QueueError::BufferOutside {
+            head: 0,
+            addr,
+            len: len.into(),
+            ram,
+        };
+        assert_eq!(table.harvest(), Err(outside));
+    }
+    // The header too, though nothing is read of it.
+    let table = Table::new();
+    table.offer(&[(ram - 11, 12, NEXT, 1), (BUFFER, 60, 0, 0)], 1);
+    assert!(matches!(
+        table.harvest(),
+        Err(QueueError::BufferOutside { .. })
+    ));
+    // The last octets of RAM are still RAM.
+    let table = Table::new();
+    table.offer(&[(ram - 12, 12, NEXT, 1), (ram - 60, 60, 0, 0)], 1);
+    assert_eq!(table.harvest(), Ok(1));
+}
+
+#[test]
 fn descriptors_that_do_not_exist_are_refused() {
     let next = Table::new().refused(|flags| vec![(BUFFER, 12, flags | NEXT, 8)]);
     assert_eq!(

@@ -248,9 +248,9 @@ fn a_wish_seen_late_is_met_by_a_later_look() {
 /// A ring of the least and of the greatest size for which a window of 16 bits can tell old from new.
 #[test]
 fn a_full_ring_is_kicked_for_its_first_entry() {
-    let memory = Memory::new(RAM);
     for size in [1u16, 2, 0x4000] {
         for event_idx in [false, true] {
+            let memory = Memory::new(RAM);
             let mut pair = Pair::new(&memory, size, event_idx, false);
             for _ in 0..if cfg!(miri) { 2 } else { 9 } {
                 pair.step(Op::Sleep);
