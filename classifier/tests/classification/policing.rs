@@ -157,7 +157,10 @@ fn workers_that_share_a_policer_share_its_rate() {
         workers.map(|worker| worker.join().unwrap()).iter().sum()
     });
     assert!(passed <= END_NS + 10_000 + 1, "{passed} octets");
-    assert!(passed > 10_000 - 1_522, "{passed} octets: not even the burst");
+    assert!(
+        passed > 10_000 - 1_522,
+        "{passed} octets: not even the burst"
+    );
 }
 
 #[test]
