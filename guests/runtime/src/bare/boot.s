@@ -116,7 +116,7 @@ long_mode:
     iretq
 
 # ---- ring 3: sleeps until an interrupt came since the last call returned.
-# hlt raises #GP here; ring 0 does the waiting. The registers are ready for the ISR's EOI.
+# hlt raises #GP here; ring 0 does the waiting. The registers are ready for ring 0's EOI.
 .globl idle_wait
 idle_wait:
     mov ecx, 0x80b
@@ -126,28 +126,25 @@ idle_hlt:
     hlt
     ret
 
-# ---- ring 0: #GP. An interrupt that came before is still pending (ring 3 runs with IF clear); sti holds it
-# off until hlt, so none is lost. Some emulators let it in before hlt all the same (seen: nested SVM under
-# QEMU's TCG, 1 in 10,000): then the handler steps over hlt.
+# ---- ring 0: #GP. What needs ring 0 is done on the way in, where nobody waits for it: the saved RIP is moved
+# past hlt, and the interrupt that ended the last sleep is acknowledged (while it was in service it held back
+# others, which ring 3 does not take anyway; without one the write does nothing). An interrupt that came before
+# is still pending (ring 3 runs with IF clear); sti holds it off until hlt, so none is lost. Some emulators let
+# it in before hlt all the same (seen: nested SVM under QEMU's TCG, 1 in 10,000), which is no different.
 general_protection:
     cmp qword ptr [rsp + 8], offset idle_hlt
     jne exception_stubs + 13 * 16
+    inc qword ptr [rsp + 8]
+    wrmsr
     sti
 wait_hlt:
     hlt
-    cli
-    inc qword ptr [rsp + 8]
-    add rsp, 8
-    iretq
+    jmp wait_hlt
 
-# ---- ring 0: every device interrupt. Only ever taken in general_protection, with ecx, eax, edx set by idle_wait.
+# ---- ring 0: every interrupt. Only ever taken in general_protection: the frame that returns to ring 3 lies
+# behind its own and the error code (both on 16-octet boundaries: nothing in between).
 interrupt:
-    wrmsr
-spurious:
-    cmp qword ptr [rsp], offset wait_hlt
-    je 1f
-    iretq
-1:  inc qword ptr [rsp]
+    add rsp, 48
     iretq
 
 # ---- ring 0: exceptions 0..31, 16 octets each
@@ -251,10 +248,9 @@ idt:
 .endif
 .set vector, vector + 1
 .endr
-.rept 223
+.rept 224
     gate interrupt
 .endr
-    gate spurious                     # vector 255
 
 # Identity map of 4 GiB, open to ring 3, in 2 MiB pages. The first 2 MiB are in 4 KiB pages: page 0 and the
 # page below the stack are not mapped. The same 4 GiB are mapped again from 4 GiB on: what the program reaches

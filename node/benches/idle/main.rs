@@ -5,7 +5,11 @@
 //! start on the other port's wire. Must not keep a core busy itself, so it reads the start that the
 //! worker computed instead of waiting for the frame.
 //!
+//! Before the nodes, the machine's own floor ([`floor`]): the same chain of wake-ups without a node.
+//!
 //! `PINODE_BENCH_ONLY="kvm sleep"` measures those alone.
+
+mod floor;
 
 use std::time::Duration;
 
@@ -61,6 +65,21 @@ fn main() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     let pinned = "{ workers = [0], guests = [1] }";
     println!("{cores} cores; three guests, one worker");
+    let silence = std::env::var("PINODE_BENCH_SILENCE_US").ok();
+    let silence = silence.and_then(|us| us.parse().ok().map(Duration::from_micros));
+    let silence = silence.unwrap_or(SILENCE);
+    for (pins, name) in [([None, None], "{}"), ([Some(0), Some(1)], pinned)] {
+        if cores < 2 && pins[0].is_some() {
+            continue;
+        }
+        let floor = floor::measure(pins, silence, FRAMES)?;
+        for (what, waits) in [("one thread", floor.first), ("two in a row", floor.both)] {
+            println!(
+                "floor, cpus = {name}: waking {what} after {silence:?}: {}",
+                spread(waits)
+            );
+        }
+    }
     for isolation in isolations {
         for idle in ["sleep", "poll"] {
             for cpus in ["{}", pinned] {
@@ -77,6 +96,7 @@ fn main() -> anyhow::Result<()> {
                 let config = config::parse("idle.toml", "".as_ref(), &text, &["patch"])?;
                 measure(
                     config,
+                    silence,
                     &format!("{isolation}, idle = {idle:?}, cpus = {cpus}"),
                 )?;
             }
@@ -85,7 +105,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(config: NodeConfig, name: &str) -> anyhow::Result<()> {
+fn measure(config: NodeConfig, silence: Duration, name: &str) -> anyhow::Result<()> {
     let (west, mut west_far) = memory::pair(512, 2048);
     let (east, mut east_far) = memory::pair(512, 2048);
     let ports: Vec<Vec<Box<dyn Port>>> = vec![vec![Box::new(west)], vec![Box::new(east)]];
@@ -98,31 +118,15 @@ fn measure(config: NodeConfig, name: &str) -> anyhow::Result<()> {
     let used_ns = self::cpu_ns() - cpu_ns;
     let share = used_ns as f64 / (Monotonic.now_ns() - wall_ns) as f64;
 
-    let silence = std::env::var("PINODE_BENCH_SILENCE_US").ok();
-    let silence = silence.and_then(|us| us.parse().ok().map(Duration::from_micros));
-    let silence = silence.unwrap_or(SILENCE);
     // The first of all touches the cable's memory for the first time, which takes milliseconds.
     let _ = first_frame(silence, &mut west_far, &mut east_far);
-    let mut waits: Vec<u64> = (0..FRAMES)
+    let waits: Vec<u64> = (0..FRAMES)
         .filter_map(|_| first_frame(silence, &mut west_far, &mut east_far))
         .collect();
-    waits.sort_unstable();
-    let at = |share: f64| {
-        let index = (waits.len() as f64 * share) as usize;
-        waits
-            .get(index.min(waits.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or(0) as f64
-            / 1e3
-    };
     println!(
-        "{name}: {:.2} % of a core; first frame after {silence:?}: p50 {:.0} us, p90 {:.0} us, p99 {:.0} us, most {:.0} us ({} of {FRAMES})",
+        "{name}: {:.2} % of a core; first frame after {silence:?}: {}",
         share * 100.0,
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(1.0),
-        waits.len()
+        spread(waits)
     );
     if std::env::var_os("PINODE_BENCH_STATUS").is_some()
         && let Ok(status) = node.operator().status()
@@ -131,6 +135,24 @@ fn measure(config: NodeConfig, name: &str) -> anyhow::Result<()> {
     }
     node.stop();
     Ok(())
+}
+
+/// Median and tail of times in nanoseconds.
+fn spread(mut waits: Vec<u64>) -> String {
+    waits.sort_unstable();
+    let at = |share: f64| {
+        let index = (waits.len() as f64 * share) as usize;
+        let index = index.min(waits.len().saturating_sub(1));
+        waits.get(index).copied().unwrap_or(0) as f64 / 1e3
+    };
+    format!(
+        "p50 {:.0} us, p90 {:.0} us, p99 {:.0} us, most {:.0} us ({} of {FRAMES})",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0),
+        waits.len()
+    )
 }
 
 /// From the frame on the cable to its start on the wire of the other, nanoseconds.
