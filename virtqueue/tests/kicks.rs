@@ -2,12 +2,12 @@
 //! sleeps on an entry is kicked for it, whatever the driver did before and however stale its looks
 //! were; by a model with counts that never wrap, and by two threads that both sleep.
 
+mod bell;
 mod unsafe_memory;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex};
-use std::time::Duration;
 
+use bell::Bell;
 use pinode_virtqueue::{DriverQueue, NET_HEADER, QueueLayout, Transmitq, TxFrame};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -270,33 +270,6 @@ fn a_full_ring_is_kicked_for_its_first_entry() {
 
 const FRAMES: u64 = if cfg!(miri) { 150 } else { 400_000 };
 const SIZE: u16 = if cfg!(miri) { 8 } else { 64 };
-/// Longer than any stall of a busy test machine; a lost kick would last for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Rung once, it wakes the next or present sleeper.
-#[derive(Default)]
-struct Bell {
-    rung: Mutex<bool>,
-    heard: Condvar,
-}
-
-impl Bell {
-    fn ring(&self) {
-        *self.rung.lock().unwrap() = true;
-        self.heard.notify_one();
-    }
-
-    fn sleep(&self, who: &str) {
-        let rung = self.rung.lock().unwrap();
-        let (mut rung, timeout) = self
-            .heard
-            .wait_timeout_while(rung, PATIENCE, |rung| !*rung)
-            .unwrap();
-        assert!(!timeout.timed_out(), "the {who} was never woken");
-        *rung = false;
-    }
-}
-
 /// Sends numbered frames as the guest runtime does: shows and asks every round, arms and asks once
 /// more before it sleeps. It sleeps for want of buffers, and now and then of its own accord.
 fn driver(queue: &mut DriverQueue, memory: &Memory, irq: &Bell, kick: &Bell, over: &AtomicBool) {

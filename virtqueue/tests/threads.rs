@@ -2,12 +2,12 @@
 //! in order and whole; and both sides sleep, so that a lost wake-up is a failure after a bounded
 //! wait.
 
+mod bell;
 mod unsafe_memory;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex};
-use std::time::Duration;
 
+use bell::Bell;
 use pinode_virtqueue::{DriverQueue, QueueLayout, Receiveq, Refused, Transmitq};
 use unsafe_memory::Memory;
 
@@ -18,36 +18,6 @@ const RX: u64 = 0x1000;
 const TX: u64 = 0x4000;
 const BUFFERS: u64 = 0x1_0000;
 const STRIDE: u64 = 256;
-/// Longer than any stall of a busy test machine; a lost wake-up would last for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// An interrupt line or a doorbell: rung once, it wakes the next or present sleeper.
-#[derive(Default)]
-struct Bell {
-    rung: Mutex<bool>,
-    heard: Condvar,
-}
-
-impl Bell {
-    fn ring(&self) {
-        *self.rung.lock().unwrap() = true;
-        self.heard.notify_one();
-    }
-
-    fn sleep(&self, who: &str) {
-        let rung = self.rung.lock().unwrap();
-        let (mut rung, timeout) = self
-            .heard
-            .wait_timeout_while(rung, PATIENCE, |rung| !*rung)
-            .unwrap();
-        assert!(
-            !timeout.timed_out(),
-            "the {who} was never woken: a lost wake-up"
-        );
-        *rung = false;
-    }
-}
-
 /// The frame with this number: the number, then octets that follow from it.
 fn frame(number: u64, octets: &mut [u8; 160]) -> usize {
     let len = 60 + (number % 97) as usize;

@@ -1,12 +1,11 @@
 //! A burst through one `Starts` is what frame by frame asking gives: the same starts, refusals and
 //! counters, and both are those of a rule written down a second time in exact integers.
 
-use pinode_scheduler::{Cycle, Gate, Phase, Refusal, Window};
+use pinode_scheduler::{Cycle, Gate, Refusal, Window};
 use proptest::prelude::*;
 
-use crate::{GBIT, link, seeded, three};
-
-const SLOTS: u8 = 3;
+use crate::model::{SLOTS, cycles};
+use crate::{seeded, three};
 
 /// A frame that a worker looks at.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
         prop_oneof![3 => Just(0u64), 8 => 0u64..2_000, 4 => 0u64..40_000, 1 => 0u64..2_000_000],
         prop::option::weighted(0.05, (0..3usize, -200_000i64..400_000)),
-        0..SLOTS,
+        0..SLOTS as u8,
         prop::collection::vec(looks(), 0..40),
     );
     let step = step.prop_map(|(after_ns, install, slot, burst)| Step {
@@ -57,23 +56,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         burst,
     });
     prop::collection::vec(step, 1..150)
-}
-
-fn cycles() -> impl Strategy<Value = Cycle> {
-    let rate = prop_oneof![Just(GBIT), Just(100 * GBIT), 50_000_000u64..=400 * GBIT];
-    let phase = (prop::option::weighted(0.9, 0..SLOTS), 1u64..60_000);
-    (rate, prop::collection::vec(phase, 1..7), 0u64..2_000).prop_map(|(rate, phases, guard_ns)| {
-        let link = link(rate);
-        let least_ns = guard_ns + link.wire_time_ps(1522).div_ceil(1_000);
-        let phases: Vec<_> = phases
-            .into_iter()
-            .map(|(owner, more_ns)| Phase {
-                owner,
-                duration_ns: least_ns + more_ns,
-            })
-            .collect();
-        Cycle::new(&phases, guard_ns, link, |_| 1522).expect("valid")
-    })
 }
 
 /// The rule of one window, in picoseconds since ever: busy until, guard, lookahead.
@@ -215,7 +197,7 @@ impl Sides {
     }
 
     fn assert_same_counters(&self) {
-        for slot in 0..SLOTS {
+        for slot in 0..SLOTS as u8 {
             assert_eq!(self.bursts.counters(slot), self.singly.counters(slot));
         }
     }

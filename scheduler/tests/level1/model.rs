@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::{GBIT, link};
 
-const SLOTS: usize = 4;
+pub(crate) const SLOTS: usize = 4;
 const QUEUE: usize = 64;
 
 /// One poll of a worker.
@@ -87,7 +87,8 @@ pub(crate) fn scenarios(installs: u32) -> impl Strategy<Value = Scenario> {
     })
 }
 
-fn cycles() -> impl Strategy<Value = Cycle> {
+/// Cycles whose every phase holds the longest frame.
+pub(crate) fn cycles() -> impl Strategy<Value = Cycle> {
     let rate = prop_oneof![
         Just(GBIT),
         Just(10 * GBIT),
