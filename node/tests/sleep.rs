@@ -4,7 +4,7 @@ mod rig;
 
 use std::sync::{Arc, Mutex};
 
-use pinode_node::dataplane::idle::{AHEAD_NS, AWAKE_NS, HELD_NS, Sleep};
+use pinode_node::dataplane::idle::{AHEAD_NS, AWAKE_NS, HELD_NS, REFUSED_NS, Sleep};
 use pinode_node::dataplane::worker::Turn;
 use rig::{FakeSleeper, Plan, Rig, assert_conserved, frame};
 
@@ -182,6 +182,48 @@ fn frames_that_wait_for_the_link_are_not_slept_on() {
         for sleep in sleeper.slept() {
             assert!(matches!(sleep, Sleep::For(_)), "{sleep:?}");
         }
+    }
+    assert_conserved(&rig.snapshot());
+}
+
+#[test]
+fn frames_that_a_port_does_not_take_cost_little_and_are_not_forgotten() {
+    let (mut rig, sleeper) = rig(Plan {
+        cable: 16,
+        ..Plan::default()
+    });
+    let clock = rig.clock.clone();
+    sleeper.during(move |sleep| match sleep {
+        Sleep::For(ns) => {
+            clock.advance(ns);
+        }
+        other => panic!("{other:?} with frames that wait"),
+    });
+    for number in 0..40 {
+        rig.guests[0].send(1, &frame(1, 0, 60, number));
+    }
+    // The cable is full, and nobody takes anything off it.
+    for _ in 0..2000 {
+        step(&mut rig, 1000);
+    }
+    let before = rig.workers[0].time();
+    let asleep = |rig: &Rig| rig.workers[0].time().asleep_ns - before.asleep_ns;
+    while asleep(&rig) < 100_000_000 {
+        step(&mut rig, 1000);
+    }
+    let awake = rig.workers[0].time().idle_ns - before.idle_ns;
+    assert!(
+        awake < 5_000_000,
+        "{awake} ns awake in {} asleep",
+        asleep(&rig)
+    );
+    // It comes back: the next try finds it, and the windows do the rest.
+    let (from_ns, mut out) = (rig.clock.advance(0), 0);
+    while out < 40 {
+        step(&mut rig, 1000);
+        out += rig.far[1].recv(|_, _| ());
+        let waited = rig.clock.advance(0) - from_ns;
+        assert!(waited < REFUSED_NS + 2_000_000, "{out} after {waited} ns");
     }
     assert_conserved(&rig.snapshot());
 }

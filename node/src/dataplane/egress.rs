@@ -130,7 +130,9 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
         shape,
         counters,
         tap,
-        outbound: Some(Outbound { gate, pis, .. }),
+        outbound: Some(Outbound {
+            gate, pis, refused, ..
+        }),
         ..
     } = lane
     else {
@@ -154,6 +156,7 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
     }
     let mut slots = TxSlots::new();
     port.tx_slots(queue.len().min(BURST), &mut slots);
+    *refused = slots.is_empty();
     let mut out = Sent::default();
     if shape.passes_as_is(owner) {
         pass_on(

@@ -25,6 +25,10 @@ pub const LEAST_NS: u64 = 50_000;
 /// How long after something kept it awake it tries again, in nanoseconds.
 pub const RETRY_NS: u64 = 50_000;
 
+/// How often a port that takes no frames is tried again while nothing else happens, nanoseconds. What
+/// ends that may be the far end taking frames off a full ring, of which nothing tells.
+pub const REFUSED_NS: u64 = 10_000_000;
+
 /// How long a worker that shares its core with guests lets them run while one of them waits for its
 /// turn, in nanoseconds.
 pub const HELD_NS: u64 = 100_000;

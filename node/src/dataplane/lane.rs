@@ -46,6 +46,8 @@ pub struct Outbound {
     pub(super) attached: SlotSet,
     /// The window that was open at the last look.
     pub(super) window: Window,
+    /// The port took nothing of what its gate would have let go: its far end is away, or full.
+    pub(super) refused: bool,
 }
 
 /// When there is something to do on a port without anything happening to it.
@@ -55,6 +57,8 @@ pub(super) enum Due {
     Now,
     /// At this instant: frames wait for a window.
     At(u64),
+    /// When the port takes frames again, which it does not announce: they wait for nothing else.
+    Refused,
     /// Never.
     Never,
 }
@@ -223,6 +227,7 @@ impl Outbound {
                 opens_ns: 0,
                 closes_ns: 0,
             },
+            refused: false,
         }
     }
 }
@@ -232,16 +237,15 @@ impl Outbound {
     /// it when the one that is open closes.
     pub(super) fn due(&self) -> Due {
         let waits = |slot: usize| self.pis.get(slot).is_some_and(|pi| !pi.queue.is_empty());
-        if self
-            .window
-            .owner
-            .is_some_and(|owner| waits(usize::from(owner)))
-        {
-            Due::Now
-        } else if self.attached.into_iter().any(waits) {
-            Due::At(self.window.closes_ns)
-        } else {
+        let owner = self.window.owner.map(usize::from);
+        if !self.attached.into_iter().any(waits) {
             Due::Never
+        } else if self.refused {
+            Due::Refused
+        } else if owner.is_some_and(waits) {
+            Due::Now
+        } else {
+            Due::At(self.window.closes_ns)
         }
     }
 }

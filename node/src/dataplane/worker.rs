@@ -25,6 +25,8 @@
 //!   its core with guests, it sleeps for a tenth of a millisecond, to let them run).
 //! - **A command** is in the channel before the bell is rung for it.
 //! - **A gate that opens** for a frame that waits is known, and sets the time of the sleep.
+//! - **A port that takes no frames** (its far end is away, or full) is tried again now and then. If its
+//!   far end comes back, that ends the sleep as a frame does.
 
 use std::sync::atomic::{Ordering, fence};
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -34,7 +36,7 @@ use pinode_ports::Wake;
 use super::baton::{Baton, Guests};
 use super::clock::Clock;
 use super::counters::{NodeSnapshot, WorkerSnapshot};
-use super::idle::{Idle, Sleep};
+use super::idle::{Idle, REFUSED_NS, Sleep};
 use super::lane::{Due, PortLane};
 use super::mailbox::{Command, Event, Installed, TapPlace};
 use super::sleeper::Sleeper;
@@ -224,13 +226,29 @@ impl<C: Clock> Worker<C> {
             self.time.asleep_ns += self.now_ns.saturating_sub(slept_ns);
             self.time.slept += 1;
             self.time.sleeps = true;
-            rest.idle.worked(self.now_ns);
+            if self.try_again() {
+                // One try: if the port still takes nothing, there is no more to look for.
+                rest.idle.kept_awake(self.now_ns);
+            } else {
+                rest.idle.worked(self.now_ns);
+            }
         }
         for lane in &mut self.lanes {
             lane.port.resume();
             lane.ask_kicks(false);
         }
         self.rest = Some(rest);
+    }
+
+    /// Forgets which ports took no frames, so that each is tried in the next window in which one waits.
+    /// Whether there were any.
+    fn try_again(&mut self) -> bool {
+        let mut any = false;
+        for out in self.lanes.iter_mut().filter_map(|l| l.outbound.as_mut()) {
+            any |= out.due() == Due::Refused;
+            out.refused = false;
+        }
+        any
     }
 
     /// Asks everything that could bring work to wake this worker, and says how long it may sleep.
@@ -246,6 +264,7 @@ impl<C: Clock> Worker<C> {
             match out.due() {
                 Due::Now => return Sleep::No,
                 Due::At(at_ns) => no_later(at_ns),
+                Due::Refused => no_later(self.now_ns + REFUSED_NS),
                 Due::Never => {}
             }
         }

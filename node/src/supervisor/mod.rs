@@ -8,7 +8,9 @@
 //! pairs       whether a driver uses a queue pair for each worker
 //! progress    whether a guest does anything with its frames (pure)
 //! handle      how others reach the supervisor
-//! watch       the thread that joins them
+//! watch       the thread that joins them: events, wishes and time, one after the other
+//! words       what guests say and do, as it hears it
+//! machines    how it launches and ends what runs them
 //! ```
 //!
 //! Never on the frame path: a guest's rings go to the worker when the guest has set them up, and
@@ -19,9 +21,11 @@ mod engine;
 mod handle;
 pub mod lifecycle;
 mod lines;
+mod machines;
 mod pairs;
 mod progress;
 mod watch;
+mod words;
 
 pub use engine::LaunchError;
 pub use handle::{Action, GuestView, SupervisorHandle};

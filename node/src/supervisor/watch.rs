@@ -2,28 +2,24 @@
 //! after the other, so that a guest is never in two states at once.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use pinode_guest_runtime::control::{ABI, FromGuest};
 use pinode_vmm::KvmHost;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::agent;
-use super::engine::{Engine, Events, GuestEvent, LaunchError};
+use super::engine::Engine;
 use super::handle::{Action, Inbox, LastConsole, Message, SupervisorHandle, channel_for};
 use super::lifecycle::{Act, Lifecycle, State};
-use super::lines::{Admission, Lines};
 use super::pairs::Pairs;
 use super::progress::Progress;
 use crate::config::NodeConfig;
 use crate::dataplane::clock::{Clock, Monotonic};
 use crate::dataplane::counters::NodeSnapshot;
 use crate::dataplane::mailbox::Event as WorkerEvent;
-use crate::dataplane::vif::Vif;
 use crate::dataplane::workers::Workers;
 
 /// How often time is looked at while a guest boots or is in quarantine, whose end is late by this much
@@ -33,29 +29,25 @@ const TICK: Duration = Duration::from_millis(5);
 const CALM_TICK: Duration = Duration::from_millis(25);
 /// Failures that are kept.
 const FAILURES_KEPT: usize = 8;
-/// Stack of the threads that launch and end guests, octets.
-const STACK: usize = 512 * 1024;
 /// Messages that are heard before time is looked at again.
 const HEARD_AT_ONCE: usize = 256;
-/// A guest says a few lines a second; so many between two looks are a flood.
-const LINES_AT_MOST: u32 = 1000;
 /// How often it is looked at what guests do with their frames, nanoseconds.
 const LOOK_EVERY_NS: u64 = 500_000_000;
 
-struct Guest {
-    life: Lifecycle,
-    engine: Option<Engine>,
-    said_hello: bool,
-    vifs_up: usize,
-    failures: VecDeque<String>,
-    last_console: LastConsole,
-    cannot_launch: bool,
+pub(super) struct Guest {
+    pub(super) life: Lifecycle,
+    pub(super) engine: Option<Engine>,
+    pub(super) said_hello: bool,
+    pub(super) vifs_up: usize,
+    pub(super) failures: VecDeque<String>,
+    pub(super) last_console: LastConsole,
+    pub(super) cannot_launch: bool,
     /// A launch is under way, of this generation.
-    launching: Option<u64>,
+    pub(super) launching: Option<u64>,
     /// Lines heard since the last look.
-    lines: u32,
-    progress: Progress,
-    pairs: Pairs,
+    pub(super) lines: u32,
+    pub(super) progress: Progress,
+    pub(super) pairs: Pairs,
 }
 
 /// The guests of a node.
@@ -130,18 +122,18 @@ impl Supervisor {
     }
 }
 
-struct Run {
-    guests: Vec<Guest>,
-    handle: SupervisorHandle,
-    config: Arc<NodeConfig>,
-    kvm: Option<Arc<KvmHost>>,
-    workers: Workers,
-    clock: Monotonic,
+pub(super) struct Run {
+    pub(super) guests: Vec<Guest>,
+    pub(super) handle: SupervisorHandle,
+    pub(super) config: Arc<NodeConfig>,
+    pub(super) kvm: Option<Arc<KvmHost>>,
+    pub(super) workers: Workers,
+    pub(super) clock: Monotonic,
     /// Machines that are ending.
-    endings: Vec<JoinHandle<()>>,
+    pub(super) endings: Vec<JoinHandle<()>>,
     /// The workers' counters as they were at the last look.
-    counters: Box<NodeSnapshot>,
-    looked_ns: u64,
+    pub(super) counters: Box<NodeSnapshot>,
+    pub(super) looked_ns: u64,
 }
 
 impl Run {
@@ -310,105 +302,7 @@ impl Run {
         }
     }
 
-    fn hear_guest(&mut self, slot: usize, event: GuestEvent) {
-        match event {
-            GuestEvent::VifUp { port, pairs } => self.vif_up(slot, port, pairs),
-            GuestEvent::VifDown { port, released } => {
-                match self.workers.detach(slot, Some(port)) {
-                    Ok(parts) => drop(parts),
-                    Err(gone) => self.fail(slot, format!("cannot reset a vif: {gone}")),
-                }
-                let guest = &mut self.guests[slot];
-                guest.vifs_up = guest.vifs_up.saturating_sub(1);
-                guest.pairs.vif_down(port);
-                drop(released);
-            }
-            GuestEvent::Line(line) => self.hear_line(slot, &line),
-            GuestEvent::Fault(report) => self.fail(slot, report),
-            GuestEvent::Ended(why) => self.fail(slot, format!("ended by itself: {why}")),
-        }
-    }
-
-    fn vif_up(&mut self, slot: usize, port: usize, mut pairs: Vec<Vif>) {
-        let workers = usize::from(self.config.workers);
-        let generation = self.guests[slot].life.generation();
-        if let Err(why) = self.guests[slot].pairs.vif_up(port, &mut pairs, workers) {
-            let name = self.config.ports.get(port).map_or("?", |p| p.name.as_str());
-            self.fail(slot, format!("its vif {name} has {why}"));
-            return;
-        }
-        for pair in &mut pairs {
-            pair.generation = generation;
-        }
-        drop(self.workers.attach(slot, port, pairs));
-        let guest = &mut self.guests[slot];
-        guest.vifs_up += 1;
-        // A guest without our agent (a stock Linux, say) forwards once its interfaces are up.
-        if guest.vifs_up == self.config.ports.len() && !guest.said_hello {
-            guest.life.ready(self.clock.now_ns(), false);
-        }
-    }
-
-    fn hear_line(&mut self, slot: usize, line: &str) {
-        let name = &self.config.pis[slot].name;
-        let guest = &mut self.guests[slot];
-        guest.lines += 1;
-        if guest.lines > LINES_AT_MOST {
-            self.fail(slot, "floods its control channel".to_owned());
-            return;
-        }
-        match agent::read(line) {
-            Ok(FromGuest::Hello { abi: ABI }) => guest.said_hello = true,
-            Ok(FromGuest::Hello { abi }) => {
-                self.fail(
-                    slot,
-                    format!("speaks ABI {abi} of the control channel; allowed: {ABI}"),
-                );
-            }
-            Ok(FromGuest::Ready {}) => {
-                if guest.life.ready(self.clock.now_ns(), true) {
-                    info!(guest = %name, boot_us = guest.life.boot_us(), "forwards");
-                }
-            }
-            Ok(FromGuest::Pong(number)) => guest.life.pong(number),
-            Ok(FromGuest::Usage(_)) => {}
-            Ok(FromGuest::Error(text)) => {
-                let text: String = text.chars().take(1024).collect();
-                self.fail(slot, format!("reports: {text}"));
-            }
-            Err(error) => self.fail(
-                slot,
-                format!("speaks nonsense on its control channel: {error}"),
-            ),
-        }
-    }
-
-    fn launched(&mut self, slot: usize, generation: u64, engine: Result<Engine, LaunchError>) {
-        let guest = &mut self.guests[slot];
-        guest.launching = None;
-        let is_up = guest.life.is_up(generation);
-        match engine {
-            Ok(engine) => {
-                guest.engine = Some(engine);
-                if !is_up {
-                    // It failed, or was told to stop, before its launcher returned.
-                    self.take_down(slot, None);
-                }
-            }
-            Err(error) if is_up => {
-                guest.cannot_launch = true;
-                self.fail(slot, format!("cannot be launched: {error}"));
-            }
-            Err(_) => {}
-        }
-        // Whoever wanted a newer one in the meantime gets it now.
-        let life = &self.guests[slot].life;
-        if life.generation() != generation && life.state() == State::Booting {
-            self.launch(slot, life.generation());
-        }
-    }
-
-    fn fail(&mut self, slot: usize, why: String) {
+    pub(super) fn fail(&mut self, slot: usize, why: String) {
         let why = legible(&why);
         let name = &self.config.pis[slot].name;
         let guest = &mut self.guests[slot];
@@ -426,7 +320,7 @@ impl Run {
         self.carry_out(slot, act);
     }
 
-    fn carry_out(&mut self, slot: usize, act: Act) {
+    pub(super) fn carry_out(&mut self, slot: usize, act: Act) {
         match act {
             Act::Nothing => {}
             Act::Launch(generation) => self.launch(slot, generation),
@@ -442,95 +336,6 @@ impl Run {
             }
             Act::GiveUp(why) => self.fail(slot, why.to_owned()),
         }
-    }
-
-    /// Launching takes milliseconds and guests boot side by side, so each has a thread for it.
-    fn launch(&mut self, slot: usize, generation: u64) {
-        let guest = &mut self.guests[slot];
-        if guest.launching.is_some() {
-            // One at a time; `launched` goes on with the newest.
-            return;
-        }
-        guest.launching = Some(generation);
-        guest.said_hello = false;
-        guest.cannot_launch = false;
-        guest.vifs_up = 0;
-        guest.progress = Progress::default();
-        guest.pairs = Pairs::default();
-        guest.lines = 0;
-        let messages = self.handle.messages.clone();
-        let (config, kvm) = (Arc::clone(&self.config), self.kvm.clone());
-        let events: Events = {
-            let messages = messages.clone();
-            let lines = Arc::new(Lines::default());
-            Arc::new(move |event| {
-                let (event, heard) = match (&event, lines.admit_if(is_line(&event))) {
-                    (_, Admission::Heard(heard)) => (event, Some(heard)),
-                    (_, Admission::Free) => (event, None),
-                    (_, Admission::Flood) => {
-                        (GuestEvent::Fault("floods its control channel".into()), None)
-                    }
-                    (_, Admission::Ignored) => return,
-                };
-                drop(messages.send(Message::Guest {
-                    slot,
-                    generation,
-                    event,
-                    heard,
-                }));
-            })
-        };
-        let kicks = self.workers.bells();
-        let launch = move || {
-            let pi = &config.pis[slot];
-            // Whoever waits for this launch hears of its end, whatever the end is.
-            let launch =
-                AssertUnwindSafe(|| Engine::launch(kvm.as_deref(), &config, slot, kicks, events));
-            let engine = catch_unwind(launch).unwrap_or(Err(LaunchError::Panicked));
-            if let Ok(engine) = &engine {
-                engine.send_line(&agent::config_line(&config, pi));
-            }
-            drop(messages.send(Message::Launched {
-                slot,
-                generation,
-                engine,
-            }));
-        };
-        let name = format!("launch-{}", self.config.pis[slot].name);
-        let spawned = std::thread::Builder::new()
-            .name(name)
-            .stack_size(STACK)
-            .spawn(launch);
-        if let Err(error) = spawned {
-            self.guests[slot].launching = None;
-            self.fail(slot, format!("no thread to launch it: {error}"));
-        }
-    }
-
-    /// The workers let go first, so that nothing is delivered into a machine that ends. Ending takes
-    /// milliseconds, in which others want watching: a thread of its own does it, and says when it is
-    /// `done`.
-    fn take_down(&mut self, slot: usize, done: Option<SyncSender<()>>) {
-        let parts = self.workers.detach(slot, None);
-        let guest = &mut self.guests[slot];
-        let Some(engine) = guest.engine.take() else {
-            say_done(done);
-            return;
-        };
-        guest.last_console = engine.console_since(0);
-        self.endings.retain(|ending| !ending.is_finished());
-        let end = move || {
-            engine.stop();
-            drop(parts);
-            say_done(done);
-        };
-        let name = format!("end-{}", self.config.pis[slot].name);
-        // Without a thread the closure is dropped, and a machine that is dropped ends here and now.
-        let thread = std::thread::Builder::new()
-            .name(name)
-            .stack_size(STACK)
-            .spawn(end);
-        self.endings.extend(thread);
     }
 
     fn console_since(&self, slot: usize, offset: u64) -> LastConsole {
@@ -577,11 +382,7 @@ fn empty_counters(config: &NodeConfig) -> Box<NodeSnapshot> {
     ))
 }
 
-fn is_line(event: &GuestEvent) -> bool {
-    matches!(event, GuestEvent::Line(_))
-}
-
-fn say_done(done: Option<SyncSender<()>>) {
+pub(super) fn say_done(done: Option<SyncSender<()>>) {
     if let Some(done) = done {
         // Whoever asked may have gone.
         let _ = done.send(());

@@ -65,6 +65,8 @@ pub struct Plan {
     /// How workers sleep; none: they do not.
     pub sleeper: Option<FakeSleeper>,
     pub own_core: bool,
+    /// Frames that the cable of a port holds in each direction.
+    pub cable: usize,
 }
 
 impl Default for Plan {
@@ -80,6 +82,7 @@ impl Default for Plan {
             queues: 1,
             sleeper: None,
             own_core: true,
+            cable: CABLE_SLOTS,
         }
     }
 }
@@ -121,7 +124,7 @@ impl Rig {
                 police.map(|(rate, burst)| Arc::new(Policer::new(rate, burst).unwrap()))
             });
             for queue in 0..plan.queues {
-                let (port, end) = memory::pair(CABLE_SLOTS, 2048);
+                let (port, end) = memory::pair(plan.cable, 2048);
                 far.push(end);
                 let worker = layout.receives(index, queue);
                 let inbound = policers.iter().cloned().map(PiIn::new).collect();

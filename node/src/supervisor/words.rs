@@ -1,0 +1,91 @@
+//! What guests say and do, and what the supervisor makes of it: vifs that come and go, lines of the
+//! control channel, faults.
+//!
+//! Must never trust a word of it: what does not fit is the guest's failure, and nobody else's.
+
+use pinode_guest_runtime::control::{ABI, FromGuest};
+use tracing::info;
+
+use super::agent;
+use super::engine::GuestEvent;
+use super::watch::Run;
+use crate::dataplane::clock::Clock;
+use crate::dataplane::vif::Vif;
+
+/// A guest says a few lines a second; so many between two looks are a flood.
+const LINES_AT_MOST: u32 = 1000;
+
+impl Run {
+    pub(super) fn hear_guest(&mut self, slot: usize, event: GuestEvent) {
+        match event {
+            GuestEvent::VifUp { port, pairs } => self.vif_up(slot, port, pairs),
+            GuestEvent::VifDown { port, released } => {
+                match self.workers.detach(slot, Some(port)) {
+                    Ok(parts) => drop(parts),
+                    Err(gone) => self.fail(slot, format!("cannot reset a vif: {gone}")),
+                }
+                let guest = &mut self.guests[slot];
+                guest.vifs_up = guest.vifs_up.saturating_sub(1);
+                guest.pairs.vif_down(port);
+                drop(released);
+            }
+            GuestEvent::Line(line) => self.hear_line(slot, &line),
+            GuestEvent::Fault(report) => self.fail(slot, report),
+            GuestEvent::Ended(why) => self.fail(slot, format!("ended by itself: {why}")),
+        }
+    }
+
+    fn vif_up(&mut self, slot: usize, port: usize, mut pairs: Vec<Vif>) {
+        let workers = usize::from(self.config.workers);
+        let generation = self.guests[slot].life.generation();
+        if let Err(why) = self.guests[slot].pairs.vif_up(port, &mut pairs, workers) {
+            let name = self.config.ports.get(port).map_or("?", |p| p.name.as_str());
+            self.fail(slot, format!("its vif {name} has {why}"));
+            return;
+        }
+        for pair in &mut pairs {
+            pair.generation = generation;
+        }
+        drop(self.workers.attach(slot, port, pairs));
+        let guest = &mut self.guests[slot];
+        guest.vifs_up += 1;
+        // A guest without our agent (a stock Linux, say) forwards once its interfaces are up.
+        if guest.vifs_up == self.config.ports.len() && !guest.said_hello {
+            guest.life.ready(self.clock.now_ns(), false);
+        }
+    }
+
+    fn hear_line(&mut self, slot: usize, line: &str) {
+        let name = &self.config.pis[slot].name;
+        let guest = &mut self.guests[slot];
+        guest.lines += 1;
+        if guest.lines > LINES_AT_MOST {
+            self.fail(slot, "floods its control channel".to_owned());
+            return;
+        }
+        match agent::read(line) {
+            Ok(FromGuest::Hello { abi: ABI }) => guest.said_hello = true,
+            Ok(FromGuest::Hello { abi }) => {
+                self.fail(
+                    slot,
+                    format!("speaks ABI {abi} of the control channel; allowed: {ABI}"),
+                );
+            }
+            Ok(FromGuest::Ready {}) => {
+                if guest.life.ready(self.clock.now_ns(), true) {
+                    info!(guest = %name, boot_us = guest.life.boot_us(), "forwards");
+                }
+            }
+            Ok(FromGuest::Pong(number)) => guest.life.pong(number),
+            Ok(FromGuest::Usage(_)) => {}
+            Ok(FromGuest::Error(text)) => {
+                let text: String = text.chars().take(1024).collect();
+                self.fail(slot, format!("reports: {text}"));
+            }
+            Err(error) => self.fail(
+                slot,
+                format!("speaks nonsense on its control channel: {error}"),
+            ),
+        }
+    }
+}
