@@ -192,6 +192,10 @@ fn start_workers(
             Some(board) => Baton::passed(Arc::clone(board), index),
             None => Baton::at_once(),
         };
+        let baton = match config.wake_interval_ns {
+            Some(apart_ns) => baton.apart(apart_ns),
+            None => baton,
+        };
         let events = guests.worker_events();
         let mut worker = Worker::new(index, Monotonic, lanes, baton, inbox, events);
         if config.idle == IdleMode::Sleep {

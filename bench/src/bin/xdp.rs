@@ -35,10 +35,16 @@ struct Args {
     /// Cores of the node's guest.
     #[arg(long, value_delimiter = ',', default_value = "1", num_args = 1)]
     guest: Vec<usize>,
-    /// PIs of the frames in turn, each with a guest in the node. Guests that outnumber their cores let go
-    /// of them at once, which the tester on such a core needs.
-    #[arg(long, default_value_t = 3)]
+    /// PIs of the frames in turn, each with a guest in the node. One has the whole cycle of the gates.
+    #[arg(long, default_value_t = 1)]
     guests: usize,
+    /// The node's `wake_interval`, microseconds: guests share their core with the tester or the worker.
+    /// 0 leaves it to the node, which does not know of the tester.
+    #[arg(long, default_value_t = 2500)]
+    wake_interval: u32,
+    /// Descriptors of each of the guests' rings.
+    #[arg(long, default_value_t = 4096)]
+    queue: u16,
     /// Niceness of generator and receiver, 0 to 19.
     #[arg(long, default_value_t = 19)]
     nice: i32,
@@ -64,6 +70,9 @@ struct Place {
     guest: Vec<usize>,
     /// PIs of the node.
     guests: usize,
+    /// 0: left to the node.
+    wake_interval_us: u32,
+    queue: u16,
     /// Niceness of the tester.
     nice: i32,
 }
@@ -95,6 +104,8 @@ fn main() -> anyhow::Result<()> {
         worker: args.worker,
         guest: args.guest.clone(),
         guests: args.guests,
+        wake_interval_us: args.wake_interval,
+        queue: args.queue,
         nice: args.nice,
     };
     if args.place {
@@ -166,6 +177,8 @@ fn run(arm: Arm, place: &Place, size: u16, span: Duration) -> anyhow::Result<Flo
         Arm::Node => {
             let setup = Setup {
                 guests: place.guests,
+                wake_interval_us: (place.wake_interval_us > 0).then_some(place.wake_interval_us),
+                queue: place.queue,
                 cpus: (vec![place.worker], place.guest.clone()),
                 ..Setup::one(size)
             };
@@ -185,6 +198,8 @@ fn best_place(args: &Args) -> anyhow::Result<Place> {
                 worker,
                 guest,
                 guests: args.guests,
+                wake_interval_us: args.wake_interval,
+                queue: args.queue,
                 nice: args.nice,
             };
             let bare = run(Arm::Bare, &place, size, span)?.received_fps;

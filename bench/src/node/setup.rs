@@ -22,6 +22,8 @@ pub struct Setup {
     pub threads: bool,
     /// Descriptors of each ring.
     pub queue: u16,
+    /// Least time between two wake-ups of a guest, for CPUs that something else runs on; microseconds.
+    pub wake_interval_us: Option<u32>,
     /// CPUs of worker and guests.
     pub cpus: (Vec<usize>, Vec<usize>),
 }
@@ -38,6 +40,7 @@ impl Setup {
             capacity_gbps: 100,
             threads: false,
             queue: 1024,
+            wake_interval_us: None,
             cpus: (vec![0], vec![1]),
         }
     }
@@ -59,6 +62,9 @@ impl Setup {
         let mut toml = format!(
             "[node]\nname = \"bench\"\nisolation = \"{isolation}\"\ncpus = {{ workers = {workers:?}, guests = {guests:?} }}\n"
         );
+        if let Some(interval) = self.wake_interval_us {
+            let _ = writeln!(toml, "wake_interval = \"{interval}us\"");
+        }
         let phases: Vec<String> = (0..self.guests)
             .map(|pi| format!("{{ pi = \"pi{pi}\", for = \"{}us\" }}", self.phase_us))
             .collect();

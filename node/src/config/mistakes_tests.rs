@@ -41,6 +41,14 @@ fn mistakes_in_node() {
             "node.cpus.guest: unknown key; allowed: workers, guests",
         ),
         (
+            "wake_interval = \"19us\"",
+            "node.wake_interval: 19us is not allowed; allowed: 20us to 10ms",
+        ),
+        (
+            "wake_interval = \"10001us\"",
+            "node.wake_interval: 10001us is not allowed; allowed: 20us to 10ms",
+        ),
+        (
             "cpus = [1]",
             "node.cpus: is of type array; allowed: a table",
         ),
@@ -312,7 +320,7 @@ fn mistakes_in_a_pi() {
         .lines()
         .next(),
         Some(
-            "node.toml:13: node.more: unknown key; allowed: name, ethertype, isolation, workers, idle, cpus"
+            "node.toml:13: node.more: unknown key; allowed: name, ethertype, isolation, workers, idle, wake_interval, cpus"
         )
     );
     let thread = SMALL.replace("[[port]]", "isolation = \"thread\"\n[[port]]");

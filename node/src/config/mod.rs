@@ -43,6 +43,8 @@ pub use unit::{BitRate, Nanoseconds, Octets, UnitError};
 use problem::Report;
 use reader::{Item, Section};
 
+use crate::dataplane::baton::{APART_MOST_NS, REST_NS};
+
 /// IEEE local experimental EtherType 1.
 const DEFAULT_ETHERTYPE: u16 = 0x88B5;
 /// EtherTypes begin here; smaller values are lengths (IEEE 802.3-2018 3.2.6).
@@ -209,6 +211,10 @@ fn read_head(mut section: Section<'_, '_>) -> Option<NodeConfig> {
         Some(item) => item.one_of(&[("sleep", IdleMode::Sleep), ("poll", IdleMode::Poll)]),
         None => Some(IdleMode::Sleep),
     };
+    let wake_interval_ns = match section.optional("wake_interval") {
+        Some(item) => read_wake_interval(&item).map(Some),
+        None => Some(None),
+    };
     let cpus = match section.optional("cpus") {
         Some(item) => item.section().and_then(|cpus| read_cpus(cpus, workers)),
         None => Some(Cpus::default()),
@@ -220,6 +226,7 @@ fn read_head(mut section: Section<'_, '_>) -> Option<NodeConfig> {
         isolation: isolation?,
         workers: workers?,
         idle: idle?,
+        wake_interval_ns: wake_interval_ns?,
         cpus: cpus?,
         ports: Vec::new(),
         pis: Vec::new(),
@@ -229,6 +236,20 @@ fn read_head(mut section: Section<'_, '_>) -> Option<NodeConfig> {
 fn read_ethertype(item: &Item<'_, '_>) -> Option<u16> {
     let value = item.integer(SMALLEST_ETHERTYPE..=u64::from(u16::MAX))?;
     u16::try_from(value).ok()
+}
+
+fn read_wake_interval(item: &Item<'_, '_>) -> Option<u64> {
+    let Nanoseconds(interval) = item.parsed()?;
+    if !(REST_NS..=APART_MOST_NS).contains(&interval) {
+        item.problem(format!(
+            "{} is not allowed; allowed: {} to {}",
+            Nanoseconds(interval),
+            Nanoseconds(REST_NS),
+            Nanoseconds(APART_MOST_NS)
+        ));
+        return None;
+    }
+    Some(interval)
 }
 
 fn read_workers(item: &Item<'_, '_>) -> Option<u16> {

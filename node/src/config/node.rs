@@ -23,6 +23,8 @@ pub struct NodeConfig {
     pub workers: u16,
     /// What a worker does that has nothing to do.
     pub idle: IdleMode,
+    /// Other programs run on the guests' CPUs: a guest is woken no oftener than this, nanoseconds.
+    pub wake_interval_ns: Option<u64>,
     /// Where threads run.
     pub cpus: Cpus,
     /// 1 to 32, in the order of the file; a guest's vif i is that of port i.
@@ -32,8 +34,8 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// Whether vCPUs have to share cores: then workers hand them the baton, else each is woken at
-    /// once.
+    /// Whether vCPUs have to share cores, with each other or with what the node does not know of: then
+    /// workers hand them the baton, else each is woken at once.
     #[must_use]
     pub fn guests_share_cores(&self) -> bool {
         self.guests_share(machine_cores())
@@ -66,7 +68,7 @@ impl NodeConfig {
 
     fn guests_share(&self, machine: usize) -> bool {
         let vcpus: usize = self.pis.iter().map(|pi| usize::from(pi.vcpus)).sum();
-        vcpus > self.guest_cores(machine)
+        self.wake_interval_ns.is_some() || vcpus > self.guest_cores(machine)
     }
 
     /// Cores that no worker is on.

@@ -75,6 +75,15 @@ fn cores_are_counted_as_they_are_used() {
 }
 
 #[test]
+fn who_sets_a_wake_interval_says_that_cores_are_shared() {
+    let mut node = node(1, 1, "{ workers = [0], guests = [1] }");
+    assert!(!node.guests_share(4));
+    node.wake_interval_ns = Some(2_500_000);
+    assert!(node.guests_share(4));
+    assert!(!node.workers_share(4));
+}
+
+#[test]
 fn guests_are_dealt_out_over_their_cpus() {
     let mut node = node(1, 4, "{ guests = [1, 2, 3] }");
     node.pis[1].vcpus = 2;

@@ -35,6 +35,9 @@ pub const TURN_NS: u64 = 800_000;
 /// wish stays until it is granted, so nothing is lost.
 pub const REST_NS: u64 = 20_000;
 
+/// Most that an operator may set in its place ([`Baton::apart`]), in nanoseconds.
+pub const APART_MOST_NS: u64 = 10_000_000;
+
 /// How long a holder of the baton has to come to run, in nanoseconds. Then it is woken again for
 /// rings that still want it: a driver may sleep on one of its queues and run on another.
 pub const CATCH_UP_NS: u64 = 100_000;
@@ -120,6 +123,8 @@ pub struct Baton {
     shared: Option<(Arc<Board>, usize)>,
     /// By slot: when this worker last woke it.
     woken_ns: [Option<u64>; SLOTS],
+    /// Least time between two wake-ups of a guest, nanoseconds.
+    apart_ns: u64,
 }
 
 impl Baton {
@@ -129,6 +134,7 @@ impl Baton {
         Self {
             shared: None,
             woken_ns: [None; SLOTS],
+            apart_ns: REST_NS,
         }
     }
 
@@ -138,14 +144,26 @@ impl Baton {
         Self {
             shared: Some((board, worker)),
             woken_ns: [None; SLOTS],
+            apart_ns: REST_NS,
         }
+    }
+
+    /// Wakes a guest at least `apart_ns` after it was last woken (never sooner than [`REST_NS`]).
+    ///
+    /// For cores on which something else runs too: a guest takes a tenth of a millisecond there to
+    /// come to run and to rest again, whatever it does meanwhile. Its ring has to hold what comes in
+    /// between. A guest that was left alone for that long is woken by its next frame.
+    #[must_use]
+    pub fn apart(mut self, apart_ns: u64) -> Self {
+        self.apart_ns = apart_ns.clamp(REST_NS, APART_MOST_NS);
+        self
     }
 
     /// Calls `wake` for each guest to be woken now.
     pub fn pass(&mut self, now_ns: u64, guests: Guests, mut wake: impl FnMut(usize)) {
         let Some((board, worker)) = self.shared.clone() else {
             for slot in guests.waiting {
-                if self.may_wake(slot, now_ns, REST_NS) {
+                if self.may_wake(slot, now_ns, self.apart_ns) {
                     wake(slot);
                 }
             }
@@ -180,7 +198,7 @@ impl Baton {
         }
         let mut ready = SlotSet::default();
         for slot in guests.waiting {
-            ready.set(slot, self.is_rested(slot, now_ns, REST_NS));
+            ready.set(slot, self.is_rested(slot, now_ns, self.apart_ns));
         }
         let Some(next) = ready.after(turn.slot) else {
             return;
@@ -195,7 +213,7 @@ impl Baton {
                 .turn
                 .0
                 .compare_exchange(seen, taken.pack(), Ordering::AcqRel, Ordering::Relaxed);
-        if swap.is_ok() && self.may_wake(next, now_ns, REST_NS) {
+        if swap.is_ok() && self.may_wake(next, now_ns, self.apart_ns) {
             let mut running = guests.running;
             running.set(next, true);
             show(running);

@@ -189,3 +189,35 @@ fn workers_never_take_the_same_turn_and_every_wish_is_granted() {
         }
     }
 }
+
+#[test]
+fn a_guest_among_others_on_its_core_is_woken_no_oftener_than_was_said() {
+    const APART_NS: u64 = 2_500_000;
+    for mut b in [shared().apart(APART_NS), Baton::at_once().apart(APART_NS)] {
+        // The first frame after a silence is never held back.
+        assert_eq!(woken(&mut b, 0, &[AsleepWithWork]), [0]);
+        assert_eq!(woken(&mut b, REST_NS, &[Idle]), NOBODY);
+        assert_eq!(woken(&mut b, 2 * REST_NS, &[AsleepWithWork]), NOBODY);
+        assert_eq!(woken(&mut b, APART_NS - 1, &[AsleepWithWork]), NOBODY);
+        assert_eq!(woken(&mut b, APART_NS, &[AsleepWithWork]), [0]);
+    }
+}
+
+#[test]
+fn guests_that_are_woken_seldom_are_all_woken() {
+    let mut b = shared().apart(1_000_000);
+    let waits = [AsleepWithWork; 3];
+    let mut counts = [0; 3];
+    for now in (0..30_000_000).step_by(5_000) {
+        // Whoever was woken shows idle at the next look.
+        for slot in woken(&mut b, now, &waits) {
+            counts[slot] += 1;
+            woken(&mut b, now + 1, &[Idle; 3]);
+        }
+    }
+    assert_eq!(
+        counts.map(|n| (29..=30).contains(&n)),
+        [true; 3],
+        "{counts:?}"
+    );
+}

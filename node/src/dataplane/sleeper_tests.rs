@@ -112,3 +112,15 @@ fn ports_whose_descriptors_swap_numbers_are_both_followed() {
         assert_eq!(near.read(&mut [0; 8]).unwrap(), 1);
     }
 }
+
+#[test]
+fn a_port_that_is_not_watched_any_more_is_none_of_its_business_until_it_is_again() {
+    let (_bell, mut sleeper) = sleeper(1);
+    let (near, mut far) = std::io::pipe().unwrap();
+    assert!(sleeper.watch(0, near.as_fd()));
+    sleeper.unwatch();
+    far.write_all(b"x").unwrap();
+    assert!(slept(&mut sleeper, Sleep::For(1_000_000)) >= Duration::from_millis(1));
+    assert!(sleeper.watch(0, near.as_fd()));
+    assert!(slept(&mut sleeper, LONG) < SHORT);
+}

@@ -233,6 +233,7 @@ impl<C: Clock> Worker<C> {
                 rest.idle.worked(self.now_ns);
             }
         }
+        rest.sleeper.unwatch();
         for lane in &mut self.lanes {
             lane.port.resume();
             lane.ask_kicks(false);
