@@ -169,15 +169,21 @@ impl<C: Clock> Worker<C> {
         let mut touched = SlotSet::default();
         self.now_ns = self.clock.now_ns();
         self.account();
+        // Frames moved since the clock was read.
+        let mut since = 0;
         for index in 0..self.lanes.len() {
             let lane = &mut self.lanes[index];
             let received = match self.open {
                 true => ingress::burst(lane, self.now_ns, &mut touched),
                 false => Burst::default(),
             };
-            // Receiving took its time, and a gate must not be judged by an instant that has passed.
-            self.now_ns = self.clock.now_ns();
+            // Moving frames took its time, and a gate must not be judged by an instant that has
+            // passed.
+            if since + received.frames > 0 {
+                self.now_ns = self.clock.now_ns();
+            }
             let sent = egress::burst(lane, self.now_ns, &mut touched);
+            since = sent.frames;
             let port = lane.index;
             frames += received.frames + sent.frames;
             for broken in [received.broken, sent.broken].into_iter().flatten() {
