@@ -301,7 +301,7 @@ fn mistakes_in_a_pi() {
         (
             guest,
             "guest = \"builtin:echo\"\n[pi.dss]\ncode = 2\nguest = \"builtin:echo\"",
-            "13: pi.dss: has code 2 and virtual network 0 as pi.can has; allowed: another code, or virtual networks that no other PI of this code carries",
+            "14: pi.dss.code: 2 with virtual network 0 is pi.can's already; allowed: another code, or virtual networks that no other PI of this code carries",
         ),
     ] {
         // A PI too many lacks its phase; that is said as well, and is tested with the ports.

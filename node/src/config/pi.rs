@@ -72,15 +72,14 @@ struct PiReader<'a> {
 
 impl PiReader<'_> {
     fn read(self, name: &str, mut section: Section<'_, '_>) -> Option<PiConfig> {
-        let code = section
-            .required("code", "1 to 7")
-            .and_then(|item| code(&item));
+        let code_item = section.required("code", "1 to 7");
+        let code = code_item.as_ref().and_then(code);
         let vns = match section.optional("vns") {
             Some(item) => read_vns(&item),
             None => Some([Vn::DEFAULT].into_iter().collect()),
         };
-        if let (Some(code), Some(vns)) = (code, vns) {
-            self.check_networks(&section, code, vns);
+        if let (Some(item), Some(code), Some(vns)) = (&code_item, code, vns) {
+            self.check_networks(item, code, vns);
         }
         let guest = self.guest(&mut section);
         let vcpus = section
@@ -130,14 +129,14 @@ impl PiReader<'_> {
     }
 
     /// What tells two PIs apart is the whole PIH: code and virtual network.
-    fn check_networks(&self, section: &Section<'_, '_>, code: PiCode, vns: VnSet) {
+    fn check_networks(&self, item: &Item<'_, '_>, code: PiCode, vns: VnSet) {
         for other in self.keys.iter().filter(|key| key.code == Some(code)) {
             let shared = other
                 .vns
                 .map_or_else(VnSet::default, |theirs| theirs.common(vns));
             if !shared.is_empty() {
-                section.problem(format!(
-                    "has code {code} and virtual network {shared} as pi.{} has; allowed: another code, \
+                item.problem(format!(
+                    "{code} with virtual network {shared} is pi.{}'s already; allowed: another code, \
                      or virtual networks that no other PI of this code carries",
                     other.name
                 ));
