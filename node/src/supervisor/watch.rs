@@ -293,6 +293,8 @@ impl Run {
             Action::Stop => guest.life.stop(),
             Action::Restart => guest.life.restart(now_ns),
         };
+        // Before anybody hears that it is under way, and looks.
+        self.show();
         match act {
             Act::TakeDown => self.take_down(slot, Some(done)),
             act => {
