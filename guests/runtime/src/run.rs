@@ -12,7 +12,7 @@ use alloc::string::{String, ToString};
 use pinode_virtqueue::QueueError;
 
 use crate::control::{self, ABI, Config, FromGuest, ToGuest};
-use crate::function::{BURST, Function};
+use crate::function::Function;
 use crate::usage::Meter;
 use crate::vif::{Direction, Net};
 
@@ -113,9 +113,6 @@ fn configuration(platform: &mut impl Platform) -> Result<Config, Exit> {
     }
 }
 
-/// A round with fewer frames is followed by a pause, of 40 to 140 cycles by the CPU's own measure.
-const SHORT: usize = BURST / 2;
-
 fn forward(
     platform: &mut impl Platform,
     function: &mut dyn Function,
@@ -128,9 +125,8 @@ fn forward(
         let moved = net.round(function, |lane, direction| platform.kick(lane, direction))?;
         let line = next(platform, &meter);
         meter.round(platform.ticks(), moved.any(), moved.frames, moved.discarded);
-        if moved.frames < SHORT {
-            // The next look is better for finding more; and where two vCPUs are threads of one core,
-            // what this one does not use is the worker's.
+        if !moved.any() {
+            // Where a core has two threads, what this one does not use is the worker's.
             core::hint::spin_loop();
         }
         match line {
