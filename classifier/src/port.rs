@@ -105,6 +105,16 @@ impl PortClassifier {
         }
     }
 
+    /// Whether [`check_copy`](Self::check_copy) has nothing against `frame`.
+    #[inline]
+    #[must_use]
+    pub fn is_of(&self, slot: u8, frame: &[u8]) -> bool {
+        match self {
+            Self::Trunk(trunk) => trunk.is_of(slot, frame),
+            Self::Access(_) => false,
+        }
+    }
+
     /// Octets of the longest frame on this port's wire, without FCS.
     #[inline]
     #[must_use]

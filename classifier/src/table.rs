@@ -54,6 +54,13 @@ impl Table {
         Ok(Self { entries })
     }
 
+    /// Whether the PIH octet `raw` names the PI in `slot`.
+    #[inline]
+    #[must_use]
+    pub fn names(&self, raw: u8, slot: u8) -> bool {
+        slot < UNKNOWN_VN && self.entries[usize::from(raw)] == slot
+    }
+
     /// The slot of the PI that the PIH octet `raw` names.
     ///
     /// # Errors

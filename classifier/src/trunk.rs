@@ -134,11 +134,21 @@ impl Trunk {
     /// The cause of its drop.
     #[inline]
     pub fn check_copy(&self, slot: u8, frame: &[u8]) -> Result<(), TxDrop> {
-        // What is classified to the PI that sends it is one of its own: its code, its networks.
-        match self.classify(frame) {
-            Ok(verdict) if verdict.slot == slot => Ok(()),
-            _ => self.why_not(slot, frame),
+        match self.is_of(slot, frame) {
+            true => Ok(()),
+            false => self.why_not(slot, frame),
         }
+    }
+
+    /// Whether a frame on this port's wire is one of the PI in `slot`: its code, its networks.
+    #[inline]
+    #[must_use]
+    pub fn is_of(&self, slot: u8, frame: &[u8]) -> bool {
+        frame.first_chunk::<HEAD_OCTETS>().is_some_and(|head| {
+            frame.len() <= self.largest_frame
+                && ethertype(head) == Some(self.ethertype)
+                && self.table.names(head[field::PIH], slot)
+        })
     }
 
     #[cold]

@@ -170,7 +170,7 @@ impl TesterWire {
 }
 
 impl Wire for TesterWire {
-    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_>) {
+    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
         self.now_ns = now_ns;
         self.answer();
         self.obey();

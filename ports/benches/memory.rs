@@ -24,7 +24,7 @@ impl Flood {
 
 impl Wire for Flood {
     #[inline]
-    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_>) {
+    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
         let template = &*self.template;
         while slots.push(template.len(), |slot| slot.copy_from_slice(template)) {}
     }
@@ -43,7 +43,7 @@ struct Untouched;
 
 impl Wire for Untouched {
     #[inline]
-    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_>) {
+    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
         while slots.push(75, |_| ()) {}
     }
 

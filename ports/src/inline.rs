@@ -3,15 +3,13 @@
 //! For testers that have no core of their own. Must never copy a frame: it is written into the receive
 //! slot by the source and read from the transmit slot by the sink.
 
-use arrayvec::ArrayVec;
-
 use crate::port::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake};
 use crate::unsafe_area::{Area, HUGE, stride_of};
 
 /// Source and sink behind an [`InlinePort`].
 pub trait Wire: Send {
     /// Writes the frames that are on the wire by `now_ns` into `slots`.
-    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_>);
+    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_, '_>);
 
     /// When to ask for frames next, nanoseconds of the worker's clock: nothing is injected before. `None`:
     /// nothing will ever be. A wire that takes orders from another thread says when it wants to look for
@@ -26,22 +24,24 @@ pub trait Wire: Send {
 }
 
 /// Room for up to [`BURST`] frames that a [`Wire`] injects.
-pub struct InjectSlots<'a> {
+pub struct InjectSlots<'s, 'a> {
+    /// The slots that are free.
     octets: &'a mut [u8],
     slot_octets: usize,
     stride: usize,
-    lengths: &'a mut ArrayVec<usize, BURST>,
-    limit: usize,
+    burst: &'s mut RxBurst<'a>,
 }
 
-impl InjectSlots<'_> {
+impl InjectSlots<'_, '_> {
     /// Frames that can still be pushed in this burst.
+    #[inline]
     #[must_use]
     pub fn room(&self) -> usize {
-        self.limit.saturating_sub(self.lengths.len())
+        self.burst.remaining_capacity()
     }
 
     /// Octets of the longest frame that can be pushed.
+    #[inline]
     #[must_use]
     pub fn slot_octets(&self) -> usize {
         self.slot_octets
@@ -49,16 +49,19 @@ impl InjectSlots<'_> {
 
     /// Pushes a frame of `len` octets, written in place by `write` (over what an earlier frame left
     /// there). False, and `write` not called: no room, or `len` above the slot.
+    #[inline]
     pub fn push(&mut self, len: usize, write: impl FnOnce(&mut [u8])) -> bool {
         if self.room() == 0 || len > self.slot_octets {
             return false;
         }
-        let start = self.lengths.len() * self.stride;
-        let Some(slot) = self.octets.get_mut(start..start + len) else {
+        let octets = std::mem::take(&mut self.octets);
+        let Some((slot, rest)) = octets.split_at_mut_checked(self.stride) else {
             return false;
         };
-        write(slot);
-        self.lengths.push(len);
+        self.octets = rest;
+        let (frame, _) = slot.split_at_mut(len);
+        write(frame);
+        self.burst.push(frame);
         true
     }
 }
@@ -71,7 +74,6 @@ pub struct InlinePort<W> {
     stride: usize,
     /// Receive slots, then transmit slots.
     slots: Area,
-    lengths: ArrayVec<usize, BURST>,
     now_ns: u64,
 }
 
@@ -86,7 +88,6 @@ impl<W: Wire> InlinePort<W> {
             slot_octets,
             stride,
             slots: Area::new((2 * BURST * stride).next_multiple_of(HUGE)),
-            lengths: ArrayVec::new(),
             now_ns: 0,
         }
     }
@@ -113,24 +114,25 @@ impl<W: Wire> InlinePort<W> {
 impl<W: Wire> Port for InlinePort<W> {
     fn rx_burst<'a>(&'a mut self, now_ns: u64, burst: &mut RxBurst<'a>) {
         self.now_ns = now_ns;
-        self.lengths.clear();
         let mut slots = InjectSlots {
             octets: self.slots.get_mut(..BURST * self.stride).unwrap_or(&mut []),
             slot_octets: self.slot_octets,
             stride: self.stride,
-            lengths: &mut self.lengths,
-            limit: burst.remaining_capacity(),
+            burst,
         };
         self.wire.inject(now_ns, &mut slots);
-        let frames = self.slots.chunks_exact(self.stride).zip(&self.lengths);
-        burst.extend(frames.map(|(slot, len)| &slot[..*len]));
     }
 
     fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
         let want = want.min(slots.remaining_capacity());
-        let own = self.slots.chunks_exact_mut(self.stride).skip(BURST);
-        let slot_octets = self.slot_octets;
-        slots.extend(own.map(|slot| slot.split_at_mut(slot_octets).0).take(want));
+        let mut own = self.slots.get_mut(BURST * self.stride..).unwrap_or(&mut []);
+        for _ in 0..want {
+            let Some((slot, rest)) = own.split_at_mut_checked(self.stride) else {
+                break;
+            };
+            own = rest;
+            slots.push(slot.split_at_mut(self.slot_octets).0);
+        }
     }
 
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {

@@ -10,7 +10,7 @@ struct Recorder {
 }
 
 impl Wire for Recorder {
-    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_>) {
+    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
         for frame in self.to_inject.drain(..) {
             if !slots.push(frame.len(), |slot| slot.copy_from_slice(&frame)) {
                 self.refused += 1;

@@ -19,6 +19,27 @@ pub trait Discipline<T> {
     /// each once, in the order of the discipline; a FIFO has one head.
     fn dequeue_if(&mut self, may_start: impl FnMut(&T) -> bool) -> Option<T>;
 
+    /// Takes up to `most` frames in the order of the discipline, as
+    /// [`dequeue_if`](Self::dequeue_if) one by one would, until one may not start. Returns how many
+    /// were taken; `may_start` keeps what it wants of them.
+    fn dequeue_while(&mut self, most: usize, mut may_start: impl FnMut(&T) -> bool) -> usize {
+        let next = |_: &usize| self.dequeue_if(&mut may_start).is_some();
+        (0..most).take_while(next).count()
+    }
+
+    /// Queues frames one after the other, as [`enqueue`](Self::enqueue) does, and gives back those
+    /// whose class has no room.
+    fn enqueue_all(&mut self, frames: &[T], mut refused: impl FnMut(T))
+    where
+        T: Copy,
+    {
+        for frame in frames {
+            if let Err(frame) = self.enqueue(*frame) {
+                refused(frame);
+            }
+        }
+    }
+
     /// How many frames wait.
     fn len(&self) -> usize;
 

@@ -67,7 +67,7 @@ impl Ram {
     /// Writes `pieces` one behind the other into the buffer of `len` octets at guest-physical
     /// `addr`, and says how many octets that were. `None`: the buffer is not all in RAM, or too
     /// small; nothing done.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write_pieces(&self, addr: u64, len: u32, pieces: [&[u8]; 3]) -> Option<u32> {
         let [first, second, third] = pieces;
         // Slices have at most `isize::MAX` octets: three of them could overflow, two cannot.
@@ -167,11 +167,21 @@ unsafe impl Word for [AtomicU32; 2] {}
 unsafe impl Word for [AtomicU64; 2] {}
 
 /// A power-of-two count of words in guest RAM, checked once. Indices are masked, so none is out.
+///
+/// `Copy`: a burst holds a copy of its own in registers, where no store to guest memory can be
+/// thought to change it.
 #[derive(Debug)]
 pub(crate) struct Words<W> {
     first: NonNull<W>,
     mask: u16,
 }
+
+impl<W> Clone for Words<W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<W> Copy for Words<W> {}
 
 // SAFETY: gives access to `W` by shared reference only, and `W: Sync`.
 unsafe impl<W: Word> Send for Words<W> {}

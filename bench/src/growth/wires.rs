@@ -120,7 +120,7 @@ impl Flow {
     }
 
     /// Pushes a burst.
-    fn burst(&mut self, slots: &mut InjectSlots<'_>) {
+    fn burst(&mut self, slots: &mut InjectSlots<'_, '_>) {
         let mut frames = 0;
         while slots.room() > 0 {
             let Some(template) = self.templates.get(self.next) else {
@@ -144,7 +144,7 @@ fn template(pih: u8, size: u16) -> Box<[u8]> {
 
 impl Wire for Flow {
     #[inline]
-    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_>) {
+    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
         if self.first {
             self.turns.turn(ticks());
         }

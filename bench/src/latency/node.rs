@@ -82,7 +82,7 @@ impl Source {
 
 impl Wire for Source {
     #[inline]
-    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_>) {
+    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
         self.obey();
         let now = ticks();
         let mut at = self.due();
@@ -125,7 +125,7 @@ struct Sink {
 
 impl Wire for Sink {
     #[inline]
-    fn inject(&mut self, _now_ns: u64, _slots: &mut InjectSlots<'_>) {}
+    fn inject(&mut self, _now_ns: u64, _slots: &mut InjectSlots<'_, '_>) {}
 
     fn next_ns(&self, _now_ns: u64) -> Option<u64> {
         None

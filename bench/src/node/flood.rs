@@ -84,7 +84,7 @@ fn template(pi: usize, size: u16) -> Box<[u8]> {
 
 impl Wire for Flood {
     #[inline]
-    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_>) {
+    fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
         let mut frames = 0;
         if self.templates.is_empty() {
             return;

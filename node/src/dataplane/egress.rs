@@ -100,21 +100,26 @@ fn harvest_ring(pi: &mut PiOut, ring: usize) -> Result<bool, QueueError> {
     // A vif has at most 64 pairs.
     let ring = u8::try_from(ring).unwrap_or(u8::MAX);
     let room = queue.room().min(BURST);
-    let mut refused = ArrayVec::<TxFrame, BURST>::new();
-    // Counted here and not from the answer, which a ring that breaks half-way does not give.
-    let taken = vif.transmit.harvest(room, |frame| {
-        counters.from_guest += 1;
-        if let Err(frame) = queue.enqueue(frame.tagged(ring)) {
-            refused.push(frame);
+    let mut frames = [TxFrame::default(); BURST];
+    let mut places = frames.iter_mut();
+    let harvest = vif.transmit.harvest(room, |frame| {
+        if let Some(place) = places.next() {
+            *place = frame.tagged(ring);
         }
-    })?;
-    counters.from_guest += u64::from(taken.malformed);
-    counters.tx_malformed += u64::from(taken.malformed);
-    counters.tx_class_full += refused.len() as u64;
-    let gone = taken.malformed > 0 || !refused.is_empty();
-    for frame in refused {
+    });
+    // From the places and not from the answer, which a ring that breaks half-way does not give.
+    let taken = BURST - places.len();
+    let mut refused = 0;
+    queue.enqueue_all(frames.get(..taken).unwrap_or_default(), |frame| {
+        refused += 1;
         vif.transmit.complete(frame);
-    }
+    });
+    counters.from_guest += taken as u64;
+    counters.tx_class_full += refused;
+    let malformed = u64::from(harvest?.malformed);
+    counters.from_guest += malformed;
+    counters.tx_malformed += malformed;
+    let gone = malformed > 0 || refused > 0;
     if gone {
         vif.transmit.publish();
     }
@@ -154,20 +159,18 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
     if queue.is_empty() {
         return Ok(0);
     }
+    let longest = shape.largest_frame().min(port.slot_octets());
     let mut slots = TxSlots::new();
     port.tx_slots(queue.len().min(BURST), &mut slots);
     *refused = slots.is_empty();
     let mut out = Sent::default();
     if shape.passes_as_is(owner) {
-        pass_on(
+        let way = Way {
             shape,
             owner,
-            rings,
-            queue,
-            &mut starts,
-            &mut slots,
-            &mut out,
-        );
+            longest: longest.min(usize::from(u16::MAX)),
+        };
+        pass_on(way, rings, queue, &mut starts, &mut slots, &mut out);
     } else {
         convert_all(
             shape,
@@ -181,6 +184,7 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
     }
     let Sent {
         metas,
+        sent,
         gone,
         rings: completed,
         dropped,
@@ -192,15 +196,16 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
     }
     counted.tx_malformed += unread;
     drop(starts);
+    let metas = metas.get(..sent).unwrap_or_default();
     for tap in [vif_tap, tap].into_iter().flatten() {
-        for (slot, meta) in slots.iter().zip(&metas) {
+        for (slot, meta) in slots.iter().zip(metas) {
             let copy = slot.get(..usize::from(meta.len)).unwrap_or_default();
             tap.record(Direction::Outbound, now_ns, copy, &[]);
         }
     }
     drop(slots);
     if !metas.is_empty() {
-        let accepted = port.tx_commit(&metas).min(metas.len());
+        let accepted = port.tx_commit(metas).min(metas.len());
         let octets: u64 = metas[..accepted].iter().map(|m| u64::from(m.len)).sum();
         counters.tx_frames += accepted as u64;
         counters.tx_bytes += octets;
@@ -216,10 +221,17 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
     outcome.map(|()| gone)
 }
 
+const NO_META: TxMeta = TxMeta {
+    len: 0,
+    start_ns: 0,
+};
+
 /// What came of a burst.
 struct Sent {
-    /// The frames that lie in the port's slots, from the first on.
-    metas: ArrayVec<TxMeta, BURST>,
+    /// Of the frames that lie in the port's slots, from the first on.
+    metas: [TxMeta; BURST],
+    /// How many those are.
+    sent: usize,
     /// Frames that left the queue.
     gone: usize,
     /// One bit a ring: which have buffers to give back.
@@ -236,7 +248,8 @@ impl Default for Sent {
     #[inline]
     fn default() -> Self {
         Self {
-            metas: ArrayVec::new(),
+            metas: [NO_META; BURST],
+            sent: 0,
             gone: 0,
             rings: 0,
             dropped: ArrayVec::new(),
@@ -248,90 +261,134 @@ impl Default for Sent {
 
 /// Sends frames that are the same on the wire and at the guest, as many as there are slots for.
 ///
-/// In three passes, each of which fits the registers: which frames may start, the copies, the checks
-/// of the copies, which the guest cannot change any more.
+/// First which frames may start, then their copies, each checked where the guest cannot change it any
+/// more, ring by ring.
 fn pass_on(
-    shape: &PortClassifier,
-    owner: u8,
+    way: Way<'_>,
     rings: &mut [VifOut],
     queue: &mut Fifo<TxFrame>,
     starts: &mut Starts<'_>,
     slots: &mut TxSlots<'_>,
     out: &mut Sent,
 ) {
-    let largest = shape.largest_frame();
-    let room = slots.iter().map(|slot| slot.len()).min().unwrap_or(0);
-    let mut going = ArrayVec::<TxFrame, BURST>::new();
-    let longest = largest.min(room).min(usize::from(u16::MAX));
-    for _ in 0..slots.len().min(BURST) {
-        let mut start_ns = None;
-        let mut len = 0;
-        let taken = queue.dequeue_if(|frame| {
+    let mut going = [TxFrame::default(); BURST];
+    let mut count = 0;
+    let most = slots.len().min(BURST);
+    loop {
+        let mut fits = true;
+        let room = most - count;
+        queue.dequeue_while(room, |frame| {
             let octets = frame.len() as usize;
-            if octets > longest {
-                // What can never go must not wait.
-                return true;
-            }
+            fits = octets <= way.longest;
+            let (Some(place), Some(meta), true) =
+                (going.get_mut(count), out.metas.get_mut(count), fits)
+            else {
+                return false;
+            };
             // Fits: `longest` does.
-            len = octets.max(MIN_FRAME_OCTETS) as u16;
-            let start = starts.ask(u32::from(len) + FCS);
-            start_ns = start.ok().map(|start| starts.charge(start));
-            start_ns.is_some()
+            let len = octets.max(MIN_FRAME_OCTETS) as u16;
+            let Ok(start) = starts.ask(u32::from(len) + FCS) else {
+                return false;
+            };
+            *place = *frame;
+            *meta = TxMeta {
+                len,
+                start_ns: starts.charge(start),
+            };
+            count += 1;
+            true
         });
-        match (taken, start_ns) {
-            (Some(frame), Some(start_ns)) => {
-                going.push(frame);
-                out.metas.push(TxMeta { len, start_ns });
-            }
-            (Some(frame), None) => {
+        // What can never go must not wait.
+        match queue.dequeue_if(|_| !fits) {
+            Some(frame) => {
                 out.dropped.push(TxDrop::Oversize);
                 out.give_back(rings, frame);
             }
-            (None, _) => break,
+            None => break,
         }
     }
-    // One bit a frame.
-    let mut unread = 0u64;
-    let pairs = going.iter().zip(&out.metas).zip(slots.iter_mut());
-    for (at, ((frame, meta), slot)) in pairs.enumerate() {
-        let filled = rings.get(usize::from(frame.tag())).and_then(|vif| {
-            let slot = slot.get_mut(..usize::from(meta.len))?;
-            let (copy, padding) = slot.split_at_mut_checked(frame.len() as usize)?;
-            if !padding.is_empty() {
-                padding.fill(0);
+    let mut rest = going.get(..count).unwrap_or_default();
+    while let Some(tag) = rest.first().map(TxFrame::tag) {
+        let others = |frame: &TxFrame| frame.tag() != tag;
+        let run = match rings {
+            [_] => rest.len(),
+            _ => rest.iter().position(others).unwrap_or(rest.len()),
+        };
+        let run = rest.split_off(..run).unwrap_or_default();
+        let at = count - rest.len() - run.len();
+        match rings.get_mut(usize::from(tag)) {
+            Some(vif) => {
+                way.copy_all(vif, run, at, slots, out);
+                vif.transmit.complete_all(run);
+                out.rings |= 1u64.wrapping_shl(u32::from(tag));
             }
-            Some(vif.transmit.read(frame, 0, copy))
-        });
-        if filled != Some(Ok(())) {
-            unread |= 1 << at;
-            if let Some(Err(error)) = filled {
-                out.outcome = Err(error);
-            }
+            // Frames of a ring that is gone have gone with it.
+            None => out.unread += run.len() as u64,
         }
     }
-    let mut good = 0;
-    for (at, frame) in going.into_iter().enumerate() {
-        let copy = slots
-            .get(at)
-            .and_then(|slot| slot.get(..frame.len() as usize));
-        if unread & 1 << at != 0 {
-            out.unread += 1;
-        } else {
-            match shape.check_copy(owner, copy.unwrap_or_default()) {
-                Ok(()) => {
-                    if good < at {
-                        close_up(slots, &mut out.metas, good, at);
-                    }
-                    good += 1;
-                }
-                Err(cause) => out.dropped.push(cause),
-            }
-        }
-        out.give_back(rings, frame);
+    out.gone += count;
+    if out.sent < count {
+        charge_again(starts, out.metas.get_mut(..out.sent).unwrap_or_default());
     }
-    if good < out.metas.len() {
-        out.metas.truncate(good);
-        charge_again(starts, &mut out.metas);
+}
+
+/// A PI's way out of a port, where frames pass as they are.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    shape: &'a PortClassifier,
+    owner: u8,
+    /// Octets of the longest frame, at most `u16::MAX`.
+    longest: usize,
+}
+
+impl Way<'_> {
+    /// Copies frames of one ring, of which the first is that at `at` in the burst, into the slots that
+    /// are next. A frame that does not go leaves its slot to the next.
+    #[inline]
+    fn copy_all(
+        self,
+        vif: &VifOut,
+        frames: &[TxFrame],
+        at: usize,
+        slots: &mut [&mut [u8]],
+        out: &mut Sent,
+    ) {
+        let mut sent = out.sent;
+        for (at, frame) in (at..).zip(frames) {
+            let Some(slot) = slots.get_mut(sent) else {
+                break;
+            };
+            let octets = frame.len() as usize;
+            let good = octets >= MIN_FRAME_OCTETS
+                && slot.get_mut(..octets).is_some_and(|copy| {
+                    vif.transmit.copy(frame, copy) && self.shape.is_of(self.owner, copy)
+                });
+            if !good && let Err(why) = self.copy(vif, frame, slot) {
+                out.stays(why);
+                continue;
+            }
+            if sent < at {
+                out.move_up(at, sent);
+            }
+            sent += 1;
+        }
+        out.sent = sent;
+    }
+
+    /// As [`copy_all`](Self::copy_all) for one frame that is short, in pieces, or not as it should be.
+    #[cold]
+    fn copy(self, vif: &VifOut, frame: &TxFrame, slot: &mut [u8]) -> Result<(), Stays> {
+        let octets = frame.len() as usize;
+        let place = slot.get_mut(..octets.max(MIN_FRAME_OCTETS));
+        let parts = place.and_then(|place| place.split_at_mut_checked(octets));
+        let Some((copy, padding)) = parts else {
+            return Err(Stays::Dropped(TxDrop::Oversize));
+        };
+        padding.fill(0);
+        vif.transmit.read(frame, 0, copy).map_err(Stays::Broken)?;
+        self.shape
+            .check_copy(self.owner, copy)
+            .map_err(Stays::Dropped)
     }
 }
 
@@ -346,26 +403,30 @@ fn charge_again(starts: &mut Starts<'_>, metas: &mut [TxMeta]) {
     }
 }
 
-/// Moves a frame to the slot `to`, ahead of its own, where one was not let through: a port sends
-/// slots from the first on.
-#[cold]
-fn close_up(slots: &mut TxSlots<'_>, metas: &mut [TxMeta], to: usize, from: usize) {
-    let Some(meta) = metas.get(from).copied() else {
-        return;
-    };
-    let octets = ..usize::from(meta.len);
-    if let Some((ahead, behind)) = slots.split_at_mut_checked(from)
-        && let (Some(place), Some(frame)) = (ahead.get_mut(to), behind.first())
-        && let (Some(place), Some(frame)) = (place.get_mut(octets), frame.get(octets))
-    {
-        place.copy_from_slice(frame);
-    }
-    if let Some(place) = metas.get_mut(to) {
-        *place = meta;
-    }
-}
-
 impl Sent {
+    /// Counts why a frame does not go.
+    #[cold]
+    fn stays(&mut self, why: Stays) {
+        match why {
+            Stays::Dropped(cause) => self.dropped.push(cause),
+            Stays::Broken(error) => {
+                self.unread += 1;
+                self.outcome = Err(error);
+            }
+            Stays::Waits => {}
+        }
+    }
+
+    /// The frame at `from` goes from the slot `to`: some before it do not go.
+    #[cold]
+    fn move_up(&mut self, from: usize, to: usize) {
+        if let Some(meta) = self.metas.get(from).copied()
+            && let Some(place) = self.metas.get_mut(to)
+        {
+            *place = meta;
+        }
+    }
+
     /// The frame has left the queue: the guest gets its buffer back.
     #[inline]
     fn give_back(&mut self, rings: &mut [VifOut], frame: TxFrame) {
@@ -390,7 +451,10 @@ fn convert_all(
     // Bounded by frames looked at, not by frames sent: a guest that queues what may not go would
     // otherwise hold the worker until its queue is empty, and the instant would grow stale.
     for _ in 0..BURST {
-        let Some(slot) = slots.get_mut(out.metas.len()) else {
+        let Some(slot) = slots.get_mut(out.sent) else {
+            break;
+        };
+        let Some(place) = out.metas.get_mut(out.sent) else {
             break;
         };
         let mut stays = None;
@@ -400,7 +464,10 @@ fn convert_all(
                 return false;
             };
             match convert(vif, shape, starts, owner, frame, slot) {
-                Ok(meta) => out.metas.push(meta),
+                Ok(meta) => {
+                    *place = meta;
+                    out.sent += 1;
+                }
                 Err(Stays::Waits) => return false,
                 Err(why) => stays = Some(why),
             }
@@ -410,14 +477,12 @@ fn convert_all(
             break;
         };
         out.give_back(rings, frame);
-        match stays {
-            Some(Stays::Dropped(cause)) => out.dropped.push(cause),
-            Some(Stays::Broken(error)) => {
-                out.unread += 1;
-                out.outcome = Err(error);
-                break;
-            }
-            Some(Stays::Waits) | None => {}
+        let broken = matches!(stays, Some(Stays::Broken(_)));
+        if let Some(why) = stays {
+            out.stays(why);
+        }
+        if broken {
+            break;
         }
     }
 }

@@ -14,52 +14,64 @@ use super::vif::Broken;
 use super::worker::Burst;
 use crate::capture::Direction;
 
-/// The end of a [`Sorted`] chain.
-const NONE: u8 = u8::MAX;
-const _: () = assert!(BURST < NONE as usize);
+const _: () = assert!(BURST <= u64::BITS as usize, "a bit for each frame");
 
-/// The frames of a burst by slot: a chain for each, in the order in which they came.
+/// The frames of a burst by slot: a bit for each, so that they keep the order in which they came.
 struct Sorted {
-    next: [u8; BURST],
-    /// First and last of a slot, valid for slots that are in `present`.
-    ends: [(u8, u8); MAX_PIS],
-    present: SlotSet,
+    frames: [u64; MAX_PIS],
 }
 
 impl Sorted {
     #[inline]
     fn new() -> Self {
         Self {
-            next: [NONE; BURST],
-            ends: [(NONE, NONE); MAX_PIS],
-            present: SlotSet::default(),
+            frames: [0; MAX_PIS],
         }
     }
 
-    /// Appends frame `index`; neither it nor the slot is out of range.
+    /// Adds frame `index` of the burst. A slot that is out of range has no frames.
     #[inline]
-    fn push(&mut self, slot: usize, index: usize) {
-        // Below BURST.
-        let number = index as u8;
-        let Some(ends) = self.ends.get_mut(slot) else {
-            return;
-        };
-        if ends.0 == NONE {
-            self.present.set(slot, true);
-            ends.0 = number;
-        } else if let Some(next) = self.next.get_mut(usize::from(ends.1)) {
-            *next = number;
+    fn add(&mut self, slot: usize, index: usize) {
+        if let Some(frames) = self.frames.get_mut(slot) {
+            *frames |= 1u64.wrapping_shl(index as u32);
         }
-        ends.1 = number;
+    }
+
+    /// The slots that have frames.
+    #[inline]
+    fn slots(&self) -> SlotSet {
+        let mut slots = SlotSet::default();
+        for (slot, frames) in self.frames.iter().enumerate() {
+            slots.set_if(slot, *frames != 0);
+        }
+        slots
     }
 
     /// The frames of a slot.
     #[inline]
-    fn of<'a>(&'a self, slot: usize, frames: &'a RxBurst<'a>) -> impl Iterator<Item = &'a [u8]> {
-        let mut at = self.ends.get(slot).map_or(NONE, |ends| ends.0);
+    fn of(&self, slot: usize) -> Picked {
+        Picked(self.frames.get(slot).copied().unwrap_or(0))
+    }
+}
+
+/// Some frames of a burst, by bit.
+#[derive(Clone, Copy)]
+struct Picked(u64);
+
+impl Picked {
+    #[inline]
+    fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Those picked of `frames`, in order.
+    #[inline]
+    fn of<'a>(self, frames: &'a RxBurst<'a>) -> impl Iterator<Item = &'a [u8]> {
+        let mut left = self.0;
         std::iter::from_fn(move || {
-            let frame = *frames.get(usize::from(at))?;
-            at = self.next.get(usize::from(at)).copied().unwrap_or(NONE);
+            // No frame has the number 64.
+            let frame = *frames.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
             Some(frame)
         })
     }
@@ -94,21 +106,20 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
     for (index, frame) in frames.iter().enumerate() {
         octets += frame.len() as u64;
         match shape.classify(frame) {
-            // A classifier knows only the slots that it was built with.
-            Ok(Verdict { slot }) if usize::from(slot) < inbound.len() => {
-                sorted.push(usize::from(slot), index);
-            }
-            Ok(_) => counters.unknown_pi += 1,
+            Ok(Verdict { slot }) => sorted.add(usize::from(slot), index),
             Err(cause) => counters.count_drop(cause),
         }
     }
     counters.rx_frames += frames.len() as u64;
     counters.rx_bytes += octets;
-    for slot in sorted.present {
+    for slot in sorted.slots() {
+        let picked = sorted.of(slot);
         let Some(pi) = inbound.get_mut(slot) else {
+            // A classifier knows only the slots that it was built with.
+            counters.unknown_pi += picked.len() as u64;
             continue;
         };
-        let result = hand_out(pi, slot, shape, now_ns, || sorted.of(slot, &frames));
+        let result = hand_out(pi, slot, shape, now_ns, picked, &frames);
         if let Err(error) = result {
             burst.broken = Some(Broken { slot, error });
         }
@@ -119,12 +130,13 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
 
 /// Gives a guest its frames of a burst.
 #[inline]
-fn hand_out<'f, F: Iterator<Item = &'f [u8]>>(
+fn hand_out(
     pi: &mut PiIn,
     slot: usize,
     shape: &PortClassifier,
     now_ns: u64,
-    frames: impl Fn() -> F,
+    picked: Picked,
+    frames: &RxBurst<'_>,
 ) -> Result<(), QueueError> {
     let PiIn {
         vif,
@@ -132,50 +144,58 @@ fn hand_out<'f, F: Iterator<Item = &'f [u8]>>(
         counters,
         tap,
     } = pi;
+    counters.classified += picked.len() as u64;
     let counted = |frame: &[u8]| u32::try_from(frame.len()).unwrap_or(u32::MAX - FCS) + FCS;
     // Together they conform exactly if each does, one after the other: most bursts need one look.
     let policer = policer.as_deref().filter(|policer| {
-        let sum = frames().map(counted).fold(0u32, u32::saturating_add);
-        !policer.conforms(now_ns, sum)
+        let sum = picked.of(frames).map(counted);
+        !policer.conforms(now_ns, sum.fold(0, u32::saturating_add))
     });
-    let mut receiver = vif.as_mut().filter(|vif| vif.is_in_use());
+    let Some(vif) = vif.as_mut().filter(|vif| vif.is_in_use()) else {
+        for frame in picked.of(frames) {
+            match policer.is_some_and(|policer| !policer.conforms(now_ns, counted(frame))) {
+                true => counters.policed += 1,
+                false => counters.guest_down += 1,
+            }
+        }
+        return Ok(());
+    };
     // Fits: slots are counted by a u8.
     let verdict = Verdict { slot: slot as u8 };
-    let as_is = shape.passes_as_is(verdict.slot);
-    let mut outcome = Ok(());
-    for frame in frames() {
-        counters.classified += 1;
-        if policer.is_some_and(|policer| !policer.conforms(now_ns, counted(frame))) {
-            counters.policed += 1;
-            continue;
+    let mut delivered = 0;
+    if shape.passes_as_is(verdict.slot) && policer.is_none() {
+        delivered = vif.receive.deliver_all(picked.of(frames));
+        if let Some(tap) = tap {
+            for frame in picked.of(frames).take(delivered) {
+                tap.record(Direction::Inbound, now_ns, frame, &[]);
+            }
         }
-        let Some(vif) = &mut receiver else {
-            counters.guest_down += 1;
-            continue;
-        };
-        let splice;
-        let (prefix, body) = if as_is {
-            (&[][..], frame)
-        } else {
-            splice = shape.to_guest(verdict, frame);
-            (splice.prefix(), splice.body(frame))
-        };
-        match vif.receive.deliver(prefix, body) {
-            Ok(()) => {
-                counters.to_guest += 1;
-                if let Some(tap) = tap {
-                    tap.record(Direction::Inbound, now_ns, prefix, body);
+        counters.to_guest += delivered as u64;
+    }
+    let mut outcome = Ok(());
+    if delivered < picked.len() {
+        for frame in picked.of(frames).skip(delivered) {
+            if policer.is_some_and(|policer| !policer.conforms(now_ns, counted(frame))) {
+                counters.policed += 1;
+                continue;
+            }
+            let splice = shape.to_guest(verdict, frame);
+            let (prefix, body) = (splice.prefix(), splice.body(frame));
+            match vif.receive.deliver(prefix, body) {
+                Ok(()) => {
+                    counters.to_guest += 1;
+                    if let Some(tap) = tap {
+                        tap.record(Direction::Inbound, now_ns, prefix, body);
+                    }
+                }
+                Err(Refused::Full) => counters.ring_full += 1,
+                Err(Refused::Broken(error)) => {
+                    counters.guest_down += 1;
+                    outcome = Err(error);
                 }
             }
-            Err(Refused::Full) => counters.ring_full += 1,
-            Err(Refused::Broken(error)) => {
-                counters.guest_down += 1;
-                outcome = Err(error);
-            }
         }
     }
-    if let Some(vif) = receiver {
-        vif.receive.publish();
-    }
+    vif.receive.publish();
     outcome
 }

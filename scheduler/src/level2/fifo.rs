@@ -40,6 +40,32 @@ impl<T> Discipline<T> for Fifo<T> {
     }
 
     #[inline]
+    fn dequeue_while(&mut self, most: usize, mut may_start: impl FnMut(&T) -> bool) -> usize {
+        let (front, back) = self.frames.as_slices();
+        let mut taken = 0;
+        'halves: for half in [front, back] {
+            for frame in half {
+                if taken == most || !may_start(frame) {
+                    break 'halves;
+                }
+                taken += 1;
+            }
+        }
+        self.frames.drain(..taken);
+        taken
+    }
+
+    #[inline]
+    fn enqueue_all(&mut self, frames: &[T], refused: impl FnMut(T))
+    where
+        T: Copy,
+    {
+        let (fit, rest) = frames.split_at(frames.len().min(self.room()));
+        self.frames.extend(fit);
+        rest.iter().copied().for_each(refused);
+    }
+
+    #[inline]
     fn len(&self) -> usize {
         self.frames.len()
     }

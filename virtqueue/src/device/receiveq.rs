@@ -51,11 +51,30 @@ impl Receiveq {
         if self.ring.seen() == 0 && self.look()? == 0 {
             return Err(Refused::Full);
         }
-        self.ring.prefetch();
-        if self.try_one(prefix, body) {
+        if self.deliver_run(prefix, core::iter::once(body), 1) == 1 {
             Ok(())
         } else {
             self.deliver_in_pieces(prefix, body)
+        }
+    }
+
+    /// [`deliver`](Self::deliver) for each of `bodies`, without a prefix, for as long as each finds
+    /// a buffer in one piece. Returns how many that were, from the first: those behind are to be
+    /// given to `deliver`, which knows every case.
+    #[inline]
+    pub fn deliver_all<'f>(&mut self, mut bodies: impl Iterator<Item = &'f [u8]>) -> usize {
+        let mut delivered = 0;
+        loop {
+            let seen = self.ring.seen();
+            if seen == 0 && self.look().unwrap_or(0) == 0 {
+                return delivered;
+            }
+            let seen = self.ring.seen();
+            let run = self.deliver_run(&[], &mut bodies, seen);
+            delivered += usize::from(run);
+            if run < seen {
+                return delivered;
+            }
         }
     }
 
@@ -72,28 +91,47 @@ impl Receiveq {
         self.ring.publish();
     }
 
-    /// The common case: one descriptor that holds it all. False: another case, nothing changed.
-    #[inline]
-    fn try_one(&mut self, prefix: &[u8], body: &[u8]) -> bool {
-        let Ok(head) = self.ring.head(0) else {
-            return false;
-        };
-        let Descriptor {
-            addr, len, flags, ..
-        } = self.ring.descriptor(head);
-        if flags != DESC_F_WRITE {
-            return false;
+    /// The common case, up to `most` in a row: one descriptor that holds it all. Returns for how
+    /// many it was so. `most` entries must have been seen.
+    #[inline(always)]
+    fn deliver_run<'f>(
+        &mut self,
+        prefix: &[u8],
+        mut bodies: impl Iterator<Item = &'f [u8]>,
+        most: u16,
+    ) -> u16 {
+        let burst = self.ring.burst();
+        let used = self.ring.used();
+        let seen = self.ring.seen();
+        let first = self.ring.next_avail();
+        let mut run = 0;
+        while run < most {
+            let Some(body) = bodies.next() else {
+                break;
+            };
+            let at = first.wrapping_add(run);
+            burst.prefetch(at, seen - run);
+            let Some(head) = burst.head(at) else {
+                break;
+            };
+            let Descriptor {
+                addr, len, flags, ..
+            } = burst.descriptor(head);
+            if flags != DESC_F_WRITE {
+                break;
+            }
+            // All of the buffer is checked, though the frame may need less of it: what is refused
+            // must not depend on the frame.
+            let pieces = [&HEADER, prefix, body];
+            let Some(octets) = burst.ram.write_pieces(addr, len, pieces) else {
+                break;
+            };
+            used.fill(run, head, octets);
+            run += 1;
         }
-        // All of the buffer is checked, though the frame may need less of it: what is refused
-        // must not depend on the frame.
-        let pieces = [&HEADER, prefix, body];
-        let Some(octets) = self.ring.ram.write_pieces(addr, len, pieces) else {
-            return false;
-        };
-        self.ring.fill_used(0, head, octets);
-        self.ring.take(1);
-        self.ring.give(1);
-        true
+        self.ring.take(run);
+        self.ring.give(run);
+        run
     }
 
     /// Any case: chains, several buffers, and whatever is wrong.

@@ -6,12 +6,13 @@
 
 use core::cell::Cell;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
 use crate::error::QueueError;
 use crate::index::Index;
 use crate::layout::QueueLayout;
 use crate::split::Split;
-use crate::unsafe_ram::Ram;
+use crate::unsafe_ram::{Ram, Words};
 
 /// Descriptors of a cache line.
 const LINE: u16 = 4;
@@ -25,6 +26,91 @@ pub(super) struct Descriptor {
     pub(super) len: u32,
     pub(super) flags: u16,
     pub(super) next: u16,
+}
+
+impl Descriptor {
+    #[inline]
+    fn read([addr, rest]: &[AtomicU64; 2]) -> Self {
+        let rest = u64::from_le(rest.load(Relaxed));
+        Descriptor {
+            addr: u64::from_le(addr.load(Relaxed)),
+            len: rest as u32,
+            flags: (rest >> 32) as u16,
+            next: (rest >> 48) as u16,
+        }
+    }
+
+    /// Whether the buffer lies in RAM.
+    #[inline]
+    pub(super) fn inside(&self, ram: &Ram) -> bool {
+        self.addr <= ram.len() && u64::from(self.len) <= ram.len() - self.addr
+    }
+}
+
+/// What a burst reads of the driver's side of a ring. A copy, to be held in registers: what is read
+/// through a ring itself is read again after each word that is written to guest memory.
+#[derive(Clone, Copy)]
+pub(super) struct Burst {
+    pub(super) ram: Ram,
+    size: u16,
+    descriptors: Words<[AtomicU64; 2]>,
+    avail_ring: Words<AtomicU16>,
+}
+
+impl Burst {
+    /// Head of the chain at the entry `at`; `None`: out of the queue.
+    #[inline(always)]
+    pub(super) fn head(&self, at: u16) -> Option<u16> {
+        let head = u16::from_le(self.avail_ring.at(at).load(Relaxed));
+        (head < self.size).then_some(head)
+    }
+
+    /// The descriptor at `index` modulo the queue size, read once.
+    #[inline(always)]
+    pub(super) fn descriptor(&self, index: u16) -> Descriptor {
+        Descriptor::read(self.descriptors.at(index))
+    }
+
+    /// The descriptor that follows `descriptor`; `None`: out of the queue.
+    #[inline(always)]
+    pub(super) fn next(&self, descriptor: &Descriptor) -> Option<Descriptor> {
+        (descriptor.next < self.size).then(|| self.descriptor(descriptor.next))
+    }
+
+    /// Fetches descriptors that will be needed soon, once for the four of a cache line: a driver
+    /// that gives them out in order has the next ones there. `last`: the last entry that is there.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, at: u16, left: u16) {
+        if at.is_multiple_of(LINE) && AHEAD < left {
+            let head = self.avail_ring.at(at.wrapping_add(AHEAD)).load(Relaxed);
+            self.descriptors.prefetch(u16::from_le(head));
+        }
+    }
+
+    /// As [`prefetch`](Self::prefetch), where the descriptors needed are not those of the heads.
+    #[inline(always)]
+    pub(super) fn prefetch_behind(&self, index: u16) {
+        if index.is_multiple_of(LINE) {
+            self.descriptors.prefetch(index.wrapping_add(AHEAD));
+        }
+    }
+}
+
+/// What a burst fills of the used ring; a copy, as [`Burst`] is one.
+#[derive(Clone, Copy)]
+pub(super) struct Used {
+    used_ring: Words<[AtomicU32; 2]>,
+    next: u16,
+}
+
+impl Used {
+    /// Fills the used entry `ahead` of the next one; it counts after [`Ring::give`].
+    #[inline(always)]
+    pub(super) fn fill(&self, ahead: u16, head: u16, len: u32) {
+        let [id, octets] = self.used_ring.at(self.next.wrapping_add(ahead));
+        id.store(u32::from(head).to_le(), Relaxed);
+        octets.store(len.to_le(), Relaxed);
+    }
 }
 
 /// Device side of one queue.
@@ -172,38 +258,26 @@ impl Ring {
     /// The descriptor at `index` modulo the queue size, read once.
     #[inline]
     pub(super) fn descriptor(&self, index: u16) -> Descriptor {
-        let [addr, rest] = self.words.descriptors.at(index);
-        let rest = u64::from_le(rest.load(Relaxed));
-        Descriptor {
-            addr: u64::from_le(addr.load(Relaxed)),
-            len: rest as u32,
-            flags: (rest >> 32) as u16,
-            next: (rest >> 48) as u16,
+        Descriptor::read(self.words.descriptors.at(index))
+    }
+
+    /// What a burst reads.
+    #[inline]
+    pub(super) fn burst(&self) -> Burst {
+        Burst {
+            ram: self.ram,
+            size: self.size,
+            descriptors: self.words.descriptors,
+            avail_ring: self.words.avail_ring,
         }
     }
 
-    /// Whether the buffer of a descriptor that was read lies in RAM.
+    /// What a burst fills.
     #[inline]
-    pub(super) fn inside(&self, descriptor: &Descriptor) -> Option<()> {
-        let Descriptor { addr, len, .. } = *descriptor;
-        let ram = self.ram.len();
-        (addr <= ram && u64::from(len) <= ram - addr).then_some(())
-    }
-
-    /// As [`prefetch`](Self::prefetch), where the descriptors needed are not those of the heads.
-    #[inline]
-    pub(super) fn prefetch_behind(&self, index: u16) {
-        if index.is_multiple_of(LINE) {
-            self.words.descriptors.prefetch(index.wrapping_add(AHEAD));
-        }
-    }
-
-    /// Fetches descriptors that will be needed soon, once for the four of a cache line: a driver
-    /// that gives them out in order has the next ones there.
-    #[inline]
-    pub(super) fn prefetch(&self) {
-        if self.next_avail.get().is_multiple_of(LINE) && AHEAD < self.seen() {
-            self.words.descriptors.prefetch(self.head_unchecked(AHEAD));
+    pub(super) fn used(&self) -> Used {
+        Used {
+            used_ring: self.words.used_ring,
+            next: self.next_used.get(),
         }
     }
 
@@ -216,9 +290,7 @@ impl Ring {
     /// Fills the used entry `ahead` of the next one; it counts after [`give`](Self::give).
     #[inline]
     pub(super) fn fill_used(&self, ahead: u16, head: u16, len: u32) {
-        let [id, octets] = self.words.used_ring.at(self.next_used.plus(ahead));
-        id.store(u32::from(head).to_le(), Relaxed);
-        octets.store(len.to_le(), Relaxed);
+        self.used().fill(ahead, head, len);
     }
 
     /// Counts `entries` used entries as filled; the driver sees them after `publish`.

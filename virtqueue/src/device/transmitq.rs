@@ -7,7 +7,7 @@
 
 use super::chain::{Budget, Chain, Direction};
 use super::notify::notification_methods;
-use super::ring::Ring;
+use super::ring::{Burst, Ring};
 use crate::error::QueueError;
 use crate::layout::{DESC_F_NEXT, NET_HEADER, QueueLayout};
 use crate::unsafe_ram::Ram;
@@ -24,14 +24,14 @@ pub const MAX_MALFORMED: u16 = 1024;
 /// the next. A chain begun is finished, so one harvest never looks at more than
 /// [`MAX_SEGMENTS`](super::MAX_SEGMENTS) and two besides.
 pub const HARVEST_DESCRIPTORS: usize = 4;
-/// What [`Transmitq::whole`] looks at.
+/// What [`whole`] looks at.
 const FIRST_LOOK: usize = 2;
 
 /// A frame in the driver's buffer. `Copy`, but to be completed once.
 ///
 /// Two words without a gap, moved as such: a queue of frames is a queue of these, and a copy that
 /// goes field by field waits for each of them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct TxFrame {
     /// Where the frame lies, if it is whole: behind `virtio_net_hdr`, `len` octets, checked.
     addr: u64,
@@ -144,53 +144,79 @@ impl Transmitq {
     ) -> Result<Harvest, QueueError> {
         self.ring.intact()?;
         let available = self.ring.look()?;
-        let take = u16::try_from(max).map_or(available, |max| available.min(max));
+        let mut left = u16::try_from(max).map_or(available, |max| available.min(max));
         let mut harvest = Harvest::default();
         let mut descriptors = max.saturating_mul(HARVEST_DESCRIPTORS);
-        for _ in 0..take {
-            if descriptors == 0 {
-                break;
-            }
-            descriptors = descriptors.saturating_sub(FIRST_LOOK);
-            self.ring.prefetch();
-            let head = match self.ring.head(0) {
-                Ok(head) => head,
-                Err(error) => return Err(self.ring.fail(error)),
-            };
-            let parsed = match self.whole(head) {
-                Some(frame) => Ok(Some(frame)),
-                None => {
-                    let mut budget = Budget::new(&self.ring);
-                    let walked = self.walk(head, &mut budget);
-                    descriptors = descriptors.saturating_sub(budget.spent().into());
-                    walked
-                }
-            };
-            match parsed {
-                Ok(Some(frame)) => {
-                    self.ring.take(1);
-                    self.malformed = 0;
-                    harvest.frames += 1;
-                    if frame.is_whole() {
-                        self.ring.ram.prefetch(frame.addr);
-                    }
-                    each(frame);
-                }
-                Ok(None) if self.malformed == MAX_MALFORMED => {
-                    let limit = MAX_MALFORMED;
-                    return Err(self.ring.fail(QueueError::NoFrames { head, limit }));
-                }
-                Ok(None) => {
-                    self.malformed += 1;
-                    self.ring.take(1);
-                    harvest.malformed += 1;
-                    self.ring.fill_used(0, head, 0);
-                    self.ring.give(1);
-                }
-                Err(error) => return Err(self.ring.fail(error)),
+        while left > 0 && descriptors > 0 {
+            let most = usize::from(left).min(descriptors.div_ceil(FIRST_LOOK));
+            // Fits: `left` does.
+            let whole = self.harvest_whole(most as u16, &mut each);
+            harvest.frames += whole;
+            left -= whole;
+            descriptors = descriptors.saturating_sub(FIRST_LOOK * usize::from(whole));
+            if left > 0 && descriptors > 0 {
+                left -= 1;
+                let spent = self.harvest_any(&mut harvest, &mut each)?;
+                descriptors = descriptors.saturating_sub(FIRST_LOOK + spent);
             }
         }
         Ok(harvest)
+    }
+
+    /// The common cases, up to `most` in a row: frames in one piece. Returns how many.
+    #[inline(always)]
+    fn harvest_whole(&mut self, most: u16, each: &mut impl FnMut(TxFrame)) -> u16 {
+        let burst = self.ring.burst();
+        let seen = self.ring.seen();
+        let first = self.ring.next_avail();
+        let mut taken = 0;
+        while taken < most {
+            let at = first.wrapping_add(taken);
+            burst.prefetch(at, seen - taken);
+            let Some(frame) = burst.head(at).and_then(|head| whole(&burst, head)) else {
+                break;
+            };
+            burst.ram.prefetch(frame.addr);
+            each(frame);
+            taken += 1;
+        }
+        if taken > 0 {
+            self.ring.take(taken);
+            self.malformed = 0;
+        }
+        taken
+    }
+
+    /// Any chain, the next one. Returns how many descriptors the walk looked at.
+    #[cold]
+    fn harvest_any(
+        &mut self,
+        harvest: &mut Harvest,
+        each: &mut impl FnMut(TxFrame),
+    ) -> Result<usize, QueueError> {
+        let head = self.ring.head(0).map_err(|error| self.ring.fail(error))?;
+        let mut budget = Budget::new(&self.ring);
+        match self.walk(head, &mut budget) {
+            Ok(Some(frame)) => {
+                self.ring.take(1);
+                self.malformed = 0;
+                harvest.frames += 1;
+                each(frame);
+            }
+            Ok(None) if self.malformed == MAX_MALFORMED => {
+                let limit = MAX_MALFORMED;
+                return Err(self.ring.fail(QueueError::NoFrames { head, limit }));
+            }
+            Ok(None) => {
+                self.malformed += 1;
+                self.ring.take(1);
+                harvest.malformed += 1;
+                self.ring.fill_used(0, head, 0);
+                self.ring.give(1);
+            }
+            Err(error) => return Err(self.ring.fail(error)),
+        }
+        Ok(budget.spent().into())
     }
 
     /// Copies `dst.len()` octets from `offset` of the frame.
@@ -204,25 +230,36 @@ impl Transmitq {
     /// changed the chain of a frame in several pieces to what is not allowed; for good.
     #[inline(always)]
     pub fn read(&self, frame: &TxFrame, offset: u32, dst: &mut [u8]) -> Result<(), QueueError> {
-        let beyond = QueueError::ReadBeyondFrame {
+        let octets = dst.len();
+        let beyond = || QueueError::ReadBeyondFrame {
             offset,
-            len: u32::try_from(dst.len()).unwrap_or(u32::MAX),
+            len: u32::try_from(octets).unwrap_or(u32::MAX),
             frame: frame.len(),
         };
-        if u64::from(offset) + dst.len() as u64 > u64::from(frame.len()) {
-            return Err(beyond);
+        if u64::from(offset) + octets as u64 > u64::from(frame.len()) {
+            return Err(beyond());
         }
-        if frame.is_whole() {
-            // Fails only for a frame of another queue.
+        if !frame.is_whole() {
+            self.ring.intact()?;
             return self
-                .ring
-                .ram
-                .read(frame.addr + u64::from(offset), dst)
-                .ok_or(beyond);
+                .read_pieces(frame, offset, dst)
+                .map_err(|error| self.ring.fail(error));
         }
-        self.ring.intact()?;
-        self.read_pieces(frame, offset, dst)
-            .map_err(|error| self.ring.fail(error))
+        // Fails only for a frame of another queue.
+        match self.ring.ram.read(frame.addr + u64::from(offset), dst) {
+            Some(()) => Ok(()),
+            None => Err(beyond()),
+        }
+    }
+
+    /// [`read`](Self::read) of a whole frame in the common case: it is in one piece, and `dst` has
+    /// its length. False: another case, of which `read` tells; `dst` is as it was.
+    #[inline(always)]
+    #[must_use]
+    pub fn copy(&self, frame: &TxFrame, dst: &mut [u8]) -> bool {
+        frame.is_whole()
+            && dst.len() as u64 == u64::from(frame.len())
+            && self.ring.ram.read(frame.addr, dst).is_some()
     }
 
     /// Gives the frame's buffer back; the driver sees it after [`publish`](Self::publish).
@@ -237,6 +274,18 @@ impl Transmitq {
         }
     }
 
+    /// [`complete`](Self::complete) for each of `frames`, in their order.
+    #[inline]
+    pub fn complete_all(&mut self, frames: &[TxFrame]) {
+        let used = self.ring.used();
+        let most = frames.len().min(usize::from(self.ring.outstanding()));
+        for (ahead, frame) in frames.get(..most).unwrap_or_default().iter().enumerate() {
+            used.fill(ahead as u16, frame.head(), 0);
+        }
+        // Fits: at most what is outstanding.
+        self.ring.give(most as u16);
+    }
+
     /// Shows the driver all that was completed: one store of `used.idx`, for a burst.
     #[inline]
     pub fn publish(&mut self) {
@@ -247,33 +296,6 @@ impl Transmitq {
     #[inline]
     pub fn outstanding(&self) -> u16 {
         self.ring.outstanding()
-    }
-
-    /// The common cases: header and frame in one descriptor, or in one each. `None`: another
-    /// case, or something is wrong, which the walk will find.
-    #[inline]
-    fn whole(&self, head: u16) -> Option<TxFrame> {
-        let first = self.ring.descriptor(head);
-        self.ring.inside(&first)?;
-        let (addr, len) = match first.flags {
-            0 => (
-                first.addr + u64::from(NET_HEADER),
-                first.len.checked_sub(NET_HEADER)?,
-            ),
-            DESC_F_NEXT if first.len == NET_HEADER && first.next < self.ring.size() => {
-                self.ring.prefetch_behind(first.next);
-                let second = self.ring.descriptor(first.next);
-                self.ring.inside(&second)?;
-                if second.flags != 0 {
-                    return None;
-                }
-                (second.addr, second.len)
-            }
-            _ => return None,
-        };
-        (MIN_FRAME..=MAX_FRAME)
-            .contains(&len)
-            .then(|| TxFrame::new(addr, len, head, WHOLE))
     }
 
     /// Any chain. `None`: malformed.
@@ -318,4 +340,32 @@ impl Transmitq {
         }
         Ok(())
     }
+}
+
+/// The common cases: header and frame in one descriptor, or in one each. `None`: another case, or
+/// something is wrong, which the walk will find.
+#[inline(always)]
+fn whole(burst: &Burst, head: u16) -> Option<TxFrame> {
+    let first = burst.descriptor(head);
+    if !first.inside(&burst.ram) {
+        return None;
+    }
+    let (addr, len) = match first.flags {
+        0 => (
+            first.addr + u64::from(NET_HEADER),
+            first.len.checked_sub(NET_HEADER)?,
+        ),
+        DESC_F_NEXT if first.len == NET_HEADER => {
+            let second = burst.next(&first)?;
+            burst.prefetch_behind(first.next);
+            if second.flags != 0 || !second.inside(&burst.ram) {
+                return None;
+            }
+            (second.addr, second.len)
+        }
+        _ => return None,
+    };
+    (MIN_FRAME..=MAX_FRAME)
+        .contains(&len)
+        .then(|| TxFrame::new(addr, len, head, WHOLE))
 }
