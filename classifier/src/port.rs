@@ -7,6 +7,9 @@ use crate::drop::{Drop, TxDrop};
 use crate::splice::Splice;
 use crate::trunk::Trunk;
 
+/// A number that is no slot.
+pub(crate) const NO_SLOT: u8 = u8::MAX;
+
 /// To which PI a frame belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
@@ -49,6 +52,21 @@ impl PortClassifier {
         match self {
             Self::Trunk(trunk) => trunk.classify(frame),
             Self::Access(access) => access.classify(frame),
+        }
+    }
+
+    /// [`classify`](Self::classify) in short: the slot of the PI, or a number from
+    /// [`MAX_PIS`](crate::MAX_PIS) on if the frame is to be dropped. A frame that a guest sends in the
+    /// wire's form is one of its PI's if this is its slot: its code, its networks.
+    #[inline]
+    #[must_use]
+    pub fn slot(&self, frame: &[u8]) -> u8 {
+        match self {
+            Self::Trunk(trunk) => trunk.slot(frame),
+            Self::Access(access) => match access.classify(frame) {
+                Ok(verdict) => verdict.slot,
+                Err(_) => NO_SLOT,
+            },
         }
     }
 
@@ -102,16 +120,6 @@ impl PortClassifier {
         match self {
             Self::Trunk(trunk) => trunk.check_copy(slot, frame),
             Self::Access(_) => Err(TxDrop::Spoofed),
-        }
-    }
-
-    /// Whether [`check_copy`](Self::check_copy) has nothing against `frame`.
-    #[inline]
-    #[must_use]
-    pub fn is_of(&self, slot: u8, frame: &[u8]) -> bool {
-        match self {
-            Self::Trunk(trunk) => trunk.is_of(slot, frame),
-            Self::Access(_) => false,
         }
     }
 

@@ -54,11 +54,11 @@ impl Table {
         Ok(Self { entries })
     }
 
-    /// Whether the PIH octet `raw` names the PI in `slot`.
+    /// The slot of the PI that the PIH octet `raw` names, or a number that is no slot.
     #[inline]
     #[must_use]
-    pub fn names(&self, raw: u8, slot: u8) -> bool {
-        slot < UNKNOWN_VN && self.entries[usize::from(raw)] == slot
+    pub fn slot(&self, raw: u8) -> u8 {
+        self.entries[usize::from(raw)]
     }
 
     /// The slot of the PI that the PIH octet `raw` names.

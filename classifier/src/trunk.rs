@@ -6,7 +6,7 @@
 use crate::drop::{Drop, TxDrop};
 use crate::pi::{ConfigError, GuestForm, MAX_PIS, Pi, check_ethertype};
 use crate::pih::{ETHERNET_OCTETS, HEAD_OCTETS, Pih, ethertype, field};
-use crate::port::Verdict;
+use crate::port::{NO_SLOT, Verdict};
 use crate::splice::Splice;
 use crate::table::Table;
 
@@ -134,21 +134,24 @@ impl Trunk {
     /// The cause of its drop.
     #[inline]
     pub fn check_copy(&self, slot: u8, frame: &[u8]) -> Result<(), TxDrop> {
-        match self.is_of(slot, frame) {
+        match self.slot(frame) == slot {
             true => Ok(()),
             false => self.why_not(slot, frame),
         }
     }
 
-    /// Whether a frame on this port's wire is one of the PI in `slot`: its code, its networks.
+    /// [`classify`](Self::classify) in short: the slot of the PI, or a number that is no slot.
     #[inline]
     #[must_use]
-    pub fn is_of(&self, slot: u8, frame: &[u8]) -> bool {
-        frame.first_chunk::<HEAD_OCTETS>().is_some_and(|head| {
-            frame.len() <= self.largest_frame
-                && ethertype(head) == Some(self.ethertype)
-                && self.table.names(head[field::PIH], slot)
-        })
+    pub fn slot(&self, frame: &[u8]) -> u8 {
+        match frame.first_chunk::<HEAD_OCTETS>() {
+            Some(head)
+                if frame.len() <= self.largest_frame && ethertype(head) == Some(self.ethertype) =>
+            {
+                self.table.slot(head[field::PIH])
+            }
+            _ => NO_SLOT,
+        }
     }
 
     #[cold]

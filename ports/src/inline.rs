@@ -47,8 +47,27 @@ impl InjectSlots<'_, '_> {
         self.slot_octets
     }
 
+    /// Fills slots until there is no room or `write` has no more frames: it writes one to the front of
+    /// a slot and says how many octets that were (more than the slot has are cut). Returns how many
+    /// frames were written.
+    #[inline]
+    pub fn fill(&mut self, mut write: impl FnMut(&mut [u8]) -> Option<usize>) -> usize {
+        let before = self.burst.len();
+        let mut rest = std::mem::take(&mut self.octets);
+        while self.room() > 0
+            && let Some((slot, behind)) = rest.split_at_mut_checked(self.stride)
+            && let Some(slot) = slot.get_mut(..self.slot_octets)
+            && let Some(len) = write(slot)
+        {
+            let len = len.min(slot.len());
+            self.burst.push(slot.split_at_mut(len).0);
+            rest = behind;
+        }
+        self.burst.len() - before
+    }
+
     /// Pushes a frame of `len` octets, written in place by `write` (over what an earlier frame left
-    /// there). False, and `write` not called: no room, or `len` above the slot.
+    /// there); not after [`fill`](Self::fill). False, and `write` not called: no room, or `len` above the slot.
     #[inline]
     pub fn push(&mut self, len: usize, write: impl FnOnce(&mut [u8])) -> bool {
         if self.room() == 0 || len > self.slot_octets {

@@ -27,6 +27,7 @@
 mod af_packet;
 mod af_xdp;
 mod checksum;
+mod copy;
 mod error;
 mod fake;
 mod fault;
@@ -51,6 +52,7 @@ mod unsafe_option;
 
 pub use af_packet::AfPacketPort;
 pub use af_xdp::AfXdpPort;
+pub use copy::copy_frame;
 pub use error::{PortError, SpecError};
 pub use fake::{FakePort, FakeScript};
 pub use fault::{FaultCounts, FaultPort, FaultWatch, Faults};

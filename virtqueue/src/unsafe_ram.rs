@@ -70,11 +70,12 @@ impl Ram {
     #[inline(always)]
     pub(crate) fn write_pieces(&self, addr: u64, len: u32, pieces: [&[u8]; 3]) -> Option<u32> {
         let [first, second, third] = pieces;
-        // Slices have at most `isize::MAX` octets: three of them could overflow, two cannot.
-        let octets = (first.len() + second.len()).checked_add(third.len())?;
-        if octets > len as usize {
+        // Slices have at most `isize::MAX` octets: two of them cannot overflow.
+        let head = first.len() + second.len();
+        if third.len() > (len as usize).checked_sub(head)? {
             return None;
         }
+        let octets = head + third.len();
         let at = self.pointer(addr, u64::from(len))?;
         // SAFETY: `pointer` checked `len` octets at `at`, and the pieces have no more in sum; they
         // are references, so by the contract of `new` they do not overlap guest RAM.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pinode_ports::{InjectSlots, TxMeta, Wire};
+use pinode_ports::{InjectSlots, TxMeta, Wire, copy_frame};
 
 use super::Setup;
 
@@ -85,26 +85,25 @@ fn template(pi: usize, size: u16) -> Box<[u8]> {
 impl Wire for Flood {
     #[inline]
     fn inject(&mut self, _now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
-        let mut frames = 0;
-        if self.templates.is_empty() {
-            return;
-        }
-        while slots.room() > 0 {
-            let template = &self.templates[self.next];
-            slots.push(template.len(), |slot| slot.copy_from_slice(template));
-            self.next += 1;
-            if self.next == self.templates.len() {
-                self.next = 0;
-            }
-            frames += 1;
-        }
-        add(&self.tally.offered, frames);
+        let Self {
+            templates,
+            next,
+            tally,
+            ..
+        } = self;
+        let frames = slots.fill(|slot| {
+            let template = templates.get(*next)?;
+            *next = if *next + 1 < templates.len() { *next + 1 } else { 0 };
+            copy_frame(slot.get_mut(..template.len())?, template);
+            Some(template.len())
+        });
+        add(&tally.offered, frames as u64);
     }
 
     #[inline]
     fn absorb(&mut self, _now_ns: u64, frame: &[u8], _meta: &TxMeta) {
         if let Some(copy) = self.dummy.get_mut(..frame.len()) {
-            copy.copy_from_slice(frame);
+            copy_frame(copy, frame);
         }
         let pi = usize::from(frame.get(14).map_or(0, |pih| pih >> 5)).saturating_sub(1);
         if let Some(crossed) = self.tally.crossed.get(pi) {

@@ -1,12 +1,14 @@
-//! What a frame costs the worker and nothing else: its turns on one thread, a guest that is stepped
-//! between them, time that stands still. All caches are warm and no other core is asked, so this counts
-//! instructions rather than the way between cores.
+//! What a frame costs the worker and what it costs the guest, and nothing else: both take turns on one
+//! thread. All caches are warm and no other core is asked, so this counts instructions rather than the way
+//! between cores.
 //!
-//! Run: `cargo bench -p pinode --bench turn`, or under `valgrind --tool=callgrind` for the instructions of
-//! each part. Prints nanoseconds a frame.
+//! Run: `cargo bench -p pinode --bench turn`, with sizes if others are wanted; or its binary under
+//! `valgrind --tool=callgrind` for the instructions of each part. Prints nanoseconds a frame.
 
 #[path = "../../tests/rig/mod.rs"]
 mod rig;
+#[allow(unsafe_code)]
+mod unsafe_guest;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -14,15 +16,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
 use std::time::{Duration, Instant};
 
+use pinode_guest_patch::Patch;
 use pinode_node::dataplane::baton::Baton;
 use pinode_node::dataplane::bell::Bell;
 use pinode_node::dataplane::lane::{Outbound, PiIn, PiOut, PortLane};
 use pinode_node::dataplane::layout::Layout;
 use pinode_node::dataplane::mailbox::{Command, Mailbox};
 use pinode_node::dataplane::worker::Worker;
-use pinode_ports::{InjectSlots, InlinePort, TxMeta, Wire};
+use pinode_ports::{InjectSlots, InlinePort, TxMeta, Wire, copy_frame};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
-use rig::guest::RigGuest;
 use rig::{VirtualClock, trunk};
 
 const QUEUE: u16 = 256;
@@ -43,12 +45,15 @@ impl Wire for Flood {
         let Some(template) = &self.template else {
             return;
         };
-        while slots.push(template.len(), |slot| slot.copy_from_slice(template)) {}
+        slots.fill(|slot| {
+            copy_frame(slot.get_mut(..template.len())?, template);
+            Some(template.len())
+        });
     }
 
     #[inline]
     fn absorb(&mut self, _now_ns: u64, frame: &[u8], _meta: &TxMeta) {
-        self.copy[..frame.len()].copy_from_slice(frame);
+        copy_frame(&mut self.copy[..frame.len()], frame);
         black_box(&mut self.copy);
         self.left
             .store(self.left.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -82,7 +87,7 @@ fn lane(index: usize, template: Option<Vec<u8>>, left: &Arc<AtomicU64>) -> PortL
 }
 
 /// Turns with the guest in between; the worker's time alone, and frames that left.
-fn run(size: usize) -> (Duration, u64) {
+fn run(size: usize) -> (Duration, Duration, u64) {
     let template = rig::frame(1, 0, size - FCS, 1);
     let left = Arc::new(AtomicU64::new(0));
     let lanes = vec![lane(0, Some(template), &left), lane(1, None, &left)];
@@ -100,7 +105,7 @@ fn run(size: usize) -> (Duration, u64) {
     );
     mailbox.post(Command::Open).unwrap();
     worker.turn();
-    let (mut guest, vifs) = RigGuest::new(2, 1, QUEUE);
+    let (mut net, vifs) = unsafe_guest::guest(QUEUE);
     let layout = Layout::new(1, vec![1, 1]);
     for (port, pairs) in vifs.into_iter().enumerate() {
         for (_, part) in layout.share(port, pairs) {
@@ -117,16 +122,18 @@ fn run(size: usize) -> (Duration, u64) {
             assert!(answer.try_recv().unwrap().is_empty());
         }
     }
-    let mut took = Duration::ZERO;
+    let (mut of_worker, mut of_guest) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..TURNS {
-        guest.patch();
         // The link is idle again: nothing is ever refused.
         clock.advance(10_000);
         let began = Instant::now();
         worker.turn();
-        took += began.elapsed();
+        let between = Instant::now();
+        net.round(&mut Patch, |_, _| {}).unwrap();
+        of_worker += between - began;
+        of_guest += between.elapsed();
     }
-    (took, left.load(Ordering::Relaxed))
+    (of_worker, of_guest, left.load(Ordering::Relaxed))
 }
 
 fn main() {
@@ -134,8 +141,12 @@ fn main() {
     let named: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let sizes = if named.is_empty() { SIZES.to_vec() } else { named };
     for size in sizes {
-        let (took, frames) = run(size);
-        let each = took.as_nanos() as f64 / frames as f64;
-        println!("{size:5} octets: {each:6.1} ns a frame, {frames} frames");
+        let (worker, guest, frames) = run(size);
+        let each = |took: Duration| took.as_nanos() as f64 / frames as f64;
+        println!(
+            "{size:5} octets: worker {:5.1} ns a frame, guest {:5.1} ns, {frames} frames",
+            each(worker),
+            each(guest)
+        );
     }
 }

@@ -182,21 +182,19 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
             &mut out,
         );
     }
+    drop(starts);
     let Sent {
-        metas,
-        sent,
         gone,
         rings: completed,
-        dropped,
         unread,
         outcome,
+        ..
     } = out;
-    for cause in dropped {
-        counted.count_tx_drop(cause);
+    for cause in &out.dropped {
+        counted.count_tx_drop(*cause);
     }
     counted.tx_malformed += unread;
-    drop(starts);
-    let metas = metas.get(..sent).unwrap_or_default();
+    let metas = out.metas.get(..out.sent).unwrap_or_default();
     for tap in [vif_tap, tap].into_iter().flatten() {
         for (slot, meta) in slots.iter().zip(metas) {
             let copy = slot.get(..usize::from(meta.len)).unwrap_or_default();
@@ -361,7 +359,7 @@ impl Way<'_> {
             let octets = frame.len() as usize;
             let good = octets >= MIN_FRAME_OCTETS
                 && slot.get_mut(..octets).is_some_and(|copy| {
-                    vif.transmit.copy(frame, copy) && self.shape.is_of(self.owner, copy)
+                    vif.transmit.copy(frame, copy) && self.shape.slot(copy) == self.owner
                 });
             if !good && let Err(why) = self.copy(vif, frame, slot) {
                 out.stays(why);

@@ -8,6 +8,7 @@ use pinode_classifier::{MAX_PIS, PortClassifier, Verdict};
 use pinode_ports::{BURST, RxBurst};
 use pinode_virtqueue::{QueueError, Refused};
 
+use super::counters::PortCounters;
 use super::lane::{FCS, PiIn, PortLane};
 use super::slots::SlotSet;
 use super::vif::Broken;
@@ -29,11 +30,38 @@ impl Sorted {
         }
     }
 
-    /// Adds frame `index` of the burst. A slot that is out of range has no frames.
+    /// Sorts a burst. `nobody` is called for frames whose slot is out of range, which has no frames.
     #[inline]
-    fn add(&mut self, slot: usize, index: usize) {
-        if let Some(frames) = self.frames.get_mut(slot) {
-            *frames |= 1u64.wrapping_shl(index as u32);
+    fn sort<'f>(
+        &mut self,
+        frames: impl Iterator<Item = &'f [u8]>,
+        slot: impl Fn(&[u8]) -> u8,
+        mut nobody: impl FnMut(&'f [u8]),
+    ) {
+        // Frames of one slot in a row are collected here: the next does not wait for the last to have
+        // reached memory.
+        let (mut current, mut run) = (0, 0);
+        let mut bit = 1u64;
+        for frame in frames {
+            let slot = slot(frame);
+            if slot != current {
+                self.add(current, run);
+                (current, run) = (slot, 0);
+            }
+            if usize::from(slot) < MAX_PIS {
+                run |= bit;
+            } else {
+                nobody(frame);
+            }
+            bit <<= 1;
+        }
+        self.add(current, run);
+    }
+
+    #[inline]
+    fn add(&mut self, slot: u8, run: u64) {
+        if let Some(frames) = self.frames.get_mut(usize::from(slot)) {
+            *frames |= run;
         }
     }
 
@@ -102,14 +130,11 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
         }
     }
     let mut sorted = Sorted::new();
-    let mut octets = 0;
-    for (index, frame) in frames.iter().enumerate() {
-        octets += frame.len() as u64;
-        match shape.classify(frame) {
-            Ok(Verdict { slot }) => sorted.add(usize::from(slot), index),
-            Err(cause) => counters.count_drop(cause),
-        }
-    }
+    let slot = |frame: &[u8]| shape.slot(frame);
+    sorted.sort(frames.iter().copied(), slot, |frame| {
+        count_drop(counters, shape, frame);
+    });
+    let octets: u64 = frames.iter().map(|frame| frame.len() as u64).sum();
     counters.rx_frames += frames.len() as u64;
     counters.rx_bytes += octets;
     for slot in sorted.slots() {
@@ -126,6 +151,16 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
         touched.set(slot, true);
     }
     burst
+}
+
+/// Counts why a frame belongs to nobody.
+#[cold]
+fn count_drop(counters: &mut PortCounters, shape: &PortClassifier, frame: &[u8]) {
+    match shape.classify(frame) {
+        // A classifier knows only the slots that it was built with.
+        Ok(_) => counters.unknown_pi += 1,
+        Err(cause) => counters.count_drop(cause),
+    }
 }
 
 /// Gives a guest its frames of a burst.

@@ -3,7 +3,11 @@
 //! Rings and schedules have one owner at a time, so they are handed over, not shared. What the
 //! worker lets go of travels back in the reply: nothing is freed on the frame path.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{
+    Receiver, RecvError, RecvTimeoutError, SyncSender, TryRecvError, sync_channel,
+};
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -138,17 +142,93 @@ pub struct WorkerGone;
 /// The asking side.
 #[derive(Clone)]
 pub struct Mailbox {
+    // Let go of before the notice is given.
     commands: SyncSender<Command>,
+    notice: Notice,
     bell: Bell,
+}
+
+/// That the inbox is worth a look: a word that the worker reads in every turn, where a look into the
+/// channel costs it as much as two frames.
+#[derive(Clone)]
+struct Notice(Arc<AtomicBool>);
+
+impl Notice {
+    fn give(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Notice {
+    /// Perhaps the last asker is gone.
+    fn drop(&mut self) {
+        self.give();
+    }
+}
+
+/// The worker's side.
+pub struct Inbox {
+    commands: Receiver<Command>,
+    noticed: Arc<AtomicBool>,
+}
+
+impl Inbox {
+    /// The next command, waited for.
+    ///
+    /// # Errors
+    ///
+    /// Nobody is left to send one.
+    pub(super) fn wait(&self) -> Result<Command, RecvError> {
+        self.commands.recv()
+    }
+
+    /// The next command, if there is one. One load where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Nobody is left to send one.
+    #[inline]
+    pub(super) fn look(&self) -> Result<Option<Command>, RecvError> {
+        if self.noticed.load(Ordering::Relaxed) {
+            self.take()
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Takes the notice back, then looks: of what is sent behind this look there is another notice.
+    #[cold]
+    fn take(&self) -> Result<Option<Command>, RecvError> {
+        // In one instruction with a fence, so that the look is behind it.
+        self.noticed.swap(false, Ordering::AcqRel);
+        let answer = match self.commands.try_recv() {
+            Ok(command) => Ok(Some(command)),
+            Err(TryRecvError::Empty) => return Ok(None),
+            Err(TryRecvError::Disconnected) => Err(RecvError),
+        };
+        // There may be more.
+        self.noticed.store(true, Ordering::Relaxed);
+        answer
+    }
 }
 
 impl Mailbox {
     /// A mailbox and the worker's side of it. The bell is rung behind each command, so that a worker
     /// that silences it and then looks has not missed one.
     #[must_use]
-    pub fn new(bell: Bell) -> (Self, Receiver<Command>) {
+    pub fn new(bell: Bell) -> (Self, Inbox) {
         let (commands, inbox) = sync_channel(DEPTH);
-        (Self { commands, bell }, inbox)
+        let noticed = Arc::new(AtomicBool::new(false));
+        let inbox = Inbox {
+            commands: inbox,
+            noticed: Arc::clone(&noticed),
+        };
+        let mailbox = Self {
+            commands,
+            notice: Notice(noticed),
+            bell,
+        };
+        (mailbox, inbox)
     }
 
     /// What wakes the worker.
@@ -187,6 +267,7 @@ impl Mailbox {
     /// [`WorkerGone`] if the worker has ended.
     pub fn post(&self, command: Command) -> Result<(), WorkerGone> {
         self.commands.send(command).map_err(|_| WorkerGone)?;
+        self.notice.give();
         self.bell.ring();
         Ok(())
     }

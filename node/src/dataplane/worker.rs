@@ -29,7 +29,6 @@
 //!   far end comes back, that ends the sleep as a frame does.
 
 use std::sync::atomic::{Ordering, fence};
-use std::sync::mpsc::{Receiver, TryRecvError};
 
 use pinode_ports::Wake;
 
@@ -38,7 +37,7 @@ use super::clock::Clock;
 use super::counters::{NodeSnapshot, WorkerSnapshot};
 use super::idle::{Idle, REFUSED_NS, Sleep};
 use super::lane::{Due, PortLane};
-use super::mailbox::{Command, Event, Installed, TapPlace};
+use super::mailbox::{Command, Event, Inbox, Installed, TapPlace};
 use super::sleeper::Sleeper;
 use super::slots::SlotSet;
 use super::vif::{Broken, Mood, VifPart};
@@ -54,7 +53,7 @@ pub struct Worker<C: Clock> {
     /// last seen idle.
     watched: SlotSet,
     baton: Baton,
-    inbox: Receiver<Command>,
+    inbox: Inbox,
     events: Box<dyn Fn(Event) + Send>,
     open: bool,
     /// None: it goes on looking.
@@ -106,7 +105,7 @@ impl<C: Clock> Worker<C> {
         clock: C,
         lanes: Vec<PortLane>,
         baton: Baton,
-        inbox: Receiver<Command>,
+        inbox: Inbox,
         events: Box<dyn Fn(Event) + Send>,
     ) -> Self {
         Self {
@@ -137,7 +136,7 @@ impl<C: Clock> Worker<C> {
     /// very boot it waits for.
     pub fn run(mut self) {
         while !self.open {
-            let told = self.inbox.recv().map(|command| self.obey(command));
+            let told = self.inbox.wait().map(|command| self.obey(command));
             if !matches!(told, Ok(Turn::Worked)) {
                 return;
             }
@@ -330,10 +329,10 @@ impl<C: Clock> Worker<C> {
     }
 
     fn look_for_commands(&mut self) -> Turn {
-        match self.inbox.try_recv() {
-            Ok(command) => self.obey(command),
-            Err(TryRecvError::Empty) => Turn::Nothing,
-            Err(TryRecvError::Disconnected) => Turn::Stopped,
+        match self.inbox.look() {
+            Ok(Some(command)) => self.obey(command),
+            Ok(None) => Turn::Nothing,
+            Err(_) => Turn::Stopped,
         }
     }
 
