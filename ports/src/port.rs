@@ -79,6 +79,12 @@ pub trait Port: Send {
     /// Octets of a transmit slot: the longest frame this port sends.
     fn slot_octets(&self) -> usize;
 
+    /// True: [`rx_burst`](Self::rx_burst) and [`tx_slots`](Self::tx_slots) give no more at once than stays
+    /// in the first-level cache between being written and being read, and there may be more.
+    fn in_parts(&self) -> bool {
+        false
+    }
+
     /// One line for people: the backend, its interface or file, and the mode it runs in.
     fn describe(&self) -> String;
 
@@ -119,6 +125,10 @@ impl<P: Port + ?Sized> Port for Box<P> {
 
     fn slot_octets(&self) -> usize {
         (**self).slot_octets()
+    }
+
+    fn in_parts(&self) -> bool {
+        (**self).in_parts()
     }
 
     fn describe(&self) -> String {

@@ -126,10 +126,60 @@ fn harvest_ring(pi: &mut PiOut, ring: usize) -> Result<bool, QueueError> {
     Ok(gone)
 }
 
-/// Sends from the level 2 queue of the open window's PI. Returns how many frames were let go of,
-/// sent or dropped.
+/// Sends a burst from the level 2 queue of the open window's PI. Returns how many frames were let go
+/// of, sent or dropped.
 #[inline(never)]
 fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError> {
+    let mut sum = Part::default();
+    loop {
+        let part = part(lane, owner, now_ns);
+        sum.gone += part.gone;
+        sum.rings |= part.rings;
+        sum.outcome = part.outcome;
+        let again = lane.in_parts && part.all && sum.gone < BURST;
+        if !again || sum.outcome.is_err() {
+            break;
+        }
+    }
+    let out = lane.outbound.as_mut();
+    if sum.rings != 0
+        && let Some(pi) = out.and_then(|out| out.pis.get_mut(usize::from(owner)))
+    {
+        for (ring, vif) in (0u32..).zip(&mut pi.rings) {
+            if sum.rings & 1u64.wrapping_shl(ring) != 0 {
+                vif.transmit.publish();
+            }
+        }
+    }
+    sum.outcome.map(|()| sum.gone)
+}
+
+/// What came of a part of a burst.
+struct Part {
+    /// Frames that left the queue.
+    gone: usize,
+    /// One bit a ring: which have buffers to give back.
+    rings: u64,
+    /// Every slot that the port offered was filled, and taken.
+    all: bool,
+    /// A ring that broke the protocol.
+    outcome: Result<(), QueueError>,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self {
+            gone: 0,
+            rings: 0,
+            all: false,
+            outcome: Ok(()),
+        }
+    }
+}
+
+/// Sends as much as the port takes at once.
+#[inline(always)]
+fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
     let PortLane {
         port,
         shape,
@@ -141,7 +191,7 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
         ..
     } = lane
     else {
-        return Ok(0);
+        return Part::default();
     };
     let Some(PiOut {
         rings,
@@ -151,13 +201,13 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
         ..
     }) = pis.get_mut(usize::from(owner))
     else {
-        return Ok(0);
+        return Part::default();
     };
     let Some(mut starts) = gate.open(owner) else {
-        return Ok(0);
+        return Part::default();
     };
     if queue.is_empty() {
-        return Ok(0);
+        return Part::default();
     }
     let longest = shape.largest_frame().min(port.slot_octets());
     let mut slots = TxSlots::new();
@@ -201,9 +251,11 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
             tap.record(Direction::Outbound, now_ns, copy, &[]);
         }
     }
+    let offered = slots.len();
     drop(slots);
+    let mut accepted = 0;
     if !metas.is_empty() {
-        let accepted = port.tx_commit(metas).min(metas.len());
+        accepted = port.tx_commit(metas).min(metas.len());
         let octets: u64 = metas[..accepted].iter().map(|m| u64::from(m.len)).sum();
         counters.tx_frames += accepted as u64;
         counters.tx_bytes += octets;
@@ -211,12 +263,12 @@ fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError
         counted.sent_bytes += octets;
         counted.tx_port_error += (metas.len() - accepted) as u64;
     }
-    for (ring, vif) in (0u32..).zip(rings) {
-        if completed & 1u64.wrapping_shl(ring) != 0 {
-            vif.transmit.publish();
-        }
+    Part {
+        gone,
+        rings: completed,
+        all: offered > 0 && accepted == offered,
+        outcome,
     }
-    outcome.map(|()| gone)
 }
 
 const NO_META: TxMeta = TxMeta {

@@ -107,6 +107,27 @@ impl Picked {
 
 /// Takes one burst in. `touched`: the guests that something was published to.
 pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> Burst {
+    let mut burst = Burst::default();
+    let mut given = SlotSet::default();
+    loop {
+        let frames = part(lane, now_ns, &mut given, &mut burst);
+        burst.frames += frames;
+        if frames == 0 || !lane.in_parts || burst.frames >= BURST || burst.broken.is_some() {
+            break;
+        }
+    }
+    for slot in given {
+        if let Some(vif) = lane.inbound.get_mut(slot).and_then(|pi| pi.vif.as_mut()) {
+            vif.receive.publish();
+        }
+    }
+    *touched = touched.union(given);
+    burst
+}
+
+/// Takes in what the port gives at once. `given`: the guests that got some. Returns how many frames.
+#[inline(always)]
+fn part(lane: &mut PortLane, now_ns: u64, given: &mut SlotSet, burst: &mut Burst) -> usize {
     let PortLane {
         port,
         shape,
@@ -117,12 +138,8 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
     } = lane;
     let mut frames = RxBurst::new();
     port.rx_burst(now_ns, &mut frames);
-    let mut burst = Burst {
-        frames: frames.len(),
-        broken: None,
-    };
     if frames.is_empty() {
-        return burst;
+        return 0;
     }
     if let Some(tap) = tap {
         for frame in &frames {
@@ -148,9 +165,9 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
         if let Err(error) = result {
             burst.broken = Some(Broken { slot, error });
         }
-        touched.set(slot, true);
+        given.set(slot, true);
     }
-    burst
+    frames.len()
 }
 
 /// Counts why a frame belongs to nobody.
@@ -231,6 +248,5 @@ fn hand_out(
             }
         }
     }
-    vif.receive.publish();
     outcome
 }

@@ -28,6 +28,8 @@ pub struct PortLane {
     /// Which port of the node.
     pub(super) index: usize,
     pub(super) port: Box<dyn Port>,
+    /// As the port says.
+    pub(super) in_parts: bool,
     pub(super) shape: PortClassifier,
     pub(super) counters: PortCounters,
     pub(super) tap: Option<Box<Tap>>,
@@ -100,6 +102,7 @@ impl PortLane {
     ) -> Self {
         Self {
             index,
+            in_parts: port.in_parts(),
             port,
             shape,
             counters: PortCounters::default(),
