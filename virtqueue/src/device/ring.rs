@@ -17,7 +17,7 @@ use crate::unsafe_ram::{Ram, Words};
 /// Descriptors of a cache line.
 const LINE: u16 = 4;
 /// How far ahead descriptors are fetched.
-const AHEAD: u16 = 3 * LINE;
+const AHEAD: u16 = 8 * LINE;
 
 /// A descriptor as it stood when it was read (2.7.5): a claim, but one that no longer changes.
 #[derive(Clone, Copy, Debug)]
