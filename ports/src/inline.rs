@@ -156,12 +156,8 @@ impl<W: Wire> Port for InlinePort<W> {
 
     fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
         let want = want.min(slots.remaining_capacity());
-        let mut own = self.slots.get_mut(BURST * self.stride..).unwrap_or(&mut []);
-        for _ in 0..want.min(self.near) {
-            let Some((slot, rest)) = own.split_at_mut_checked(self.stride) else {
-                break;
-            };
-            own = rest;
+        let own = self.slots.get_mut(BURST * self.stride..).unwrap_or(&mut []);
+        for slot in own.chunks_exact_mut(self.stride).take(want.min(self.near)) {
             slots.push(slot.split_at_mut(self.slot_octets).0);
         }
     }

@@ -15,29 +15,24 @@ pub struct Starts<'gate> {
     gate: &'gate mut Gate,
     link: LinkRate,
     opens_ns: u64,
-    now_ps: u64,
     /// Latest start.
     horizon_ps: u64,
     /// Latest end.
     latest_ps: u64,
-    /// When the next frame starts, if it may: now, or when the link is free.
+    /// When the first frame starts: now, or when the link is free.
+    first_ps: u64,
+    /// When the next frame starts, if it may: when the one before has ended.
     next_ps: u64,
-    /// Wire time of what was charged.
-    charged_ps: u64,
     /// As in [`Use`].
     starved_ps: Option<u64>,
     /// Time lost to the guard between frames that were charged.
     guard_ps: u64,
-    known: Known,
-}
-
-/// What is known of the size last asked for.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    octets_with_fcs: u32,
+    /// The size last asked for, with FCS, and its wire time.
+    octets: u32,
     wire_ps: u64,
-    /// The first instant at which it may not start any more.
-    too_late_ps: u64,
+    /// From this instant on there is more to look at before a frame of that size starts: it may not, or
+    /// one was starved before it.
+    look_ps: u64,
 }
 
 /// A start that was found possible and is not charged yet.
@@ -56,25 +51,49 @@ impl<'gate> Starts<'gate> {
             starved_ps,
             ..
         } = gate.usage;
+        let first_ps = now_ps.max(free_ps);
         let mut starts = Self {
             gate,
             link,
             opens_ns,
-            now_ps,
             horizon_ps,
             latest_ps,
-            next_ps: now_ps.max(free_ps),
-            charged_ps: 0,
+            first_ps,
+            next_ps: first_ps,
             starved_ps,
             guard_ps: 0,
-            known: Known {
-                octets_with_fcs: 0,
-                wire_ps: 0,
-                too_late_ps: 0,
-            },
+            octets: 0,
+            wire_ps: link.wire_time_ps(0),
+            look_ps: 0,
         };
-        starts.learn(0);
+        starts.find_look();
         starts
+    }
+
+    /// The size of the frames that [`start`](Self::start) is asked for from now on.
+    #[inline]
+    pub fn size(&mut self, octets_with_fcs: u32) {
+        if octets_with_fcs != self.octets {
+            self.octets = octets_with_fcs;
+            self.wire_ps = self.link.wire_time_ps(octets_with_fcs);
+            self.find_look();
+        }
+    }
+
+    /// Starts a frame of that size now, or as soon after as the link is free: charges the link with it,
+    /// and gives the instant (ns, rounded down).
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    #[inline]
+    pub fn start(&mut self) -> Result<u64, Refusal> {
+        if self.next_ps >= self.look_ps {
+            self.look()?;
+            self.feed();
+        }
+        let start_ps = self.next_ps;
+        self.next_ps = start_ps + self.wire_ps;
+        Ok(self.opens_ns + start_ps / PS_PER_NS)
     }
 
     /// Whether a frame of `octets_with_fcs` may start now, or as soon after as the link is free.
@@ -85,56 +104,14 @@ impl<'gate> Starts<'gate> {
     /// or to the start of a shorter frame, counts as lost to the guard.
     #[inline]
     pub fn ask(&mut self, octets_with_fcs: u32) -> Result<Start, Refusal> {
-        if octets_with_fcs != self.known.octets_with_fcs {
-            self.learn(octets_with_fcs);
-        }
-        let Known {
-            wire_ps,
-            too_late_ps,
-            ..
-        } = self.known;
-        if self.next_ps >= too_late_ps {
-            return Err(self.refuse(wire_ps));
+        self.size(octets_with_fcs);
+        if self.next_ps >= self.look_ps {
+            self.look()?;
         }
         Ok(Start {
             start_ps: self.next_ps,
-            wire_ps,
+            wire_ps: self.wire_ps,
         })
-    }
-
-    #[inline]
-    fn learn(&mut self, octets_with_fcs: u32) {
-        let wire_ps = self.link.wire_time_ps(octets_with_fcs);
-        let last_ps = self.latest_ps.checked_sub(wire_ps);
-        let last_ps = last_ps.map(|last_ps| last_ps.min(self.horizon_ps));
-        self.known = Known {
-            octets_with_fcs,
-            wire_ps,
-            too_late_ps: last_ps.map_or(0, |last_ps| last_ps.saturating_add(1)),
-        };
-    }
-
-    #[cold]
-    fn refuse(&mut self, wire_ps: u64) -> Refusal {
-        if self.next_ps.saturating_add(wire_ps) > self.latest_ps {
-            self.starved_ps.get_or_insert(self.next_ps);
-            return Refusal::NoTimeLeft;
-        }
-        Refusal::LinkBusy
-    }
-
-    /// Takes back everything charged since the gate was opened, for a burst of which not all goes
-    /// after all. Charging those that do again never fails, and starts none later than before.
-    pub fn rewind(&mut self) {
-        let Use {
-            free_ps,
-            starved_ps,
-            ..
-        } = self.gate.usage;
-        self.next_ps = self.now_ps.max(free_ps);
-        self.charged_ps = 0;
-        self.starved_ps = starved_ps;
-        self.guard_ps = 0;
     }
 
     /// Charges the link with a frame that goes, and gives the instant of its start (ns, rounded
@@ -142,13 +119,53 @@ impl<'gate> Starts<'gate> {
     #[inline]
     pub fn charge(&mut self, start: Start) -> u64 {
         let Start { start_ps, wire_ps } = start;
-        if let Some(starved_ps) = self.starved_ps {
-            self.starved_ps = None;
-            self.guard_ps += start_ps.saturating_sub(starved_ps);
+        if self.starved_ps.is_some() {
+            self.feed();
         }
-        self.charged_ps += wire_ps;
         self.next_ps = start_ps + wire_ps;
         self.opens_ns + start_ps / PS_PER_NS
+    }
+
+    /// Takes back everything charged since the gate was opened, for a burst of which not all goes
+    /// after all. Charging those that do again never fails, and starts none later than before.
+    pub fn rewind(&mut self) {
+        self.next_ps = self.first_ps;
+        self.starved_ps = self.gate.usage.starved_ps;
+        self.guard_ps = 0;
+        self.find_look();
+    }
+
+    #[inline]
+    fn find_look(&mut self) {
+        let last_ps = self.latest_ps.checked_sub(self.wire_ps);
+        let last_ps = last_ps.map(|last_ps| last_ps.min(self.horizon_ps));
+        self.look_ps = match (last_ps, self.starved_ps) {
+            (Some(last_ps), None) => last_ps.saturating_add(1),
+            _ => 0,
+        };
+    }
+
+    /// Whether a frame of the size may start.
+    #[cold]
+    fn look(&mut self) -> Result<(), Refusal> {
+        if self.next_ps.saturating_add(self.wire_ps) > self.latest_ps {
+            self.starved_ps.get_or_insert(self.next_ps);
+            self.find_look();
+            return Err(Refusal::NoTimeLeft);
+        }
+        if self.next_ps > self.horizon_ps {
+            return Err(Refusal::LinkBusy);
+        }
+        Ok(())
+    }
+
+    /// A frame starts after one that was starved.
+    #[cold]
+    fn feed(&mut self) {
+        if let Some(starved_ps) = self.starved_ps.take() {
+            self.guard_ps += self.next_ps.saturating_sub(starved_ps);
+            self.find_look();
+        }
     }
 }
 
@@ -157,9 +174,11 @@ impl Drop for Starts<'_> {
     fn drop(&mut self) {
         let usage = &mut self.gate.usage;
         usage.starved_ps = self.starved_ps;
-        if self.charged_ps > 0 {
+        // Frames follow one another without a gap.
+        let charged_ps = self.next_ps - self.first_ps;
+        if charged_ps > 0 {
             usage.free_ps = self.next_ps;
-            usage.busy_ps += self.charged_ps;
+            usage.busy_ps += charged_ps;
             usage.guard_ps += self.guard_ps;
         }
     }

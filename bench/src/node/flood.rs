@@ -93,7 +93,11 @@ impl Wire for Flood {
         } = self;
         let frames = slots.fill(|slot| {
             let template = templates.get(*next)?;
-            *next = if *next + 1 < templates.len() { *next + 1 } else { 0 };
+            *next = if *next + 1 < templates.len() {
+                *next + 1
+            } else {
+                0
+            };
             copy_frame(slot.get_mut(..template.len())?, template);
             Some(template.len())
         });

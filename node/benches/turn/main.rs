@@ -138,8 +138,14 @@ fn run(size: usize) -> (Duration, Duration, u64) {
 
 fn main() {
     // Sizes other than the usual ones may be named.
-    let named: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
-    let sizes = if named.is_empty() { SIZES.to_vec() } else { named };
+    let named: Vec<usize> = std::env::args()
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
+    let sizes = if named.is_empty() {
+        SIZES.to_vec()
+    } else {
+        named
+    };
     for size in sizes {
         let (worker, guest, frames) = run(size);
         let each = |took: Duration| took.as_nanos() as f64 / frames as f64;

@@ -326,30 +326,33 @@ fn pass_on(
     let most = slots.len().min(BURST);
     loop {
         let mut fits = true;
-        let room = most - count;
-        queue.dequeue_while(room, |frame| {
-            let octets = frame.len() as usize;
-            fits = octets <= way.longest;
-            let (Some(place), Some(meta), true) =
-                (going.get_mut(count), out.metas.get_mut(count), fits)
-            else {
+        // Of the last frame: those of a burst are often alike. None has 0.
+        let (mut octets, mut len) = (0, 0);
+        let metas = &mut out.metas;
+        queue.dequeue_while(most - count, |frame| {
+            if frame.len() as usize != octets {
+                octets = frame.len() as usize;
+                // Fits where it is used: `longest` does.
+                len = octets.max(MIN_FRAME_OCTETS) as u16;
+                starts.size(u32::from(len) + FCS);
+                fits = octets <= way.longest;
+            }
+            if !fits {
+                return false;
+            }
+            let (Some(place), Some(meta)) = (going.get_mut(count), metas.get_mut(count)) else {
                 return false;
             };
-            // Fits: `longest` does.
-            let len = octets.max(MIN_FRAME_OCTETS) as u16;
-            let Ok(start) = starts.ask(u32::from(len) + FCS) else {
+            let Ok(start_ns) = starts.start() else {
                 return false;
             };
             *place = *frame;
-            *meta = TxMeta {
-                len,
-                start_ns: starts.charge(start),
-            };
+            *meta = TxMeta { len, start_ns };
             count += 1;
             true
         });
         // What can never go must not wait.
-        match queue.dequeue_if(|_| !fits) {
+        match queue.dequeue_if(|_head| !fits) {
             Some(frame) => {
                 out.dropped.push(TxDrop::Oversize);
                 out.give_back(rings, frame);
