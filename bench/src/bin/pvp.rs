@@ -46,6 +46,9 @@ struct Args {
     /// Descriptors of each ring of the node (DPDK's have 1024).
     #[arg(long, default_value_t = 1024)]
     queue: u16,
+    /// The same with three guests: what comes while a guest's window is closed has to find room.
+    #[arg(long, default_value_t = 2048)]
+    gated_queue: u16,
     /// Writes everything that was measured to this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -244,6 +247,7 @@ impl Bench {
             Arm::Three => Setup {
                 guests: 3,
                 policed: true,
+                queue: self.args.gated_queue,
                 ..one
             },
             _ => one,
