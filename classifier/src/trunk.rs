@@ -134,7 +134,7 @@ impl Trunk {
     /// The cause of its drop.
     #[inline]
     pub fn check_copy(&self, slot: u8, frame: &[u8]) -> Result<(), TxDrop> {
-        match self.slot(frame) == slot {
+        match usize::from(slot) < MAX_PIS && self.slot(frame) == slot {
             true => Ok(()),
             false => self.why_not(slot, frame),
         }

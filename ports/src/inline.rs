@@ -62,20 +62,24 @@ impl InjectSlots<'_, '_> {
         let mut rest = std::mem::take(&mut self.octets);
         while self.room() > 0
             && self.near > 0
-            && let Some((slot, behind)) = rest.split_at_mut_checked(self.stride)
-            && let Some(slot) = slot.get_mut(..self.slot_octets)
-            && let Some(len) = write(slot)
+            && let Some((slot, behind)) =
+                std::mem::take(&mut rest).split_at_mut_checked(self.stride)
         {
+            rest = behind;
+            let slot = slot.split_at_mut(self.slot_octets).0;
+            let Some(len) = write(slot) else {
+                break;
+            };
             let len = len.min(slot.len());
             self.burst.push(slot.split_at_mut(len).0);
             self.near = self.near.saturating_sub(len);
-            rest = behind;
         }
+        self.octets = rest;
         self.burst.len() - before
     }
 
     /// Pushes a frame of `len` octets, written in place by `write` (over what an earlier frame left
-    /// there); not after [`fill`](Self::fill). False, and `write` not called: no room, or `len` above the slot.
+    /// there). False, and `write` not called: no room, or `len` above the slot.
     #[inline]
     pub fn push(&mut self, len: usize, write: impl FnOnce(&mut [u8])) -> bool {
         if self.room() == 0 || len > self.slot_octets {

@@ -36,7 +36,7 @@ pub struct Starts<'gate> {
 }
 
 /// A start that was found possible and is not charged yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 #[must_use = "a frame that starts is charged"]
 pub struct Start {
     start_ps: u64,

@@ -8,6 +8,7 @@
 //! change    phases, guest
 //! watch     console, capture
 //! machine   what `run` needs of this machine
+//! cpu       what the program itself needs of it
 //! failure   exit codes
 //! ```
 //!
@@ -16,6 +17,7 @@
 pub mod args;
 mod change;
 pub mod client;
+mod cpu;
 mod failure;
 mod inspect;
 mod machine;
@@ -40,6 +42,9 @@ use crate::run;
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Err(error) = cpu::check() {
+        return Failure::Failed(error).report();
+    }
     let outcome = match Cli::parse().command {
         None => Cli::command().print_help().map_err(Failure::from),
         Some(command) => execute(command),

@@ -35,7 +35,11 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
         }
         burst.frames += usize::try_from(pi.counters.from_guest - before).unwrap_or(usize::MAX);
     }
-    let Some(owner) = window.owner else {
+    let waits = |owner: &u8| {
+        let pi = out.pis.get(usize::from(*owner));
+        pi.is_some_and(|pi| !pi.queue.is_empty())
+    };
+    let Some(owner) = window.owner.filter(waits) else {
         return burst;
     };
     match send(lane, owner, now_ns) {
@@ -100,17 +104,15 @@ fn harvest_ring(pi: &mut PiOut, ring: usize) -> Result<bool, QueueError> {
     // A vif has at most 64 pairs.
     let ring = u8::try_from(ring).unwrap_or(u8::MAX);
     let room = queue.room().min(BURST);
-    let mut frames = [TxFrame::default(); BURST];
-    let mut places = frames.iter_mut();
+    let mut frames = ArrayVec::<TxFrame, BURST>::new();
     let harvest = vif.transmit.harvest(room, |frame| {
-        if let Some(place) = places.next() {
-            *place = frame.tagged(ring);
-        }
+        // At most `room`.
+        let _ = frames.try_push(frame.tagged(ring));
     });
-    // From the places and not from the answer, which a ring that breaks half-way does not give.
-    let taken = BURST - places.len();
+    // From here and not from the answer, which a ring that breaks half-way does not give.
+    let taken = frames.len();
     let mut refused = 0;
-    queue.enqueue_all(frames.get(..taken).unwrap_or_default(), |frame| {
+    queue.enqueue_all(&frames, |frame| {
         refused += 1;
         vif.transmit.complete(frame);
     });
@@ -203,12 +205,9 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
     else {
         return Part::default();
     };
-    let Some(mut starts) = gate.open(owner) else {
+    let Some(mut starts) = gate.open(owner).filter(|_| !queue.is_empty()) else {
         return Part::default();
     };
-    if queue.is_empty() {
-        return Part::default();
-    }
     let longest = shape.largest_frame().min(port.slot_octets());
     let mut slots = TxSlots::new();
     port.tx_slots(queue.len().min(BURST), &mut slots);
@@ -329,7 +328,10 @@ fn pass_on(
         // Of the last frame: those of a burst are often alike. None has 0.
         let (mut octets, mut len) = (0, 0);
         let metas = &mut out.metas;
-        queue.dequeue_while(most - count, |frame| {
+        // What never goes counts too: a guest that queues what may not go would otherwise hold the worker
+        // until its queue is empty, and the instant would grow stale.
+        let budget = most.saturating_sub(count + out.dropped.len());
+        queue.dequeue_while(budget, |frame| {
             if frame.len() as usize != octets {
                 octets = frame.len() as usize;
                 // Fits where it is used: `longest` does.

@@ -154,8 +154,10 @@ pub struct Mailbox {
 struct Notice(Arc<AtomicBool>);
 
 impl Notice {
+    /// A read-modify-write, here and where the worker gives it: whoever takes the notice sees all that
+    /// was sent before any that was given.
     fn give(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.swap(true, Ordering::Release);
     }
 }
 
@@ -207,7 +209,7 @@ impl Inbox {
             Err(TryRecvError::Disconnected) => Err(RecvError),
         };
         // There may be more.
-        self.noticed.store(true, Ordering::Relaxed);
+        self.noticed.swap(true, Ordering::Relaxed);
         answer
     }
 }

@@ -78,7 +78,8 @@ impl Burst {
     }
 
     /// Fetches descriptors that will be needed soon, once for the four of a cache line: a driver
-    /// that gives them out in order has the next ones there. `last`: the last entry that is there.
+    /// that gives them out in order has the next ones there. `left`: entries from `at` on that are
+    /// there.
     #[inline(always)]
     pub(super) fn prefetch(&self, at: u16, left: u16) {
         if at.is_multiple_of(LINE) && AHEAD < left {
