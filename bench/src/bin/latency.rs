@@ -39,6 +39,9 @@ struct Args {
     /// Descriptors of each ring of the node (DPDK's have 1024).
     #[arg(long, default_value_t = 1024)]
     queue: u16,
+    /// The node's guest as a host thread: without what the hypervisor adds.
+    #[arg(long)]
+    threads: bool,
     /// Writes everything that was measured to this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -180,6 +183,7 @@ impl Bench {
     fn start_node(&self) -> anyhow::Result<NodeArm> {
         NodeArm::start(&Setup {
             queue: self.args.queue,
+            threads: self.args.threads,
             cpus: (vec![self.args.cpus[0]], vec![self.args.cpus[1]]),
             ..Setup::one(self.args.size)
         })

@@ -9,7 +9,7 @@ use crate::{IPV6, MTU, NODE, code, pi, seeded, vn};
 const LARGEST: usize = 14 + 100;
 
 /// A trunk of four PIs: two share a code, one is stripped, one has the highest slot.
-fn trunk() -> PortClassifier {
+pub(crate) fn trunk() -> PortClassifier {
     let last = (MAX_PIS - 1) as u8;
     let pis = [
         pi(0, 1, &[0, 3], GuestForm::Keep),
@@ -20,7 +20,7 @@ fn trunk() -> PortClassifier {
     Trunk::new(NODE, 100, &pis).expect("valid").into()
 }
 
-fn access() -> PortClassifier {
+pub(crate) fn access() -> PortClassifier {
     let pi = pi(0, 1, &[0], GuestForm::Keep);
     Access::new(NODE, IPV6, MTU, pi, vn(0))
         .expect("valid")
@@ -38,7 +38,7 @@ fn slots() -> impl Strategy<Value = u8> {
 }
 
 /// A frame of a length around those that matter, nearly of a PI.
-fn frames() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn frames() -> impl Strategy<Value = Vec<u8>> {
     let octets = prop_oneof![
         2 => 0usize..20,
         6 => 15usize..=LARGEST,

@@ -7,6 +7,7 @@ mod copies;
 mod every_pih;
 mod header;
 mod policing;
+mod slots;
 mod trunk;
 
 use pinode_classifier::{GuestForm, Pi, PiCode, PortClassifier, Splice, Vn, VnSet};

@@ -11,14 +11,14 @@ use pinode_virtqueue::{DriverQueue, QueueLayout, Receiveq, Transmitq};
 
 const OCTETS: usize = 16 << 20;
 
-/// A guest of two vifs with rings of `queue`, and what the node holds of them.
-pub fn guest(queue: u16) -> (Net, Vec<Vec<Vif>>) {
+/// A guest of `ports` vifs with rings of `queue`, and what the node holds of them.
+pub fn guest(queue: u16, ports: usize) -> (Net, Vec<Vec<Vif>>) {
     let memory = vec![0u128; OCTETS / 16].leak();
     // SAFETY: leaked, and used by nobody else.
     let mut arena =
         unsafe { Arena::new(memory.as_mut_ptr().cast(), OCTETS as u64, 64, OCTETS as u64) };
     let (mut queues, mut vifs) = (Vec::new(), Vec::new());
-    for _ in 0..2 {
+    for _ in 0..ports {
         let mut layout = |size: u16| {
             let base = arena.allocate(32 * u64::from(size) + 256, 64).unwrap();
             QueueLayout::contiguous(base, size, true)

@@ -1,6 +1,9 @@
-//! The FIFO: bounded, in order, only its head is offered.
+//! The FIFO: bounded, in order, only its head is offered, many at once as one by one.
 
 use pinode_scheduler::level2::{Discipline, Fifo};
+use proptest::prelude::*;
+
+use crate::seeded;
 
 #[test]
 fn a_full_queue_gives_the_frame_back_and_keeps_its_order() {
@@ -37,4 +40,109 @@ fn a_queue_without_room_takes_nothing() {
     let mut fifo = Fifo::new(0);
     assert_eq!(fifo.enqueue(1), Err(1));
     assert_eq!(fifo.dequeue_if(|_| true), None);
+}
+
+/// A queue with what a discipline must have and nothing more.
+struct Plain(Fifo<u32>);
+
+impl Discipline<u32> for Plain {
+    fn enqueue(&mut self, frame: u32) -> Result<(), u32> {
+        self.0.enqueue(frame)
+    }
+
+    fn dequeue_if(&mut self, may_start: impl FnMut(&u32) -> bool) -> Option<u32> {
+        self.0.dequeue_if(may_start)
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn room(&self) -> usize {
+        self.0.room()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    /// How many frames come at once.
+    Enqueue(usize),
+    /// Up to how many may go, and after how many one may not.
+    Dequeue(usize, usize),
+}
+
+fn ops() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (0usize..12).prop_map(Op::Enqueue),
+        (0usize..12, prop_oneof![0usize..12, Just(usize::MAX)])
+            .prop_map(|(most, fit)| Op::Dequeue(most, fit)),
+    ]
+}
+
+/// What a queue does with `op`: the frames it gave back or let go, and all that it was asked about.
+fn apply(queue: &mut impl Discipline<u32>, op: Op, first: u32) -> (Vec<u32>, Vec<u32>, usize) {
+    let (mut out, mut offered) = (Vec::new(), Vec::new());
+    let count = match op {
+        Op::Enqueue(count) => {
+            let frames: Vec<_> = (first..).take(count).collect();
+            queue.enqueue_all(&frames, |frame| out.push(frame));
+            count
+        }
+        Op::Dequeue(most, fit) => queue.dequeue_while(most, |frame| {
+            offered.push(*frame);
+            let goes = out.len() < fit;
+            if goes {
+                out.push(*frame);
+            }
+            goes
+        }),
+    };
+    (out, offered, count)
+}
+
+fn assert_alike(capacity: usize, ops: &[Op]) {
+    let (mut fifo, mut plain) = (Fifo::new(capacity), Plain(Fifo::new(capacity)));
+    let mut next = 0;
+    for &op in ops {
+        let done = apply(&mut fifo, op, next);
+        assert_eq!(done, apply(&mut plain, op, next), "{op:?}");
+        if let Op::Dequeue(..) = op {
+            assert_eq!(done.0.len(), done.2, "as many as it says");
+        }
+        assert_eq!((fifo.len(), fifo.room()), (plain.len(), plain.room()));
+        next += 12;
+    }
+    let all = Op::Dequeue(usize::MAX, usize::MAX);
+    assert_eq!(apply(&mut fifo, all, 0), apply(&mut plain, all, 0));
+    assert!(fifo.is_empty());
+}
+
+proptest! {
+    #![proptest_config(seeded(2_000))]
+
+    /// Queues this small have their ends anywhere in their memory.
+    #[test]
+    fn many_at_once_are_as_many_one_by_one(
+        capacity in 0usize..20,
+        ops in prop::collection::vec(ops(), 0..60),
+    ) {
+        assert_alike(capacity, &ops);
+    }
+}
+
+#[test]
+fn many_at_once_where_the_queue_goes_around_its_end() {
+    for (most, fit) in [
+        (8, 8),
+        (1, 8),
+        (3, 8),
+        (4, 8),
+        (8, 0),
+        (8, 1),
+        (8, 3),
+        (8, 4),
+    ] {
+        let around = [Op::Enqueue(6), Op::Dequeue(5, 5), Op::Enqueue(8)];
+        assert_alike(8, &[&around[..], &[Op::Dequeue(most, fit)]].concat());
+    }
 }

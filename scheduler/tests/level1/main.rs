@@ -7,6 +7,7 @@ mod cycles;
 mod level2;
 mod model;
 mod reconfiguration;
+mod rights;
 mod windows;
 mod wire_time;
 
