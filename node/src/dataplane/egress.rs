@@ -28,6 +28,9 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
         let Some(pi) = out.pis.get_mut(slot) else {
             continue;
         };
+        if !pi.rings.iter().any(|ring| ring.transmit.pending()) {
+            continue;
+        }
         let before = pi.counters.from_guest;
         match harvest(pi) {
             Ok(given_back) => touched.set_if(slot, given_back),
@@ -350,6 +353,10 @@ fn pass_on(
             };
             *place = *frame;
             *meta = TxMeta { len, start_ns };
+            // Perhaps it has waited for its window since it was last near.
+            if let Some(vif) = rings.get(usize::from(frame.tag())) {
+                vif.transmit.prefetch(frame);
+            }
             count += 1;
             true
         });

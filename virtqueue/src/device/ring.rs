@@ -228,6 +228,7 @@ impl Ring {
     }
 
     /// Whether the driver's index has moved beyond what was taken (or says so).
+    #[inline]
     pub(super) fn pending(&self) -> bool {
         u16::from_le(self.words.avail_idx.at(0).load(Acquire)) != self.next_avail.get()
     }

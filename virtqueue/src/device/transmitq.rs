@@ -176,7 +176,6 @@ impl Transmitq {
             let Some(frame) = burst.head(at).and_then(|head| whole(&burst, head)) else {
                 break;
             };
-            burst.ram.prefetch(frame.addr);
             each(frame);
             taken += 1;
         }
@@ -250,6 +249,12 @@ impl Transmitq {
             Some(()) => Ok(()),
             None => Err(beyond()),
         }
+    }
+
+    /// Asks the CPU to fetch the first two cache lines of the frame, which will be read soon.
+    #[inline(always)]
+    pub fn prefetch(&self, frame: &TxFrame) {
+        self.ring.ram.prefetch(frame.addr);
     }
 
     /// [`read`](Self::read) of a whole frame in the common case: it is in one piece, and `dst` has
