@@ -182,7 +182,9 @@ impl Sender {
     fn check_buffers(&mut self) {
         let rings = self.rig.workers.len();
         let guest = &mut self.rig.guests[self.slot];
-        guest.patch();
+        for _ in 0..=usize::from(QUEUE) / BURST {
+            guest.patch();
+        }
         for ring in 0..rings {
             let lane = PORT * rings + ring;
             for _ in 0..QUEUE {

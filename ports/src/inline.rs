@@ -53,9 +53,10 @@ impl InjectSlots<'_, '_> {
         self.slot_octets
     }
 
-    /// Fills slots until there is no room or `write` has no more frames: it writes one to the front of
-    /// a slot and says how many octets that were (more than the slot has are cut). Returns how many
-    /// frames were written.
+    /// Fills slots until there is no room, as much is under way as is to stay near (there is a next
+    /// time in the same turn), or `write` has no more frames: it writes one to the front of a slot and
+    /// says how many octets that were (more than the slot has are cut). A slot that it declines is not
+    /// offered again in this burst. Returns how many frames were written.
     #[inline]
     pub fn fill(&mut self, mut write: impl FnMut(&mut [u8]) -> Option<usize>) -> usize {
         let before = self.burst.len();

@@ -97,10 +97,11 @@ fn a_length_beyond_the_slot_is_not_taken() {
     assert_eq!(port.tx_commit(&metas), 1);
 }
 
-/// Fills what it may with frames of `octets`, as many calls long as there are `frames`: so many each.
+/// Fills slots with frames of `octets`.
 #[derive(Default)]
 struct Filler {
     octets: usize,
+    /// How many frames it has for each call.
     frames: Vec<usize>,
     /// What each call filled, and how much room it left.
     filled: Vec<(usize, usize)>,
