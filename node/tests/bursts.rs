@@ -102,12 +102,12 @@ impl Sender {
         ports[PORT].pis[self.slot].clone()
     }
 
-    /// Turns until nothing waits, for a few cycles, and gives what came out. No turn lets go of more
-    /// than a burst.
+    /// Turns until nothing waits, and gives what came out. No turn lets go of more than a burst, and with
+    /// no lookahead of no more than a frame: a full queue then takes eleven windows.
     fn let_out(&mut self) -> Vec<(Vec<u8>, u64)> {
         let mut out = Vec::new();
         let mut gone = left(&self.look().counters);
-        for _ in 0..4 * CYCLE_NS / 4_000 {
+        for _ in 0..16 * CYCLE_NS / 4_000 {
             let exit = self.rig.exit(PORT);
             let far = &mut self.rig.far[exit];
             while far.recv(|f, start_ns| out.push((f.to_vec(), start_ns))) > 0 {}
