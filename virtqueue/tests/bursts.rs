@@ -223,11 +223,18 @@ proptest! {
             assert_same(bursts, singly);
         }
         if breaks {
+            // More than were offered, so that both sides have taken all and looked at the index since: a
+            // burst may have looked before.
+            let bodies = vec![vec![2; 60]; usize::from(size) + 1];
+            let expected = one_by_one(&mut singly.queue, &bodies);
+            prop_assert_eq!(in_bursts(&mut bursts.queue, &bodies), expected);
+            bursts.queue.publish();
+            singly.queue.publish();
+            assert_same(bursts, singly);
             for side in [&mut *bursts, &mut *singly] {
                 let idx = side.avail.wrapping_add(size + 1);
                 side.memory.set_u16(layout.avail + 2, idx);
             }
-            // More than were offered before, so that the index is looked at.
             let bodies = vec![vec![1; 60]; usize::from(size) + 1];
             let expected = one_by_one(&mut singly.queue, &bodies);
             prop_assert!(matches!(expected.last(), Some(Err(Refused::Broken(_)))));
