@@ -23,7 +23,8 @@
 //!   awake, or its wish is seen here and it is woken before the worker sleeps. While a guest that is
 //!   to be woken waits for the baton, the worker that has to wake it does not sleep (where it shares
 //!   its core with guests, it sleeps for a tenth of a millisecond, to let them run).
-//! - **A command** is in the channel before the bell is rung for it.
+//! - **A command** is in the channel, and the word that the worker looks at says so, before the bell is
+//!   rung for it.
 //! - **A gate that opens** for a frame that waits is known, and sets the time of the sleep.
 //! - **A port that takes no frames** (its far end is away, or full) is tried again now and then. If its
 //!   far end comes back, that ends the sleep as a frame does.
