@@ -85,6 +85,13 @@ pub trait Port: Send {
         false
     }
 
+    /// True: a frame that is handed over ahead of its [`start_ns`](TxMeta::start_ns) leaves at that
+    /// instant and not before (launch time), so that frames may be handed over before their window opens.
+    /// Looked at once, when the port is taken into service.
+    fn has_launch_time(&self) -> bool {
+        false
+    }
+
     /// One line for people: the backend, its interface or file, and the mode it runs in.
     fn describe(&self) -> String;
 
@@ -129,6 +136,10 @@ impl<P: Port + ?Sized> Port for Box<P> {
 
     fn in_parts(&self) -> bool {
         (**self).in_parts()
+    }
+
+    fn has_launch_time(&self) -> bool {
+        (**self).has_launch_time()
     }
 
     fn describe(&self) -> String {
