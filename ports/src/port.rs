@@ -85,11 +85,14 @@ pub trait Port: Send {
         false
     }
 
-    /// True: a frame that is handed over ahead of its [`start_ns`](TxMeta::start_ns) leaves at that
-    /// instant and not before (launch time), so that frames may be handed over before their window opens.
-    /// Looked at once, when the port is taken into service.
-    fn has_launch_time(&self) -> bool {
-        false
+    /// Launch time: a frame that is handed over ahead of its [`start_ns`](TxMeta::start_ns) leaves at that
+    /// instant and not before, so that frames may be handed over before their window opens.
+    ///
+    /// `Some(lead)`: it has it, for frames handed over at least `lead` nanoseconds ahead of their start;
+    /// what comes later may be lost (0: what comes late leaves at once). `None`: frames leave when they are
+    /// handed over. Looked at once, when the port is taken into service.
+    fn launch_lead_ns(&self) -> Option<u64> {
+        None
     }
 
     /// One line for people: the backend, its interface or file, and the mode it runs in.
@@ -138,8 +141,8 @@ impl<P: Port + ?Sized> Port for Box<P> {
         (**self).in_parts()
     }
 
-    fn has_launch_time(&self) -> bool {
-        (**self).has_launch_time()
+    fn launch_lead_ns(&self) -> Option<u64> {
+        (**self).launch_lead_ns()
     }
 
     fn describe(&self) -> String {
