@@ -7,7 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use pinode_scheduler::level2::{Discipline, Fifo};
+use pinode_scheduler::level2::{Arrival, Discipline, Fifo};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 
 thread_local! {
@@ -60,10 +60,10 @@ fn the_frame_path_neither_allocates_nor_frees() {
     for poll in 0..100_000u64 {
         let now_ns = poll * 3_217;
         let window = gate.advance(now_ns);
-        while queue.enqueue(79u32).is_ok() {}
+        while queue.enqueue(79u32, &Arrival::default()).is_ok() {}
         let slot = window.owner.unwrap_or(0);
         while queue
-            .dequeue_if(|octets| gate.try_start(slot, *octets).is_ok())
+            .dequeue_if(now_ns, |octets| gate.try_start(slot, *octets).is_ok())
             .is_some()
         {
             started += 1;

@@ -227,13 +227,14 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
         let way = Way {
             shape,
             owner,
+            now_ns,
             longest: longest.min(usize::from(u16::MAX)),
         };
         pass_on(way, rings, queue, &mut starts, &mut slots, &mut out);
     } else {
         convert_all(
             shape,
-            owner,
+            (owner, now_ns),
             rings,
             queue,
             &mut starts,

@@ -137,9 +137,8 @@ impl PortLane {
         if let Some(out) = &mut self.outbound
             && let Some(pi) = out.pis.get_mut(slot)
         {
-            while pi.queue.dequeue_if(|_frame| true).is_some() {
-                pi.counters.tx_guest_down += 1;
-            }
+            let counters = &mut pi.counters;
+            pi.queue.clear(|_frame| counters.tx_guest_down += 1);
             part.outbound = std::mem::take(&mut pi.rings);
             out.attached.set(slot, false);
         }

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::Discipline;
+use super::{Arrival, Discipline, Refused, Why};
 
 /// A bounded FIFO. It allocates once, when it is made.
 #[derive(Debug, Clone)]
@@ -22,25 +22,43 @@ impl<T> Fifo<T> {
             capacity,
         }
     }
+
+    /// Queues frames one after the other, as [`enqueue`](Discipline::enqueue) does, and gives back
+    /// those for which there is no room. None is looked at.
+    #[inline]
+    pub fn enqueue_all(&mut self, frames: &[T], refused: impl FnMut(T))
+    where
+        T: Copy,
+    {
+        let (fit, rest) = frames.split_at(frames.len().min(self.room()));
+        self.frames.extend(fit);
+        rest.iter().copied().for_each(refused);
+    }
 }
 
 impl<T> Discipline<T> for Fifo<T> {
     #[inline]
-    fn enqueue(&mut self, frame: T) -> Result<(), T> {
+    fn enqueue(&mut self, frame: T, _arrival: &Arrival<'_>) -> Result<(), Refused<T>> {
         if self.frames.len() >= self.capacity {
-            return Err(frame);
+            let why = Why::Full;
+            return Err(Refused { frame, why });
         }
         self.frames.push_back(frame);
         Ok(())
     }
 
     #[inline]
-    fn dequeue_if(&mut self, mut may_start: impl FnMut(&T) -> bool) -> Option<T> {
+    fn dequeue_if(&mut self, _now_ns: u64, mut may_start: impl FnMut(&T) -> bool) -> Option<T> {
         self.frames.pop_front_if(|frame| may_start(frame))
     }
 
     #[inline]
-    fn dequeue_while(&mut self, most: usize, mut may_start: impl FnMut(&T) -> bool) -> usize {
+    fn dequeue_while(
+        &mut self,
+        _now_ns: u64,
+        most: usize,
+        mut may_start: impl FnMut(&T) -> bool,
+    ) -> usize {
         let (front, back) = self.frames.as_slices();
         let mut taken = 0;
         'halves: for half in [front, back] {
@@ -55,14 +73,8 @@ impl<T> Discipline<T> for Fifo<T> {
         taken
     }
 
-    #[inline]
-    fn enqueue_all(&mut self, frames: &[T], refused: impl FnMut(T))
-    where
-        T: Copy,
-    {
-        let (fit, rest) = frames.split_at(frames.len().min(self.room()));
-        self.frames.extend(fit);
-        rest.iter().copied().for_each(refused);
+    fn clear(&mut self, frame: impl FnMut(T)) {
+        self.frames.drain(..).for_each(frame);
     }
 
     #[inline]

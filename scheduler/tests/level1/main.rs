@@ -4,7 +4,6 @@ mod accounting;
 mod bounds;
 mod bursts;
 mod cycles;
-mod level2;
 mod model;
 mod reconfiguration;
 mod rights;

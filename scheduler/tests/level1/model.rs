@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use pinode_scheduler::level2::{Discipline, Fifo};
+use pinode_scheduler::level2::{Arrival, Discipline, Fifo};
 use pinode_scheduler::{Cycle, Gate, Phase, Refusal};
 use proptest::prelude::*;
 
@@ -336,7 +336,8 @@ pub(crate) fn run(scenario: &Scenario) -> [usize; SLOTS] {
         let now_ns = model.now_ns;
         for slot in 0..SLOTS {
             for _ in 0..step.arrivals[slot] {
-                if queues[slot].enqueue((taken[slot], step.octets)).is_ok() {
+                let frame = (taken[slot], step.octets);
+                if queues[slot].enqueue(frame, &Arrival::default()).is_ok() {
                     expected[slot].push_back(taken[slot]);
                     taken[slot] += 1;
                 }
@@ -384,7 +385,7 @@ pub(crate) fn run(scenario: &Scenario) -> [usize; SLOTS] {
             };
             let mut went = went;
             while budget > 0 {
-                let Some((serial, _)) = queues[slot].dequeue_if(&mut went) else {
+                let Some((serial, _)) = queues[slot].dequeue_if(now_ns, &mut went) else {
                     break;
                 };
                 assert_eq!(expected[slot].pop_front(), Some(serial), "out of order");

@@ -3,7 +3,7 @@
 use pinode_classifier::{PortClassifier, TxDrop};
 use pinode_ports::{BURST, TxMeta, TxSlots};
 use pinode_scheduler::Starts;
-use pinode_scheduler::level2::{Discipline, Fifo};
+use pinode_scheduler::level2::Discipline;
 use pinode_virtqueue::TxFrame;
 
 use super::super::lane::{FCS, HEAD_OCTETS};
@@ -13,9 +13,9 @@ use super::{Sent, Stays};
 /// Sends frames whose head the wire has otherwise than the guest, one by one.
 pub(super) fn convert_all(
     shape: &PortClassifier,
-    owner: u8,
+    (owner, now_ns): (u8, u64),
     rings: &mut [VifOut],
-    queue: &mut Fifo<TxFrame>,
+    queue: &mut impl Discipline<TxFrame>,
     starts: &mut Starts<'_>,
     slots: &mut TxSlots<'_>,
     out: &mut Sent,
@@ -30,7 +30,7 @@ pub(super) fn convert_all(
             break;
         };
         let mut stays = None;
-        let taken = queue.dequeue_if(|frame| {
+        let taken = queue.dequeue_if(now_ns, |frame| {
             let Some(vif) = rings.get(usize::from(frame.tag())) else {
                 // Frames of a ring that is gone have gone with it.
                 return false;

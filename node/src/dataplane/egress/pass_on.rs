@@ -5,7 +5,7 @@
 use pinode_classifier::{MIN_FRAME_OCTETS, PortClassifier, TxDrop};
 use pinode_ports::{BURST, TxMeta, TxSlots};
 use pinode_scheduler::Starts;
-use pinode_scheduler::level2::{Discipline, Fifo};
+use pinode_scheduler::level2::Discipline;
 use pinode_virtqueue::TxFrame;
 
 use super::super::lane::FCS;
@@ -20,7 +20,7 @@ use super::{Sent, Stays};
 pub(super) fn pass_on(
     way: Way<'_>,
     rings: &mut [VifOut],
-    queue: &mut Fifo<TxFrame>,
+    queue: &mut impl Discipline<TxFrame>,
     starts: &mut Starts<'_>,
     slots: &mut TxSlots<'_>,
     out: &mut Sent,
@@ -36,7 +36,7 @@ pub(super) fn pass_on(
         // What never goes counts too: a guest that queues what may not go would otherwise hold the worker
         // until its queue is empty, and the instant would grow stale.
         let budget = most.saturating_sub(count + out.dropped.len());
-        queue.dequeue_while(budget, |frame| {
+        queue.dequeue_while(way.now_ns, budget, |frame| {
             if frame.len() as usize != octets {
                 octets = frame.len() as usize;
                 // Fits where it is used: `longest` does.
@@ -62,8 +62,9 @@ pub(super) fn pass_on(
             count += 1;
             true
         });
-        // What can never go must not wait.
-        match queue.dequeue_if(|_head| !fits) {
+        // What can never go must not wait. It need not be the first head that is offered.
+        let never = |frame: &TxFrame| frame.len() as usize > way.longest;
+        match queue.dequeue_if(way.now_ns, never) {
             Some(frame) => {
                 out.dropped.push(TxDrop::Oversize);
                 out.give_back(rings, frame);
@@ -101,6 +102,7 @@ pub(super) fn pass_on(
 pub(super) struct Way<'a> {
     pub(super) shape: &'a PortClassifier,
     pub(super) owner: u8,
+    pub(super) now_ns: u64,
     /// Octets of the longest frame, at most `u16::MAX`.
     pub(super) longest: usize,
 }
