@@ -8,11 +8,12 @@ use std::io;
 use std::os::raw::c_int;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use kvm_ioctls::VmFd;
+use rustix::thread::Pid;
 use vmm_sys_util::eventfd::EventFd;
 use vmm_sys_util::signal::{Killable, SIGRTMIN, register_signal_handler};
 
@@ -81,6 +82,8 @@ pub enum MachineError {
 pub struct Machine {
     // Field order is drop order: threads are joined in `Drop`, then the VM goes, then its RAM.
     threads: Vec<JoinHandle<()>>,
+    /// By vCPU: its thread, once that has started.
+    vcpus: Vec<Arc<OnceLock<Pid>>>,
     wake: EventFd,
     shared: Arc<Shared>,
     control: ControlPort,
@@ -166,6 +169,7 @@ impl Machine {
         );
         let mut machine = Self {
             threads: Vec::new(),
+            vcpus: Vec::new(),
             wake,
             shared,
             control: ControlPort::new(&parts.console),
@@ -208,7 +212,13 @@ impl Machine {
         for (index, vcpu) in vcpus.into_iter().enumerate() {
             let name = format!("vcpu-{}-{index}", config.name);
             let cpu = config.cpus.iter().cycle().nth(index).copied();
-            let body = Box::new(move || vcpu.run());
+            let id = Arc::new(OnceLock::new());
+            self.vcpus.push(id.clone());
+            let body = Box::new(move || {
+                // Set once, here.
+                let _ = id.set(rustix::thread::gettid());
+                vcpu.run();
+            });
             self.threads
                 .push(spawn(name, cpu.into_iter().collect(), body)?);
         }
@@ -235,6 +245,12 @@ impl Machine {
     /// What the guest prints, and what is typed at it.
     pub fn console(&self) -> &Console {
         &self.console
+    }
+
+    /// The threads of the vCPUs, in order, for whoever is to bound what they get of the host's CPUs; each is pinned
+    /// already. Waits for those that have not started yet. They live until the guest ends or the machine is stopped.
+    pub fn vcpu_threads(&self) -> Vec<Pid> {
+        self.vcpus.iter().map(|id| *id.wait()).collect()
     }
 
     /// RAM of the guest, in octets.

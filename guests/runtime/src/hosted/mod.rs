@@ -19,10 +19,12 @@ use core::fmt;
 use core::time::Duration;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use pinode_virtqueue::{Receiveq, Transmitq};
+use rustix::thread::Pid;
 
 pub use unsafe_memory::HostedMemory;
 
@@ -130,6 +132,8 @@ pub enum HostedError {
 pub struct Hosted {
     mailbox: Arc<Mailbox>,
     log: Arc<Log>,
+    /// The thread, once it has started.
+    id: Arc<OnceLock<Pid>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -180,8 +184,12 @@ impl Hosted {
             log.clone(),
             events.clone(),
         );
+        let id = Arc::new(OnceLock::new());
+        let own = id.clone();
         let body = move || {
             platform.pin();
+            // Set once, here.
+            let _ = own.set(rustix::thread::gettid());
             let ended = catch_unwind(AssertUnwindSafe(|| run(&mut platform, &mut *function)));
             events(match ended {
                 Ok(Exit::Stopped | Exit::Refused(_)) => HostedEvent::Stopped,
@@ -197,8 +205,15 @@ impl Hosted {
         Ok(Hosted {
             mailbox,
             log,
+            id,
             thread: Some(thread),
         })
+    }
+
+    /// The guest's thread, for whoever is to bound what it gets of the CPUs; it is pinned already. Waits
+    /// until it has started. It lives until the guest ends.
+    pub fn thread_id(&self) -> Pid {
+        *self.id.wait()
     }
 
     /// Sends a line, without its end, on the control channel. Lines beyond what is kept for a guest that
