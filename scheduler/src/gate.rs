@@ -43,14 +43,14 @@ pub enum Refusal {
 
 /// Where the gate stands in its oper cycle.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+pub(crate) enum Place {
     /// In no window of the oper cycle yet.
     Before,
     /// In a window: number of the cycle since the base time, index of the phase.
     In { cycle: u64, phase: usize },
 }
 
-/// Use of the open window, picoseconds from its opening.
+/// Use of a window, picoseconds from its opening.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Use {
     /// From here on its time is accounted: 0, or when the gate was first asked.
@@ -65,19 +65,30 @@ pub(crate) struct Use {
     pub(crate) guard_ps: u64,
 }
 
+impl Use {
+    fn is_used(&self) -> bool {
+        self.busy_ps > 0 || self.starved_ps.is_some()
+    }
+}
+
 /// The gate of one port: one window at a time, by the cycle and nothing else.
 #[derive(Debug)]
 pub struct Gate {
     pub(crate) oper: Cycle,
     pub(crate) base_ns: u64,
+    /// A change that frames were committed to and that cannot be replaced any more; the one in
+    /// `admin` follows it.
+    pub(crate) settled: Option<Admin>,
     pub(crate) admin: Option<Admin>,
     pub(crate) retired: Retired,
     pub(crate) now_ns: u64,
     asked: bool,
-    lookahead_ps: u64,
-    place: Place,
-    window: Window,
+    pub(crate) lookahead_ps: u64,
+    pub(crate) place: Place,
+    pub(crate) window: Window,
     pub(crate) usage: Use,
+    /// Use of the window that follows the open one.
+    pub(crate) ahead: Use,
     tallies: Box<[Tally; SLOTS]>,
 }
 
@@ -90,6 +101,7 @@ impl Gate {
         Self {
             oper: cycle,
             base_ns,
+            settled: None,
             admin: None,
             retired: Retired::default(),
             now_ns: 0,
@@ -102,6 +114,7 @@ impl Gate {
                 closes_ns: 0,
             },
             usage: Use::default(),
+            ahead: Use::default(),
             tallies: Box::new([Tally::default(); SLOTS]),
         }
     }
@@ -151,10 +164,9 @@ impl Gate {
         // A guard as long as the window leaves no time for any frame, and no time is less than none.
         let latest_ps = closes_ps.saturating_sub(guard_ps);
         let horizon_ps = now_ps.saturating_add(self.lookahead_ps);
-        let link = self.oper.link();
         Some(Starts::new(
-            self,
-            link,
+            &mut self.usage,
+            self.oper.link(),
             [opens_ns, now_ps, horizon_ps, latest_ps],
         ))
     }
@@ -172,21 +184,6 @@ impl Gate {
         (&self.oper, self.base_ns)
     }
 
-    /// The instant from which on nothing is promised to a frame yet: now, or when the last frame
-    /// started and the guard behind it have passed.
-    pub(crate) fn uncommitted_ns(&self) -> u64 {
-        if self.usage.busy_ps == 0 {
-            return self.now_ns;
-        }
-        let free_ns = self
-            .usage
-            .free_ps
-            .div_ceil(PS_PER_NS)
-            .saturating_add(self.oper.guard_ns());
-        self.now_ns
-            .max(self.window.opens_ns.saturating_add(free_ns))
-    }
-
     /// Puts the close of the open window where its phase ends, or the admin schedule starts.
     pub(crate) fn set_close(&mut self) {
         let closes_ns = match self.place {
@@ -196,11 +193,16 @@ impl Gate {
         self.window.closes_ns = closes_ns.min(self.oper_until_ns());
     }
 
-    fn oper_until_ns(&self) -> u64 {
-        self.admin.as_ref().map_or(u64::MAX, |admin| admin.base_ns)
+    /// The change that comes next.
+    pub(crate) fn change(&self) -> Option<&Admin> {
+        self.settled.as_ref().or(self.admin.as_ref())
     }
 
-    fn instant(&self, cycle: u64, offset_ns: u64) -> u64 {
+    pub(crate) fn oper_until_ns(&self) -> u64 {
+        self.change().map_or(u64::MAX, |change| change.base_ns)
+    }
+
+    pub(crate) fn instant(&self, cycle: u64, offset_ns: u64) -> u64 {
         let start_ns = cycle
             .saturating_mul(self.oper.length_ns())
             .saturating_add(self.base_ns);
@@ -209,15 +211,33 @@ impl Gate {
 
     /// Leaves the open window, which `now_ns` is past.
     fn turn(&mut self) {
-        if let Some(admin) = self.admin.take_if(|admin| admin.base_ns <= self.now_ns) {
-            let from_ns = admin.base_ns;
+        let ahead = std::mem::take(&mut self.ahead);
+        if ahead.is_used() {
+            // It is entered even if its time has passed, for its account.
+            self.turn_at(self.window.closes_ns);
+            self.usage = ahead;
+            if self.now_ns < self.window.closes_ns {
+                return;
+            }
+        }
+        self.turn_at(self.now_ns);
+    }
+
+    /// Enters the window that is open at `at_ns`, of the schedule that runs then.
+    fn turn_at(&mut self, at_ns: u64) {
+        while let Some(from_ns) = self.change().map(|change| change.base_ns)
+            && from_ns <= at_ns
+        {
             self.finish_oper(from_ns);
-            let old = std::mem::replace(&mut self.oper, admin.cycle);
+            let Some(change) = self.settled.take().or_else(|| self.admin.take()) else {
+                break;
+            };
+            let old = std::mem::replace(&mut self.oper, change.cycle);
             self.retired.put(old);
             self.base_ns = from_ns;
             self.place = Place::Before;
         }
-        self.enter(self.now_ns);
+        self.enter(at_ns);
     }
 
     /// Accounts the oper cycle up to `until_ns`, where its last window is cut.

@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+pub mod ahead;
 pub mod bounds;
 pub mod cycle;
 pub mod gate;

@@ -72,7 +72,8 @@ impl Gate {
     ///
     /// "Next" means from `now_ns` on, or after the frames already started and their guard, if that
     /// is later. A schedule that still waits is replaced and retired, as a new ConfigChange does in
-    /// 8.6.9.3; a window that it had cut gets its own close back.
+    /// 8.6.9.3; a window that it had cut gets its own close back. One in whose first window frames
+    /// were [committed ahead](Gate::open_ahead) takes effect nevertheless, and `admin` follows it.
     ///
     /// # Errors
     /// [`InstallError`]; the gate then goes on as before.
@@ -83,24 +84,34 @@ impl Gate {
         now_ns: u64,
     ) -> Result<u64, InstallError> {
         self.advance(now_ns);
-        let replaced = usize::from(self.admin.is_some());
-        if self.retired.room() < replaced + 1 {
+        let waiting = [&self.settled, &self.admin].into_iter().flatten().count();
+        if self.retired.room() < waiting + 1 {
             return Err(InstallError::RetiredFull { admin });
         }
         let earliest_ns = self.uncommitted_ns();
-        let effect = match base_ns {
-            None => boundary(self.base_ns, self.oper.length_ns(), earliest_ns),
-            Some(base_ns) => boundary(base_ns, admin.length_ns(), earliest_ns),
+        let settles = self.settled.is_none() && self.committed_to_change();
+        let before = match &self.settled {
+            None if settles => self.admin.as_ref(),
+            settled => settled.as_ref(),
+        };
+        let effect = match (base_ns, before) {
+            (Some(base_ns), _) => boundary(base_ns, admin.length_ns(), earliest_ns),
+            (None, None) => boundary(self.base_ns, self.oper.length_ns(), earliest_ns),
+            (None, Some(before)) => boundary(before.base_ns, before.cycle.length_ns(), earliest_ns),
         };
         let Some(base_ns) = effect else {
             return Err(InstallError::NoInstant { admin, earliest_ns });
         };
-        if let Some(old) = self.admin.replace(Admin {
+        let waited = self.admin.replace(Admin {
             cycle: admin,
             base_ns,
-        }) {
-            self.retired.put(old.cycle);
+        });
+        if settles {
+            self.settled = waited;
+        } else if let Some(replaced) = waited {
+            self.retired.put(replaced.cycle);
         }
+        self.forget_uncommitted();
         self.set_close();
         self.advance(self.now_ns);
         Ok(base_ns)

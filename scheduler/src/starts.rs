@@ -1,18 +1,19 @@
 //! Level 1 for a burst: the frames that one PI may start at one instant.
 //!
-//! The same rules as [`Gate::try_start`], with what does not change from frame to frame looked up
+//! The same rules as [`Gate::try_start`](crate::Gate::try_start), with what does not change from frame to frame looked up
 //! once: the open window, its close less the guard, and the wire time of a size while it repeats.
 //! Must never let more start than frame by frame asking would.
 
 use crate::cycle::PS_PER_NS;
-use crate::gate::{Gate, Refusal, Use};
+use crate::gate::{Refusal, Use};
 use crate::rate::LinkRate;
 
-/// The right to start frames in a window that is open, at the instant of the last
-/// [`Gate::advance`]. What was started is charged to the link when this is dropped.
+/// The right to start frames in one window, that is open or the next, at the instant of the last
+/// [`Gate::advance`](crate::Gate::advance). What was started is charged to the link when this is
+/// dropped.
 #[derive(Debug)]
 pub struct Starts<'gate> {
-    gate: &'gate mut Gate,
+    usage: &'gate mut Use,
     link: LinkRate,
     opens_ns: u64,
     /// Latest start.
@@ -44,16 +45,16 @@ pub struct Start {
 }
 
 impl<'gate> Starts<'gate> {
-    pub(crate) fn new(gate: &'gate mut Gate, link: LinkRate, ends: [u64; 4]) -> Self {
+    pub(crate) fn new(usage: &'gate mut Use, link: LinkRate, ends: [u64; 4]) -> Self {
         let [opens_ns, now_ps, horizon_ps, latest_ps] = ends;
         let Use {
             free_ps,
             starved_ps,
             ..
-        } = gate.usage;
+        } = *usage;
         let first_ps = now_ps.max(free_ps);
         let mut starts = Self {
-            gate,
+            usage,
             link,
             opens_ns,
             horizon_ps,
@@ -130,7 +131,7 @@ impl<'gate> Starts<'gate> {
     /// after all. Charging those that do again never fails, and starts none later than before.
     pub fn rewind(&mut self) {
         self.next_ps = self.first_ps;
-        self.starved_ps = self.gate.usage.starved_ps;
+        self.starved_ps = self.usage.starved_ps;
         self.guard_ps = 0;
         self.find_look();
     }
@@ -172,7 +173,7 @@ impl<'gate> Starts<'gate> {
 impl Drop for Starts<'_> {
     #[inline]
     fn drop(&mut self) {
-        let usage = &mut self.gate.usage;
+        let usage = &mut *self.usage;
         usage.starved_ps = self.starved_ps;
         // Frames follow one another without a gap.
         let charged_ps = self.next_ps - self.first_ps;

@@ -1,6 +1,7 @@
 //! Level 1 in virtual time, against design's formulas and a model that counts windows one by one.
 
 mod accounting;
+mod ahead;
 mod bounds;
 mod bursts;
 mod cycles;

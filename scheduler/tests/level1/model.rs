@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use pinode_scheduler::level2::{Arrival, Discipline, Fifo};
-use pinode_scheduler::{Cycle, Gate, Phase, Refusal};
+use pinode_scheduler::{Cycle, Gate, Phase, RETIRED_CYCLES, Refusal};
 use proptest::prelude::*;
 
 use crate::{GBIT, link};
@@ -25,6 +25,8 @@ pub(crate) struct Step {
     pub(crate) budget: usize,
     /// A change of the schedule: cycle and base time relative to now.
     pub(crate) install: Option<(usize, Option<i64>)>,
+    /// Whether frames are committed to the next window, too.
+    pub(crate) ahead: bool,
     /// Whether retired cycles are taken back.
     pub(crate) take_retired: bool,
 }
@@ -37,6 +39,7 @@ impl Step {
             octets,
             budget: usize::MAX,
             install: None,
+            ahead: false,
             take_retired: true,
         }
     }
@@ -66,15 +69,16 @@ pub(crate) fn scenarios(installs: u32) -> impl Strategy<Value = Scenario> {
                 0 => Just(None).boxed(),
                 _ => prop::option::weighted(f64::from(installs) / 10.0, install).boxed(),
             },
-            prop::bool::weighted(0.8),
+            (prop::bool::weighted(0.6), prop::bool::weighted(0.8)),
         );
         let step = step.prop_map(
-            |(after_ns, arrivals, octets, budget, install, take_retired)| Step {
+            |(after_ns, arrivals, octets, budget, install, (ahead, take_retired))| Step {
                 after_ns,
                 arrivals,
                 octets,
                 budget,
                 install,
+                ahead,
                 take_retired,
             },
         );
@@ -183,58 +187,70 @@ impl Model {
         window
     }
 
-    fn try_start(&mut self, slot: u8, octets: u32) -> Result<u64, Refusal> {
+    /// Starts a frame in the window that is open at `at_ns`: now, or when the open one closes.
+    fn try_start(&mut self, at_ns: u64, slot: u8, octets: u32) -> Result<u64, Refusal> {
+        let (now_ps, horizon_ps) = (ps(self.now_ns), ps(self.now_ns) + self.lookahead_ps);
         let Some(window) = self
-            .window_at(self.now_ns)
-            .filter(|w| w.owner == Some(slot))
+            .window_at(at_ns)
+            .filter(|w| w.owner == Some(slot) && ps(w.opens_ns) <= horizon_ps)
         else {
             return Err(Refusal::Closed);
         };
-        let now_ps = ps(self.now_ns);
         let segment = self
             .segments
             .iter()
             .rev()
-            .find(|s| s.from_ns <= self.now_ns)
+            .find(|s| s.from_ns <= window.opens_ns)
             .expect("runs");
         let wire_ps = u128::from(segment.cycle.link().wire_time_ps(octets));
-        let start_ps = now_ps.max(self.free_ps);
-        let fits = start_ps + wire_ps + ps(window.guard_ns) <= ps(window.closes_ns);
         let log = self.log(window);
-        if !fits {
+        let free_ps = log.frames.last().map_or(0, |frame| frame.1);
+        let start_ps = now_ps.max(ps(window.opens_ns)).max(free_ps);
+        let end_ps = start_ps + wire_ps;
+        if end_ps + ps(window.guard_ns) > ps(window.closes_ns) {
             log.starved.push(start_ps);
             return Err(Refusal::NoTimeLeft);
         }
-        if start_ps > now_ps + self.lookahead_ps {
+        if start_ps > horizon_ps {
             return Err(Refusal::LinkBusy);
         }
-        let log = self.log(window);
-        log.frames.push((start_ps, start_ps + wire_ps));
-        self.free_ps = start_ps + wire_ps;
-        self.free_guard_ns = window.guard_ns;
+        log.frames.push((start_ps, end_ps));
+        if end_ps > self.free_ps {
+            self.free_ps = end_ps;
+            self.free_guard_ns = window.guard_ns;
+        }
         Ok((start_ps / 1_000) as u64)
     }
 
     fn log(&mut self, window: ModelWindow) -> &mut Log {
-        if self
-            .logs
-            .last()
-            .is_none_or(|(last, _)| last.opens_ns != window.opens_ns)
-        {
+        let same = |(known, _): &(ModelWindow, Log)| known.opens_ns == window.opens_ns;
+        let index = self.logs.iter().rposition(same).unwrap_or_else(|| {
             self.logs.push((window, Log::default()));
-        }
-        &mut self.logs.last_mut().expect("pushed").1
+            self.logs.len() - 1
+        });
+        &mut self.logs[index].1
+    }
+
+    /// Changes that wait for their time.
+    fn waiting(&self) -> usize {
+        let waits = |segment: &&Segment| segment.from_ns > self.now_ns;
+        self.segments.iter().filter(waits).count()
     }
 
     /// Checks and notes a change of the schedule that the gate says takes effect at `effect_ns`.
     fn install(&mut self, cycle: &Cycle, base_ns: Option<u64>, effect_ns: u64) {
+        // A change that waits is replaced, unless frames were committed behind it.
         if self
             .segments
             .last()
-            .is_some_and(|last| last.from_ns > self.now_ns)
+            .is_some_and(|last| last.from_ns > self.now_ns && ps(last.from_ns) >= self.free_ps)
         {
             self.segments.pop();
         }
+        // Nobody starves in a window to come that no frame was committed to: it may be another.
+        let now_ns = self.now_ns;
+        self.logs
+            .retain(|(window, log)| window.opens_ns <= now_ns || !log.frames.is_empty());
         let clear_ns = self.free_ps.div_ceil(1_000) as u64 + self.free_guard_ns;
         let committed = self.free_ps > 0;
         let earliest_ns = if committed {
@@ -328,9 +344,11 @@ pub(crate) fn run(scenario: &Scenario) -> [usize; SLOTS] {
     let mut queues: [Fifo<(usize, u32)>; SLOTS] = std::array::from_fn(|_| Fifo::new(QUEUE));
     let mut expected: [VecDeque<usize>; SLOTS] = std::array::from_fn(|_| VecDeque::new());
     let (mut taken, mut sent) = ([0; SLOTS], [0; SLOTS]);
+    // Cycles that wait, or have had their time and were not taken back.
     let mut kept = 0;
     let mut before = [(0, 0, 0, 0); SLOTS];
     for step in &scenario.steps {
+        let waiting = model.waiting();
         model.now_ns += step.after_ns;
         model.first_ns.get_or_insert(model.now_ns);
         let now_ns = model.now_ns;
@@ -345,19 +363,18 @@ pub(crate) fn run(scenario: &Scenario) -> [usize; SLOTS] {
         }
         if step.take_retired {
             while gate.retired().is_some() {}
-            kept = 0;
+            kept = waiting;
         }
         if let Some((index, base)) = step.install {
             let cycle = &scenario.cycles[index];
             let base_ns = base.map(|relative| now_ns.saturating_add_signed(relative));
-            gate.advance(now_ns);
-            let waits = gate.pending().is_some();
             match gate.install(cycle.clone(), base_ns, now_ns) {
                 Ok(effect_ns) => {
                     model.install(cycle, base_ns, effect_ns);
                     kept += 1;
+                    assert!(kept <= RETIRED_CYCLES, "no place for a retired cycle");
                 }
-                Err(_) => assert!(kept + usize::from(waits) >= 3, "refused without reason"),
+                Err(_) => assert_eq!(kept, RETIRED_CYCLES, "refused without reason"),
             }
         }
         let window = gate.advance(now_ns);
@@ -376,21 +393,38 @@ pub(crate) fn run(scenario: &Scenario) -> [usize; SLOTS] {
             }
             None => assert_eq!(window.owner, None),
         }
+        let next = gate.next();
+        let expected_next = model.window_at(window.closes_ns).expect("runs for ever");
+        assert_eq!(
+            next.map(|w| (w.owner, w.opens_ns, w.closes_ns)),
+            Some((
+                expected_next.owner,
+                window.closes_ns,
+                expected_next.closes_ns
+            ))
+        );
         let mut budget = step.budget;
-        for slot in 0..SLOTS {
-            let went = |(_, octets): &(usize, u32)| {
-                let start = gate.try_start(slot as u8, *octets);
-                assert_eq!(start, model.try_start(slot as u8, *octets));
-                start.is_ok()
-            };
-            let mut went = went;
-            while budget > 0 {
-                let Some((serial, _)) = queues[slot].dequeue_if(now_ns, &mut went) else {
-                    break;
+        for ahead in [false, true].into_iter().take(1 + usize::from(step.ahead)) {
+            let at_ns = if ahead { window.closes_ns } else { now_ns };
+            for (slot, queue) in (0u8..).zip(&mut queues) {
+                let mut went = |(_, octets): &(usize, u32)| {
+                    let start = if ahead {
+                        start_ahead(&mut gate, slot, *octets)
+                    } else {
+                        gate.try_start(slot, *octets)
+                    };
+                    assert_eq!(start, model.try_start(at_ns, slot, *octets));
+                    start.is_ok()
                 };
-                assert_eq!(expected[slot].pop_front(), Some(serial), "out of order");
-                sent[slot] += 1;
-                budget -= 1;
+                let index = usize::from(slot);
+                while budget > 0 {
+                    let Some((serial, _)) = queue.dequeue_if(at_ns, &mut went) else {
+                        break;
+                    };
+                    assert_eq!(expected[index].pop_front(), Some(serial), "out of order");
+                    sent[index] += 1;
+                    budget -= 1;
+                }
             }
         }
         for slot in 0..SLOTS {
@@ -398,8 +432,15 @@ pub(crate) fn run(scenario: &Scenario) -> [usize; SLOTS] {
             check_account(&gate, &model, slot as u8, &mut before[slot]);
         }
     }
+    model.logs.sort_by_key(|(window, _)| window.opens_ns);
     check_log(&model);
     sent
+}
+
+fn start_ahead(gate: &mut Gate, slot: u8, octets: u32) -> Result<u64, Refusal> {
+    let mut starts = gate.open_ahead(slot).ok_or(Refusal::Closed)?;
+    let start = starts.ask(octets)?;
+    Ok(starts.charge(start))
 }
 
 /// The gate's counters are the model's, their sums exact, and none has gone back.
