@@ -1,7 +1,8 @@
 //! Cables inside the process: two ports joined, or a port (of one or several queues) and a far end on
 //! another thread.
 //!
-//! Octets do not move: a frame is written, lent and read in its slot of a lock-free ring. An end that
+//! Octets do not move: a frame is written, lent and read in its slot of a lock-free ring. It is on the wire
+//! until its start: a port receives nothing before that instant (launch time). An end that
 //! rests is woken by an eventfd, which costs the sender a fence a burst while nobody rests. Must never
 //! allocate or wait after [`pair`] or [`cable`].
 
@@ -33,8 +34,8 @@ impl MemoryPort {
 }
 
 impl Port for MemoryPort {
-    fn rx_burst<'a>(&'a mut self, _now_ns: u64, burst: &mut RxBurst<'a>) {
-        self.rx.receive_burst(burst);
+    fn rx_burst<'a>(&'a mut self, now_ns: u64, burst: &mut RxBurst<'a>) {
+        self.rx.receive_burst(now_ns, burst);
     }
 
     fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
@@ -57,11 +58,15 @@ impl Port for MemoryPort {
         self.tx.slot_octets()
     }
 
+    fn launch_lead_ns(&self) -> Option<u64> {
+        Some(0)
+    }
+
     fn describe(&self) -> String {
         if self.tx.is_abandoned() {
             format!("memory {}: no far end, sent frames vanish", self.name)
         } else {
-            format!("memory {}: cable in the process", self.name)
+            format!("memory {}: cable in the process, launch time", self.name)
         }
     }
 }
@@ -115,6 +120,9 @@ impl FarEnd {
     }
 
     /// Takes up to [`BURST`] frames off the cable: `each(frame, start_ns)`. Returns how many.
+    ///
+    /// It knows no clock and gives what is there, also frames whose start on the wire, `start_ns`, is to
+    /// come: a tester reckons with that instant, not with the one at which it asked.
     ///
     /// With several queues these are of one queue after the other, another one first each time; only
     /// what left by one queue is in order.
@@ -172,7 +180,7 @@ pub fn pair_with_queues(
     (near, FarEnd::new(far, slot_octets))
 }
 
-/// Two ports joined by a cable.
+/// Two ports joined by a cable. Each is told the time of the same clock and sends in order of start.
 #[must_use]
 pub fn cable(slots: usize, slot_octets: usize) -> (MemoryPort, MemoryPort) {
     let [(a_to_b, b_from_a), (b_to_a, a_from_b)] = directions(slots, slot_octets);

@@ -26,8 +26,12 @@ fn rests(port: &mut impl Port, seconds: i64) -> Option<bool> {
 }
 
 fn received(port: &mut impl Port) -> usize {
+    received_at(port, 0)
+}
+
+fn received_at(port: &mut impl Port, now_ns: u64) -> usize {
     let mut burst = RxBurst::new();
-    port.rx_burst(0, &mut burst);
+    port.rx_burst(now_ns, &mut burst);
     burst.len()
 }
 
@@ -72,6 +76,67 @@ fn the_end_of_a_cable_wakes_the_other_on_its_own_thread() {
     };
     assert_eq!(far.tx_commit(&[meta]), 1);
     assert_eq!(waits.join().expect("it was woken"), (true, 1));
+}
+
+#[test]
+fn a_frame_arrives_at_its_start_and_a_rest_ends_there() {
+    let (mut near, mut far) = cable(8, 128);
+    let mut slots = TxSlots::new();
+    near.tx_slots(4, &mut slots);
+    drop(slots);
+    assert_eq!(near.launch_lead_ns(), Some(0));
+    let metas = [100, 100, 150, 151].map(|start_ns| TxMeta { len: 60, start_ns });
+    assert_eq!(near.tx_commit(&metas), 4);
+    let mut arrived = Vec::new();
+    for now_ns in [0, 99, 100, 101, 149, 150, 151] {
+        let mut burst = RxBurst::new();
+        far.rx_burst(now_ns, &mut burst);
+        arrived.push(burst.len());
+        drop(burst);
+        let next_ns = metas.map(|meta| meta.start_ns).into_iter();
+        match (next_ns.clone().find(|at| *at > now_ns), far.rest(now_ns)) {
+            (Some(at), Wake::At(wake)) => assert_eq!(wake, at),
+            (None, Wake::Readable(_)) => assert_eq!(now_ns, 151),
+            (next, other) => panic!("{other:?} at {now_ns}, next {next:?}"),
+        }
+        // Meanwhile the start may have come.
+        if now_ns == 149 {
+            assert!(matches!(far.rest(150), Wake::Frames));
+        }
+        far.resume();
+    }
+    assert_eq!(arrived, [0, 0, 2, 0, 0, 1, 1]);
+}
+
+#[test]
+fn what_is_on_the_wire_as_the_sender_leaves_still_arrives_at_its_start() {
+    let (mut near, mut far) = cable(8, 128);
+    let mut slots = TxSlots::new();
+    near.tx_slots(1, &mut slots);
+    drop(slots);
+    let meta = TxMeta {
+        len: 60,
+        start_ns: 100,
+    };
+    assert_eq!(near.tx_commit(&[meta]), 1);
+    drop(near);
+    assert!(matches!(far.rest(99), Wake::At(100)));
+    assert_eq!(received_at(&mut far, 99), 0);
+    assert_eq!(received_at(&mut far, 100), 1);
+    assert!(matches!(far.rest(100), Wake::Nothing));
+}
+
+#[test]
+fn a_far_end_gets_frames_at_once_with_their_start() {
+    let (mut port, mut far) = pair(8, 128);
+    let mut slots = TxSlots::new();
+    port.tx_slots(2, &mut slots);
+    drop(slots);
+    let metas = [7, u64::MAX].map(|start_ns| TxMeta { len: 60, start_ns });
+    assert_eq!(port.tx_commit(&metas), 2);
+    let mut starts = Vec::new();
+    assert_eq!(far.recv(|_, start_ns| starts.push(start_ns)), 2);
+    assert_eq!(starts, [7, u64::MAX]);
 }
 
 #[test]
@@ -191,7 +256,7 @@ fn what_queues_send_reaches_the_one_far_end() {
     let (mut ports, mut far) = pair_with_queues(2, 8, 128);
     assert_eq!(
         ports[1].describe(),
-        "memory pair, queue 1: cable in the process"
+        "memory pair, queue 1: cable in the process, launch time"
     );
     for (port, octets) in ports.iter_mut().zip([60, 61]) {
         let mut slots = TxSlots::new();

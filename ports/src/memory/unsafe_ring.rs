@@ -61,6 +61,27 @@ impl Ring {
         // SAFETY: `at` is below the slots there are, for each of which the area has its stride from `first` on.
         unsafe { self.slots.base().add(offset).as_ptr() }
     }
+
+    /// What is known of the frame at a position.
+    ///
+    /// # Safety
+    /// The position must be the caller's: filled and not freed.
+    unsafe fn meta(&self, position: usize) -> Meta {
+        let place = self.metas.get(self.at(position));
+        // SAFETY: the caller's; written before `filled` was stored.
+        place.map_or(Meta::default(), |place| unsafe { place.get().read() })
+    }
+
+    /// Octets of the frame at a position.
+    ///
+    /// # Safety
+    /// As [`meta`](Self::meta), and for as long as the slice lives.
+    unsafe fn frame<'a>(&self, position: usize, len: usize) -> &'a [u8] {
+        let len = len.min(self.slot_octets);
+        // SAFETY: the caller vouches for the place and the time. A slot has `slot_octets` octets, zeroed
+        // at first.
+        unsafe { std::slice::from_raw_parts(self.slot(position), len) }
+    }
 }
 
 /// Sending end of one direction.
@@ -215,33 +236,64 @@ impl Receiver {
         }
     }
 
-    /// Gives the slots lent before back, and lends up to `room` frames: octets and start on the wire.
-    pub(super) fn receive(&mut self, room: usize) -> impl ExactSizeIterator<Item = (&[u8], u64)> {
+    /// Gives the slots lent before back. Returns the position of the first frame there, and how many
+    /// there are, counted up to `room`.
+    fn look(&mut self, room: usize) -> (usize, usize) {
         self.release();
         if self.filled.wrapping_sub(self.taken) < room {
             self.filled = self.ring.filled.0.load(Ordering::Acquire);
         }
         let count = self.filled.wrapping_sub(self.taken).min(room);
-        let first = self.taken;
+        (self.taken, count)
+    }
+
+    /// Gives the slots lent before back, and lends up to `room` frames, also those whose start is to
+    /// come: octets and start on the wire.
+    pub(super) fn receive(&mut self, room: usize) -> impl ExactSizeIterator<Item = (&[u8], u64)> {
+        let (first, count) = self.look(room);
         self.taken = first.wrapping_add(count);
         let ring = &*self.ring;
         (0..count).map(move |ahead| {
             let position = first.wrapping_add(ahead);
-            let meta = ring.metas.get(ring.at(position));
-            // SAFETY: filled and not freed, so this end's; written before `filled` was stored.
-            let meta = meta.map_or(Meta::default(), |place| unsafe { place.get().read() });
-            let len = meta.len.min(ring.slot_octets);
-            // SAFETY: as above; self is borrowed as long as the slices, and only `release`, which takes
-            // &mut self, gives the slot away. A slot has `slot_octets` octets, zeroed at first.
-            let frame = unsafe { std::slice::from_raw_parts(ring.slot(position), len) };
-            (frame, meta.start_ns)
+            // SAFETY: filled and not freed, so this end's; self is borrowed as long as the slices, and only
+            // `release`, which takes &mut self, gives the slot away.
+            let meta = unsafe { ring.meta(position) };
+            // SAFETY: as above.
+            (unsafe { ring.frame(position, meta.len) }, meta.start_ns)
         })
     }
 
-    /// As [`receive`](Self::receive), into a burst.
-    pub(super) fn receive_burst<'a>(&'a mut self, burst: &mut RxBurst<'a>) {
-        let room = burst.remaining_capacity();
-        burst.extend(self.receive(room).map(|(frame, _)| frame));
+    /// As [`receive`](Self::receive), into a burst, up to the first frame whose start is behind `now_ns`:
+    /// that one and all behind it are still on the wire.
+    pub(super) fn receive_burst<'a>(&'a mut self, now_ns: u64, burst: &mut RxBurst<'a>) {
+        let (first, count) = self.look(burst.remaining_capacity());
+        let mut due = 0;
+        while due < count {
+            let position = first.wrapping_add(due);
+            // SAFETY: as in `receive`.
+            let meta = unsafe { self.ring.meta(position) };
+            if meta.start_ns > now_ns {
+                break;
+            }
+            // SAFETY: as in `receive`.
+            burst.push(unsafe { self.ring.frame(position, meta.len) });
+            due += 1;
+        }
+        self.taken = first.wrapping_add(due);
+    }
+
+    /// What the frame at the head means to a rest, where there is one: what comes behind it starts later.
+    fn head(&mut self, now_ns: u64) -> Option<Wake<'static>> {
+        if !self.has_frames() {
+            return None;
+        }
+        // SAFETY: as in `receive`.
+        let start_ns = unsafe { self.ring.meta(self.taken) }.start_ns;
+        Some(if start_ns > now_ns {
+            Wake::At(start_ns)
+        } else {
+            Wake::Frames
+        })
     }
 
     /// What ends a rest of the receiver.
@@ -252,17 +304,17 @@ impl Receiver {
         self.release();
         // Looked at before the frames: what was sent before the sender left is still found.
         let alone = self.ring.ends.0.sender_gone.load(Ordering::Acquire);
-        if self.has_frames() {
-            return Wake::Frames;
+        if let Some(wake) = self.head(now_ns) {
+            return wake;
         }
         if alone {
             return Wake::Nothing;
         }
         self.armed = true;
         let armed = self.ring.ends.0.doorbell.arm();
-        if self.has_frames() {
+        if let Some(wake) = self.head(now_ns) {
             self.resume();
-            return Wake::Frames;
+            return wake;
         }
         match self.ring.ends.0.doorbell.descriptor() {
             Some(event) if armed => Wake::Readable(event),
