@@ -14,6 +14,7 @@ struct Script {
     takes: VecDeque<usize>,
     sent: Vec<(Vec<u8>, TxMeta)>,
     asked_ns: Vec<u64>,
+    launch_lead_ns: Option<u64>,
 }
 
 /// A port that follows the script of its [`FakeScript`].
@@ -62,6 +63,11 @@ impl FakeScript {
     /// The next `tx_commit` call without such a word takes at most this many frames.
     pub fn take(&self, frames: usize) {
         lock(&self.0).takes.push_back(frames);
+    }
+
+    /// What the port says of launch time, from now on. It only remembers what it is told.
+    pub fn have_launch_time(&self, lead_ns: Option<u64>) {
+        lock(&self.0).launch_lead_ns = lead_ns;
     }
 
     /// Takes the frames sent so far.
@@ -132,6 +138,10 @@ impl Port for FakePort {
 
     fn slot_octets(&self) -> usize {
         self.slot_octets
+    }
+
+    fn launch_lead_ns(&self) -> Option<u64> {
+        lock(&self.script).launch_lead_ns
     }
 
     fn describe(&self) -> String {

@@ -251,6 +251,10 @@ impl<P: Port> Port for FaultPort<P> {
         self.port.slot_octets()
     }
 
+    fn launch_lead_ns(&self) -> Option<u64> {
+        self.port.launch_lead_ns()
+    }
+
     fn describe(&self) -> String {
         format!("{}, with faults", self.port.describe())
     }

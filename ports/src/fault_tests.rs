@@ -34,6 +34,11 @@ fn without_faults_nothing_changes() {
         ..FaultCounts::default()
     };
     assert_eq!(watch.counts(), expected);
+    // Nor in what the port says of itself, also in a box.
+    assert_eq!(port.launch_lead_ns(), None);
+    script.have_launch_time(Some(7));
+    let boxed: Box<dyn Port> = Box::new(port);
+    assert_eq!(boxed.launch_lead_ns(), Some(7));
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub trait Wire: Send {
     }
 
     /// Takes a frame that the node sent. `now_ns` is the instant of the port's last receive burst: when
-    /// the worker's round began; the start on the wire is in `meta`.
+    /// the worker's round began; the start on the wire is in `meta`, and may be to come: the port calls
+    /// that launch time, and leaves to the wire what it makes of it.
     fn absorb(&mut self, now_ns: u64, frame: &[u8], meta: &TxMeta);
 }
 
@@ -201,8 +202,12 @@ impl<W: Wire> Port for InlinePort<W> {
         true
     }
 
+    fn launch_lead_ns(&self) -> Option<u64> {
+        Some(0)
+    }
+
     fn describe(&self) -> String {
-        "memory inline: source and sink in the port's bursts".to_owned()
+        "memory inline: source and sink in the port's bursts, launch time".to_owned()
     }
 }
 

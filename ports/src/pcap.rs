@@ -68,7 +68,11 @@ impl PcapPort {
             wall_at_zero_ns,
             flushed_ns: 0,
             unflushed: false,
-            about: format!("pcap: replays {}, writes {}", side(input), side(output)),
+            about: format!(
+                "pcap: replays {}, writes {}, launch time",
+                side(input),
+                side(output)
+            ),
         })
     }
 
@@ -171,6 +175,11 @@ impl Port for PcapPort {
 
     fn slot_octets(&self) -> usize {
         self.slot_octets
+    }
+
+    /// A frame is recorded at its start, whenever it was handed over.
+    fn launch_lead_ns(&self) -> Option<u64> {
+        Some(0)
     }
 
     fn describe(&self) -> String {
