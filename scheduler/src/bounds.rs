@@ -1,9 +1,38 @@
-//! What a cycle guarantees a PI: ceilings, waits, the rate-latency service curve.
+//! What a cycle guarantees a PI: ceilings, waits, the rate-latency service curve, and what follows
+//! from it for flows that keep to a token bucket.
 //!
 //! Computed from the same integers as the gate's decisions, so that a measured rate can be read
-//! against its ceiling to the last frame. For the control plane; nothing here is on the frame path.
+//! against its ceiling to the last frame. The flow bounds are those of network calculus (arrival
+//! curve sigma + rho t, service curve R (t - T)); docs/guarantees.md derives them. For the control
+//! plane; nothing here is on the frame path.
 
 use crate::cycle::{Cycle, PS_PER_NS, Span};
+use crate::rate::OVERHEAD_OCTETS;
+
+/// A flow: never more than `sigma_bits` + `rho_bps` t in any time t, in bits of wire (preamble,
+/// start delimiter and gap of each frame count, its FCS too).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flow {
+    /// sigma: what may come at once, bits.
+    pub sigma_bits: f64,
+    /// rho: the rate that is never exceeded for long, bits/s.
+    pub rho_bps: f64,
+}
+
+impl Flow {
+    /// A token bucket that counts octets with FCS, `rate_bps` and `burst_octets`, whose frames have
+    /// `smallest_frame` octets or more: what it lets pass weighs most on the wire in frames of that
+    /// size. At most floor(burst / size) of them come at once.
+    #[must_use]
+    pub fn of_frames(rate_bps: u64, burst_octets: u64, smallest_frame: u32) -> Self {
+        let size = u64::from(smallest_frame.max(1));
+        let overhead = (burst_octets / size).saturating_mul(OVERHEAD_OCTETS);
+        Self {
+            sigma_bits: 8.0 * burst_octets.saturating_add(overhead) as f64,
+            rho_bps: rate_bps as f64 * (size + OVERHEAD_OCTETS) as f64 / size as f64,
+        }
+    }
+}
 
 /// What a PI gets whatever its frames are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +47,29 @@ pub struct PiBounds {
     pub latency_ns: f64,
     /// The largest frame, octets with FCS, that the bounds reckon with.
     pub largest_frame: u32,
+}
+
+impl PiBounds {
+    /// The longest time from the arrival of a frame of the flow to its end on the wire, ns, with
+    /// the flow alone in its PI: T + sigma / R. `None` if nothing bounds it: rho > R, or R is 0.
+    #[must_use]
+    pub fn delay_ns(&self, flow: Flow) -> Option<f64> {
+        self.carries(flow)
+            .then(|| self.latency_ns + flow.sigma_bits / self.guaranteed_bps * 1e9)
+    }
+
+    /// The most bits of wire that have come and not been sent: sigma + rho T. A frame takes room in
+    /// a ring until it starts, so whole frames that wait take no more. `None` as for
+    /// [`delay_ns`](Self::delay_ns).
+    #[must_use]
+    pub fn backlog_bits(&self, flow: Flow) -> Option<f64> {
+        self.carries(flow)
+            .then(|| flow.sigma_bits + flow.rho_bps * self.latency_ns / 1e9)
+    }
+
+    fn carries(&self, flow: Flow) -> bool {
+        self.guaranteed_bps > 0.0 && flow.rho_bps <= self.guaranteed_bps
+    }
 }
 
 /// What a PI gets if all its frames have one size.
@@ -35,6 +87,9 @@ pub struct SizeBounds {
     pub longest_wait_ns: f64,
     /// Mean of that time over all instants of the cycle, ns.
     pub mean_wait_ns: f64,
+    /// Most frames that wait for their start when they arrive evenly spaced at the ceiling's rate: what a ring has
+    /// to hold so that none is lost.
+    pub backlog_frames: u64,
 }
 
 /// Bounds of the PI `slot` with frames up to `largest_frame` octets with FCS; `None` if it has no
@@ -49,9 +104,13 @@ pub fn of_pi(cycle: &Cycle, slot: u8, largest_frame: u32) -> Option<PiBounds> {
     let cycle_ps = cycle.length_ns() * PS_PER_NS;
     let served: Vec<_> = cycle
         .spans_of(slot)
-        .map(|span| Service {
-            opens_ps: span.opens_ns * PS_PER_NS,
-            served_ps: usable_ps(cycle, span).saturating_sub(frame_ps),
+        .map(|span| {
+            let served_ps = usable_ps(cycle, span).saturating_sub(frame_ps);
+            Service {
+                opens_ps: span.opens_ns * PS_PER_NS,
+                served_ps,
+                last_ps: served_ps,
+            }
         })
         .collect();
     let all_ps: u64 = served.iter().map(|service| service.served_ps).sum();
@@ -93,6 +152,15 @@ pub fn of_size(cycle: &Cycle, slot: u8, size: u32) -> Option<SizeBounds> {
         squares += u128::from(gap_ps) * u128::from(gap_ps);
     }
     let ceiling_fps = frames as f64 * 1e9 / cycle.length_ns() as f64;
+    // Whole frames alone, so the rate of this curve is the ceiling.
+    let served: Vec<_> = fitting()
+        .map(|span| Service {
+            opens_ps: span.opens_ns * PS_PER_NS,
+            served_ps: usable_ps(cycle, span) / frame_ps * frame_ps,
+            last_ps: usable_ps(cycle, span) - frame_ps,
+        })
+        .collect();
+    let lag_ps = latency_ps(&served, cycle_ps, frames * frame_ps);
     Some(SizeBounds {
         size,
         frames_per_phase: frames,
@@ -100,13 +168,17 @@ pub fn of_size(cycle: &Cycle, slot: u8, size: u32) -> Option<SizeBounds> {
         ceiling_bps: ceiling_fps * 8.0 * f64::from(size),
         longest_wait_ns: longest_ps as f64 / PS_PER_NS as f64,
         mean_wait_ns: squares as f64 / (2.0 * cycle_ps as f64) / PS_PER_NS as f64,
+        // One frame at once, and the ceiling's rate for the latency of the curve.
+        backlog_frames: 1 + (frames as f64 * lag_ps / cycle_ps as f64).floor() as u64,
     })
 }
 
-/// Time that a backlogged PI is served for at least, from the opening of a window on.
+/// Time that a PI with a backlog is served for at least, from the opening of a window on.
 struct Service {
     opens_ps: u64,
     served_ps: u64,
+    /// From the opening on: who comes later may not be served in this window any more.
+    last_ps: u64,
 }
 
 /// T_p - g.
@@ -115,7 +187,7 @@ fn usable_ps(cycle: &Cycle, span: Span) -> u64 {
 }
 
 /// The least latency for which a rate-latency curve of the mean rate lies below the service from
-/// every instant on. The worst instants to begin are the ends of service, and the curve is
+/// every instant on. The worst instants to begin are those after the last start, and the curve is
 /// tightest just before service begins again: the lag there is the time passed less the time the
 /// mean rate takes for what was served.
 fn latency_ps(services: &[Service], cycle_ps: u64, all_ps: u64) -> f64 {
@@ -125,7 +197,7 @@ fn latency_ps(services: &[Service], cycle_ps: u64, all_ps: u64) -> f64 {
     let per_served = cycle_ps as f64 / all_ps as f64;
     let mut latency_ps = 0f64;
     for (index, first) in services.iter().enumerate() {
-        let ended_ps = first.opens_ps + first.served_ps;
+        let ended_ps = first.opens_ps + first.last_ps;
         let mut served_ps = 0;
         let later = services.iter().skip(index + 1).map(|service| (service, 0));
         let wrapped = services

@@ -1,6 +1,7 @@
 //! The bounds against design's table, the contract's example and the gate itself.
 
-use pinode_scheduler::{Gate, bounds};
+use pinode_scheduler::bounds::{Flow, PiBounds};
+use pinode_scheduler::{Cycle, Gate, bounds};
 use proptest::prelude::*;
 
 use crate::{GBIT, cycle, fill, seeded, three};
@@ -102,6 +103,44 @@ fn phases_that_do_not_hold_a_frame_do_not_count_for_its_size() {
     assert_eq!(bounds::of_pi(&pattern, 7, 79), None);
 }
 
+#[test]
+fn a_flow_weighs_most_on_the_wire_in_its_smallest_frames() {
+    // 200 Mb/s in frames of 79 octets: 99 on the wire for each 79.
+    let flow = Flow::of_frames(200_000_000, 64 * 1024, 79);
+    assert_eq!(flow.rho_bps, 200e6 * 99.0 / 79.0);
+    // 829 whole frames of 79 octets, and 45 octets of another that are no whole one.
+    assert_eq!(flow.sigma_bits, 8.0 * (65_536.0 + 829.0 * 20.0));
+    let one = Flow::of_frames(1, 1518, 1518);
+    assert_eq!(one.sigma_bits, 8.0 * 1538.0);
+}
+
+#[test]
+fn a_flow_waits_for_the_latency_and_its_burst() {
+    let pi = bounds::of_pi(&three(), 0, 1518).unwrap();
+    // R = 1 Gb/s * 87.696 / 300 and T = 212.304 us.
+    let flow = Flow {
+        sigma_bits: 87_696.0,
+        rho_bps: 100e6,
+    };
+    assert!((pi.delay_ns(flow).unwrap() - (212_304.0 + 300_000.0)).abs() < 1e-6);
+    assert!((pi.backlog_bits(flow).unwrap() - (87_696.0 + 0.1 * 212_304.0)).abs() < 1e-6);
+    // As much as R is carried, more is not; without a rate nothing is.
+    let rate = |rho_bps| Flow { rho_bps, ..flow };
+    assert!(pi.delay_ns(rate(pi.guaranteed_bps)).is_some());
+    assert_eq!(pi.delay_ns(rate(pi.guaranteed_bps * 1.000_001)), None);
+    assert_eq!(pi.backlog_bits(rate(pi.guaranteed_bps * 1.000_001)), None);
+    let tight = cycle(&[(0, 12_304), (1, 87_696)], 0, GBIT);
+    let none = bounds::of_pi(&tight, 0, 1518).unwrap();
+    assert_eq!(none.delay_ns(rate(0.0)), None);
+}
+
+#[test]
+fn the_backlog_at_the_ceiling_rate() {
+    // n = 126 of 0.792 us: the last starts at 99.208 us, the next at 300 us; 1 + 126 * 200.792 / 300.
+    let size = bounds::of_size(&three(), 0, 79).unwrap();
+    assert_eq!(size.backlog_frames, 85);
+}
+
 proptest! {
     #![proptest_config(seeded(300))]
 
@@ -177,6 +216,104 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn frames_at_the_ceiling_rate_never_wait_in_greater_number(
+        durations in prop::collection::vec((0u8..2, 800u64..8_000), 1..5),
+        guard_ns in 0u64..100,
+        size in 64u32..=90,
+        phase in 0.0f64..1.0,
+    ) {
+        let mut durations = durations;
+        durations.push((0, 1_000));
+        let cycle = cycle(&durations, guard_ns, GBIT);
+        let bounds = bounds::of_size(&cycle, 0, size).unwrap();
+        let spacing_ns = 1e9 / bounds.ceiling_fps;
+        let arrivals: Vec<u64> = (0..6 * bounds.frames_per_phase)
+            .map(|k| ((k as f64 + phase) * spacing_ns).ceil() as u64)
+            .collect();
+        let most = replay(&cycle, &arrivals, size).iter().map(|frame| frame.waiting).max();
+        prop_assert!(most <= Some(bounds.backlog_frames), "{:?} {:?}", most, bounds);
+    }
+
+    #[test]
+    fn no_flow_in_its_bucket_waits_longer_or_deeper_than_its_bounds(
+        durations in prop::collection::vec((0u8..2, 2_000u64..20_000), 1..5),
+        guard_ns in 0u64..500,
+        share in 0.05f64..1.0,
+        burst in 1u64..40,
+        lulls in prop::collection::vec(0u64..30_000, 4),
+        begin in 0u64..50_000,
+    ) {
+        let mut durations = durations;
+        durations.push((0, 5_000));
+        const FRAME: u32 = 105;
+        let cycle = cycle(&durations, guard_ns, GBIT);
+        let pi: PiBounds = bounds::of_pi(&cycle, 0, FRAME).unwrap();
+        let flow = Flow { sigma_bits: 1_000.0 * burst as f64, rho_bps: share * pi.guaranteed_bps };
+        let delay_ns = pi.delay_ns(flow).unwrap();
+        let backlog = pi.backlog_bits(flow).unwrap() / 1_000.0;
+        // As early as the bucket allows, with lulls in which it fills again.
+        let (mut now, mut tokens, mut arrivals) = (begin as f64, flow.sigma_bits, Vec::new());
+        for lull in lulls {
+            for _ in 0..3 * burst {
+                let lack = (1_000.0 - tokens).max(0.0) / flow.rho_bps * 1e9;
+                tokens += lack * flow.rho_bps / 1e9 - 1_000.0;
+                now += lack;
+                arrivals.push(now.ceil() as u64);
+            }
+            now += lull as f64;
+            tokens = (tokens + lull as f64 * flow.rho_bps / 1e9).min(flow.sigma_bits);
+        }
+        for frame in replay(&cycle, &arrivals, FRAME) {
+            // Arrivals are rounded up to whole nanoseconds, each by less than one.
+            prop_assert!(frame.delay_ns as f64 <= delay_ns + 1e-3, "{:?} {}", frame, delay_ns);
+            prop_assert!(frame.waiting as f64 <= backlog + 1e-6, "{:?} {}", frame, backlog);
+        }
+    }
+}
+
+/// What became of a frame.
+#[derive(Debug)]
+struct Passed {
+    /// From its arrival to its end.
+    delay_ns: u64,
+    /// Frames that had come and not started when it came, itself among them.
+    waiting: u64,
+}
+
+/// Frames of `size` that arrive at these instants, through the gate as PI 0.
+fn replay(cycle: &Cycle, arrivals: &[u64], size: u32) -> Vec<Passed> {
+    let mut gate = Gate::new(cycle.clone(), 0, 0);
+    let frame_ns = cycle.link().wire_time_ps(size) as f64 / 1e3;
+    let (mut starts, mut now) = (Vec::new(), 0);
+    for &arrival in arrivals {
+        now = arrival.max(now);
+        let mut window = gate.advance(now);
+        let start = loop {
+            match gate.try_start(0, size) {
+                Ok(start) => break start,
+                // Without lookahead the link is asked again when it is free.
+                Err(pinode_scheduler::Refusal::LinkBusy) => now += 1,
+                Err(_) => now = window.closes_ns,
+            }
+            window = gate.advance(now);
+        };
+        starts.push(start);
+    }
+    let passed = |(index, (&arrival, &start)): (usize, (&u64, &u64))| Passed {
+        delay_ns: ((start - arrival) as f64 + frame_ns).floor() as u64,
+        waiting: starts[..=index]
+            .iter()
+            .filter(|start| **start >= arrival)
+            .count() as u64,
+    };
+    arrivals
+        .iter()
+        .zip(&starts)
+        .enumerate()
+        .map(passed)
+        .collect()
 }
 
 /// How long a frame that arrives at `arrival_ns` waits for its start, by the gate.
