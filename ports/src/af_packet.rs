@@ -1,21 +1,27 @@
 //! AF_PACKET: any interface of Linux, no driver support needed (packet(7), TPACKET_V2).
 //!
 //! Received frames are read in the ring shared with the kernel, one burst is sent by one sendmmsg(2) that
-//! copies (a shared transmit ring would let a slow receiver on a veth hold its slots). What local stacks
+//! copies (a shared transmit ring would let a slow receiver on a veth hold its slots). It goes past the
+//! interface's queueing discipline, or through it where that holds each frame until its start. What local stacks
 //! leave to hardware is done here: 802.1Q tags put back, checksums finished, super-frames cut. Must never
 //! make a system call per ordinary frame.
 
+mod launch;
+mod qdisc;
 mod spread;
 #[allow(unsafe_code)] // The ring is memory shared with the kernel.
 mod unsafe_ring;
-#[allow(unsafe_code)] // Socket options and sendmmsg take C structures.
+#[allow(unsafe_code)] // sendmmsg and recvmsg take C structures.
+mod unsafe_sender;
+#[allow(unsafe_code)] // Socket options take C structures.
 mod unsafe_socket;
 
 use arrayvec::ArrayVec;
 use std::os::fd::AsFd;
 
+use self::launch::LaunchTime;
 use self::unsafe_ring::{Arrived, RingConfig, RxRing};
-use self::unsafe_socket::Sender;
+use self::unsafe_sender::Sender;
 pub(crate) use self::unsafe_socket::{open as open_packet_socket, promiscuous};
 use crate::checksum::set_be16;
 use crate::error::{Blame, PortError};
@@ -108,7 +114,10 @@ impl AfPacketPort {
             .map_err(|e| blame.refused("set up the receive ring", NEEDS, e))?;
         unsafe_socket::bind(ring.socket(), interface.index, true)
             .map_err(|e| blame.refused("bind the packet socket", NEEDS, e))?;
-        let sender = Sender::new(unsafe_socket::open(blame)?, interface.index)
+        // Where the kernel does not say, frames go past the queueing discipline, as where it holds none.
+        let holder = qdisc::holder(interface.index).unwrap_or(None);
+        let socket = unsafe_socket::open(blame)?;
+        let sender = Sender::new(socket, interface.index, holder.map(LaunchTime::new))
             .map_err(|e| blame.refused("set up the sending socket", NEEDS, e))?;
         let interface_frame = 18 + interface.mtu()? as usize;
         Ok(Self {
@@ -222,14 +231,18 @@ impl AfPacketPort {
 /// Sends frames by one system call. Returns how many the system took.
 ///
 /// It says "no buffers" to a full interface and to one without carrier alike. A full one soon has room and
-/// the frames wait; without carrier they would wait for a cable, so they are refused.
-fn send(sender: &Sender, interface: &Interface, queue: &SendQueue) -> Result<usize, Stop> {
-    sender
-        .send(queue.frames())
-        .map_err(|error| match error.raw_os_error() {
-            Some(libc::ENOBUFS) if !interface.running() => Stop::Refused,
-            _ => Stop::from(error),
-        })
+/// the frames wait; without carrier they would wait for a cable, so they are refused. Through a queueing
+/// discipline it takes them without carrier, and they vanish, so it is not asked to.
+fn send(sender: &mut Sender, interface: &Interface, queue: &SendQueue) -> Result<usize, Stop> {
+    if sender.launch().is_some() && !interface.running() {
+        return Err(Stop::Refused);
+    }
+    let answer = sender.send(queue.timed_frames());
+    answer.map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOBUFS) if !interface.running() => Stop::Refused,
+        Some(libc::ENOBUFS) if sender.drops_late() => Stop::Late,
+        _ => Stop::from(error),
+    })
 }
 
 /// Octets of the two MAC addresses, and of an IEEE 802.1Q tag behind them.
@@ -245,7 +258,7 @@ fn put_tag(frame: &mut [u8], [tpid, tci]: [u16; 2]) {
 impl Port for AfPacketPort {
     fn rx_burst<'a>(&'a mut self, _now_ns: u64, burst: &mut RxBurst<'a>) {
         self.queue
-            .retry(|queue| send(&self.sender, &self.interface, queue));
+            .retry(|queue| send(&mut self.sender, &self.interface, queue));
         self.ring.give_back();
         self.lent.clear();
         self.gather(burst.remaining_capacity());
@@ -266,11 +279,13 @@ impl Port for AfPacketPort {
     }
 
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
-        self.queue
-            .commit(frames, |queue| send(&self.sender, &self.interface, queue))
+        self.queue.commit(frames, |queue| {
+            send(&mut self.sender, &self.interface, queue)
+        })
     }
 
     fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        self.sender.look_after();
         // The kernel calls the socket readable by the frame before the next one it will write, so the
         // frames of the last burst go back first.
         self.lent.clear();
@@ -288,21 +303,29 @@ impl Port for AfPacketPort {
         self.queue.slot_octets()
     }
 
+    fn launch_lead_ns(&self) -> Option<u64> {
+        self.sender.launch().map(LaunchTime::lead_ns)
+    }
+
     fn describe(&self) -> String {
         let (name, note, link) = (&self.interface.name, self.note, self.interface.link_note());
         let share = match self.ports {
             1 => String::new(),
             ports => format!(", one of {ports} queues"),
         };
-        format!("af_packet {name}: receive ring, sendmmsg{share}{note}{link}")
+        let through = self.sender.launch().map_or(String::new(), |launch| {
+            format!(" through {}", launch.describe())
+        });
+        format!("af_packet {name}: receive ring, sendmmsg{through}{share}{note}{link}")
     }
 
     fn missed(&mut self) -> u64 {
+        self.sender.look_after();
         self.missed += unsafe_socket::drops(self.ring.socket()).unwrap_or(0);
         self.missed
     }
 
     fn tx_lost(&self) -> u64 {
-        self.queue.lost()
+        self.queue.lost() + self.sender.late()
     }
 }

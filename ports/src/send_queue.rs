@@ -14,6 +14,8 @@ pub(crate) enum Stop {
     Full,
     /// The frame at the head is refused for good: it alone, or because the interface is down or gone.
     Refused,
+    /// The time of the frame at the head has passed: it alone is lost.
+    Late,
 }
 
 impl From<io::Error> for Stop {
@@ -31,7 +33,7 @@ pub(crate) const RETRY_NS: u64 = 100_000;
 /// A ring of fixed slots.
 pub(crate) struct SendQueue {
     octets: Box<[u8]>,
-    lengths: Box<[u16]>,
+    metas: Box<[TxMeta]>,
     slot_octets: usize,
     longest: usize,
     head: usize,
@@ -42,9 +44,13 @@ pub(crate) struct SendQueue {
 impl SendQueue {
     /// `longest`: octets of the longest frame the interface sends.
     pub(crate) fn new(slots: usize, slot_octets: usize, longest: usize) -> Self {
+        let empty = TxMeta {
+            len: 0,
+            start_ns: 0,
+        };
         Self {
             octets: vec![0; slots * slot_octets].into_boxed_slice(),
-            lengths: vec![0; slots].into_boxed_slice(),
+            metas: vec![empty; slots].into_boxed_slice(),
             slot_octets,
             longest: longest.min(slot_octets),
             head: 0,
@@ -62,14 +68,14 @@ impl SendQueue {
         self.queued > 0
     }
 
-    /// Frames that a commit took and the system refused at a later try.
+    /// Frames that a commit took and the system refused at a later try, or as too late.
     pub(crate) fn lost(&self) -> u64 {
         self.lost
     }
 
     /// Lends the slots behind the queued ones.
     pub(crate) fn lend<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
-        let total = self.lengths.len();
+        let total = self.metas.len();
         let want = want
             .min(slots.remaining_capacity())
             .min(total - self.queued);
@@ -104,15 +110,15 @@ impl SendQueue {
 
     /// Queues the first slots lent. Returns how many.
     fn enqueue(&mut self, frames: &[TxMeta]) -> usize {
-        let total = self.lengths.len();
+        let total = self.metas.len();
         let mut taken = 0;
         for meta in frames.iter().take(total - self.queued) {
             if usize::from(meta.len) > self.longest {
                 break;
             }
             let tail = (self.head + self.queued) % total;
-            if let Some(length) = self.lengths.get_mut(tail) {
-                *length = meta.len;
+            if let Some(place) = self.metas.get_mut(tail) {
+                *place = *meta;
             }
             self.queued += 1;
             taken += 1;
@@ -122,20 +128,32 @@ impl SendQueue {
 
     /// The queued frames, oldest first.
     pub(crate) fn frames(&self) -> impl Iterator<Item = &[u8]> {
-        let total = self.lengths.len();
-        (0..self.queued).map(move |i| {
+        self.timed_frames().map(|(frame, _)| frame)
+    }
+
+    /// The queued frames, oldest first, and the start of each on the wire.
+    pub(crate) fn timed_frames(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let total = self.metas.len();
+        (0..self.queued).filter_map(move |i| {
             let slot = (self.head + i) % total;
-            let start = slot * self.slot_octets;
-            let len = usize::from(self.lengths.get(slot).copied().unwrap_or(0));
-            self.octets.get(start..start + len).unwrap_or(&[])
+            let first = slot * self.slot_octets;
+            let meta = self.metas.get(slot)?;
+            let frame = self.octets.get(first..first + usize::from(meta.len))?;
+            Some((frame, meta.start_ns))
         })
     }
 
     /// Takes the `count` oldest frames off the queue.
     fn sent(&mut self, count: usize) {
         let count = count.min(self.queued);
-        self.head = (self.head + count) % self.lengths.len();
+        self.head = (self.head + count) % self.metas.len();
         self.queued -= count;
+    }
+
+    /// Takes the oldest frame off the queue and counts it.
+    fn lose(&mut self) {
+        self.sent(1);
+        self.lost += 1;
     }
 
     /// Sends what is queued; its newest `fresh` frames are of the commit under way. A refusal takes an
@@ -145,10 +163,8 @@ impl SendQueue {
             match send(self) {
                 Ok(0) | Err(Stop::Full) => break,
                 Ok(count) => self.sent(count),
-                Err(Stop::Refused) if self.queued > fresh => {
-                    self.sent(1);
-                    self.lost += 1;
-                }
+                Err(Stop::Late) => self.lose(),
+                Err(Stop::Refused) if self.queued > fresh => self.lose(),
                 Err(Stop::Refused) => {
                     let refused = self.queued;
                     self.sent(refused);

@@ -53,6 +53,38 @@ fn what_is_refused_at_once_is_not_taken_and_what_is_refused_later_is_lost() {
     assert_eq!((numbers(&queue), queue.lost()), (vec![], 2));
 }
 
+#[test]
+fn what_is_late_is_lost_alone_and_counted() {
+    let mut queue = SendQueue::new(SLOTS, LONGEST, LONGEST);
+    let mut answers = [Ok(1), Err(Stop::Late), Err(Stop::Late), Ok(1)].into_iter();
+    let mut seen = Vec::new();
+    let send = |queue: &SendQueue| {
+        seen.push(numbers(queue)[0]);
+        answers.next().unwrap_or(Err(Stop::Full))
+    };
+    assert_eq!(push(&mut queue, 0, 5, send), (5, 5));
+    assert_eq!((seen, queue.lost()), (vec![0, 1, 2, 3, 4], 2));
+    assert_eq!(numbers(&queue), [4]);
+    // Refused behind a late one: the late one was taken, what follows was not.
+    let mut answers = [Ok(1), Err(Stop::Late), Err(Stop::Refused)].into_iter();
+    let send = |_: &SendQueue| answers.next().unwrap_or(Err(Stop::Full));
+    assert_eq!(push(&mut queue, 10, 3, send), (3, 1));
+    assert_eq!((numbers(&queue), queue.lost()), (vec![], 3));
+}
+
+#[test]
+fn a_frame_keeps_its_start_while_it_waits() {
+    let mut queue = SendQueue::new(SLOTS, LONGEST, LONGEST);
+    let metas = [1, 2, 3].map(|start_ns| TxMeta { len: 1, start_ns });
+    assert_eq!(queue.commit(&metas, |_| Err(Stop::Full)), 3);
+    queue.retry(|queue| match queue.timed_frames().next() {
+        Some((_, 1)) => Ok(1),
+        _ => Err(Stop::Full),
+    });
+    let starts: Vec<_> = queue.timed_frames().map(|(_, start_ns)| start_ns).collect();
+    assert_eq!(starts, [2, 3]);
+}
+
 proptest! {
     #[test]
     fn every_frame_leaves_in_order_or_is_counted_whatever_the_system_answers(

@@ -1,17 +1,16 @@
-//! Packet sockets: options, binding, sendmmsg(2) (packet(7)).
+//! Packet sockets: options, binding, receiving (packet(7)).
 //!
 //! Unsafe: these calls take pointers to C structures. Each points to values that live across the call.
 //! Must never block: every transfer says MSG_DONTWAIT.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socket_with};
 
 use super::spread::{self, Instruction};
 use crate::error::{Blame, PortError};
-use crate::port::BURST;
 use crate::unsafe_option;
 
 /// ETH_P_ALL in network order.
@@ -187,51 +186,4 @@ pub(super) fn drops(socket: BorrowedFd<'_>) -> io::Result<u64> {
         return Err(io::Error::last_os_error());
     }
     Ok(u64::from(statistics.tp_drops))
-}
-
-/// A socket that only sends, past the queueing discipline of the interface.
-pub(super) struct Sender {
-    socket: OwnedFd,
-}
-
-impl Sender {
-    pub(super) fn new(socket: OwnedFd, interface: u32) -> io::Result<Self> {
-        set_option(socket.as_fd(), libc::PACKET_QDISC_BYPASS, &1i32)?;
-        bind(socket.as_fd(), interface, false)?;
-        Ok(Self { socket })
-    }
-
-    /// Sends up to [`BURST`] of the frames by one system call. Returns how many the system took, at least 1.
-    pub(super) fn send<'a>(&self, frames: impl Iterator<Item = &'a [u8]>) -> io::Result<usize> {
-        let mut pieces = [libc::iovec {
-            iov_base: std::ptr::null_mut(),
-            iov_len: 0,
-        }; BURST];
-        let mut count = 0;
-        for (piece, frame) in pieces.iter_mut().zip(frames) {
-            piece.iov_base = frame.as_ptr().cast_mut().cast();
-            piece.iov_len = frame.len();
-            count += 1;
-        }
-        let first = pieces.as_mut_ptr();
-        let mut messages: [libc::mmsghdr; BURST] = std::array::from_fn(|i| {
-            // SAFETY: mmsghdr is plain old data; all zeroes is a valid value (no address, no control data).
-            let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
-            // SAFETY: `pieces` has BURST elements and i < BURST.
-            message.msg_hdr.msg_iov = unsafe { first.add(i) };
-            message.msg_hdr.msg_iovlen = 1;
-            message
-        });
-        // SAFETY: the first `count` messages point to pieces that point to frames borrowed across the call;
-        // sending only reads them.
-        let sent = unsafe {
-            libc::sendmmsg(
-                self.socket.as_raw_fd(),
-                messages.as_mut_ptr(),
-                count,
-                libc::MSG_DONTWAIT,
-            )
-        };
-        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-    }
 }
