@@ -5,11 +5,20 @@
 //!
 //! Another PI's discipline is a file of its own beside these that implements [`Discipline`].
 
+mod bucket;
+mod class;
+pub mod content;
+pub mod diffserv;
 mod fifo;
+mod round;
+pub mod streams;
 
 use std::fmt;
 
+pub use content::Content;
+pub use diffserv::Diffserv;
 pub use fifo::Fifo;
+pub use streams::Streams;
 
 /// What is known of a frame when it is queued.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,7 +7,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use pinode_scheduler::level2::{Arrival, Discipline, Fifo};
+use std::num::NonZeroU8;
+
+use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
+use pinode_scheduler::level2::streams::Connection;
+use pinode_scheduler::level2::{Arrival, Content, Diffserv, Discipline, Fifo, Streams};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 
 thread_local! {
@@ -78,4 +82,81 @@ fn the_frame_path_neither_allocates_nor_frees() {
     assert_eq!(CALLS.with(Cell::get) - before, 0);
     assert!(started > 100_000, "frames went: {started}");
     assert_eq!(std::iter::from_fn(|| gate.retired()).count(), 2);
+}
+
+/// Fills the queue and empties it again and again, with all kinds of frames; gives how many went.
+fn churn(queue: &mut impl Discipline<u32>) -> u64 {
+    let mut went = 0;
+    let before = CALLS.with(Cell::get);
+    for turn in 0..4_000u64 {
+        for n in 0..64u64 {
+            let dice = (turn * 64 + n).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+            let kinds: [[u8; 4]; 8] = [
+                [0x6B, 0x80, 0, 0],
+                [0x6C, 0x00, 0, 0],
+                [0x62, 0x80, 0, 0],
+                [0x45, 0, 0, 0],
+                [0x05, 1, 0, 0],
+                [0x64, 0x04, 0x50, 0x01],
+                (((dice as u32 >> 8 & 63) + 16) << 12).to_be_bytes(),
+                [0; 4],
+            ];
+            let arrival = Arrival {
+                now_ns: turn * 10_000,
+                octets: 64 + (dice as u32 & 1023),
+                vn: (dice >> 20) as u8 & 3,
+                pdu: &kinds[dice as usize & 7],
+            };
+            let _ = queue.enqueue(64 + (dice as u32 & 1023), &arrival);
+        }
+        let fits = 64 + (turn as u32 & 2047);
+        let now_ns = turn * 10_000 + 5_000;
+        went += queue.dequeue_while(now_ns, 48, |octets| *octets <= fits) as u64;
+        let _ = queue.due_ns(now_ns);
+        let mut waiting = 0;
+        queue.classes(usize::MAX, |_, counters| waiting += counters.queued);
+        assert!(waiting >= queue.len() as u64);
+        if turn % 1_000 == 999 {
+            queue.clear(|_| {});
+        }
+    }
+    assert_eq!(CALLS.with(Cell::get) - before, 0);
+    went
+}
+
+#[test]
+fn no_discipline_allocates_for_a_frame() {
+    let policed = Policed {
+        rate: LinkRate::new(1_000_000_000).expect("not 0"),
+        burst_octets: 10_000,
+        limit: 32,
+    };
+    let weighted = Weighted {
+        weight: NonZeroU8::MIN,
+        limit: 32,
+    };
+    let mut diffserv = Diffserv::new(&Classes {
+        nc: policed,
+        rt: policed,
+        assured: weighted,
+        be: weighted,
+    });
+    assert!(churn(&mut diffserv) > 10_000);
+    assert!(churn(&mut Content::new(0b1011, 8, 8)) > 10_000);
+    let mut streams = Streams::new(1_000_000_000, 1_000);
+    for label in 16..64 {
+        for vn in 0..4 {
+            let peak = LinkRate::new(5_000_000).expect("not 0");
+            let asked = Connection {
+                vn,
+                label,
+                peak,
+                tolerance_ns: 1_000_000,
+                buffer: 4,
+            };
+            streams.connect(asked).expect("room for all");
+        }
+    }
+    let went = churn(&mut streams);
+    assert!(went > 1_000, "{went}");
 }
