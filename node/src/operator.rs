@@ -175,6 +175,7 @@ impl Operator {
             boot_us: view.boot_us,
             memory_bytes: pi.memory,
             image: pi.guest.to_string(),
+            cpu: view.cpu.as_deref().cloned(),
             last_fault: view.failures.back().cloned(),
         }
     }

@@ -290,6 +290,69 @@ fn mistakes_in_a_pi() {
         ),
         (
             guest,
+            "guest = \"builtin:echo\"\ncpu = 1",
+            "13: pi.can.cpu: is of type integer; allowed: a table",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { share = 1 }",
+            "13: pi.can.cpu.share: unknown key; allowed: weight, deadline, cgroup",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { weight = 0 }",
+            "13: pi.can.cpu.weight: 0 is not allowed; allowed: 1 to 10000",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { weight = 10001 }",
+            "13: pi.can.cpu.weight: 10001 is not allowed; allowed: 1 to 10000",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\n[pi.can.cpu]\nweight = 100\ndeadline = { runtime = \"2ms\", period = \"10ms\" }",
+            "14: pi.can.cpu.weight: is not allowed beside deadline, which comes before all weights; \
+             allowed: one of the two",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { deadline = { runtime = \"2ms\" } }",
+            "13: pi.can.cpu.deadline.period: is missing; needed: a duration, such as \"10ms\"",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { deadline = { runtime = \"11ms\", period = \"10ms\" } }",
+            "13: pi.can.cpu.deadline.runtime: 11ms is not allowed; allowed: 1024ns to 10ms, the period",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { deadline = { runtime = \"1023ns\", period = \"10ms\" } }",
+            "13: pi.can.cpu.deadline.runtime: 1023ns is not allowed; allowed: 1024ns to 10ms, the period",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { deadline = { runtime = \"50us\", period = \"99us\" } }",
+            "13: pi.can.cpu.deadline.period: 99us is not allowed; allowed: 100us to 1s",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { deadline = { runtime = \"50us\", period = \"1001ms\" } }",
+            "13: pi.can.cpu.deadline.period: 1001ms is not allowed; allowed: 100us to 1s",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { cgroup = \"pinode/can\" }",
+            "13: pi.can.cpu.cgroup: \"pinode/can\" is not allowed; allowed: the absolute path of a cgroup \
+             without \"..\", such as \"/sys/fs/cgroup/pinode/can\"",
+        ),
+        (
+            guest,
+            "guest = \"builtin:echo\"\ncpu = { cgroup = \"/sys/fs/cgroup/../x\" }",
+            "13: pi.can.cpu.cgroup: \"/sys/fs/cgroup/../x\" is not allowed; allowed: the absolute path of \
+             a cgroup without \"..\", such as \"/sys/fs/cgroup/pinode/can\"",
+        ),
+        (
+            guest,
             "guest = \"builtin:echo\"\nconfig = 1",
             "13: pi.can.config: is of type integer; allowed: a table",
         ),

@@ -4,7 +4,7 @@
 //! unit     quantities: 100us, 1Gbps, 32MiB
 //! reader   a TOML tree key by key, with lines
 //! node     the resolved types
-//! port, pi the sections of the file
+//! port, pi the sections of the file; cpu what bounds a guest's share of a core
 //! problem  what is wrong, where, and what is allowed; all of it in one go
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! A PI needs a phase on every port that its guest can send on: on each trunk, and on the access
 //! ports of that PI. A PI that should not send on a trunk has no way to say so; leave its port out.
 
+mod cpu;
 mod json;
 mod node;
 mod pi;
@@ -32,6 +33,7 @@ use std::path::Path;
 use pinode_classifier::{PiCode, VnSet};
 use toml::de::DeTable;
 
+pub use cpu::{CpuClaim, CpuShare};
 pub use node::{
     Cpus, ETHERNET_HEADER, FCS, GuestImage, IdleMode, Isolation, NodeConfig, PhaseConfig, PiConfig,
     PihMode, Police, PortConfig, PortMode,

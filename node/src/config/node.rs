@@ -10,6 +10,8 @@ use pinode_ports::BackendSpec;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::cpu::CpuShare;
+
 /// A node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeConfig {
@@ -218,6 +220,8 @@ pub struct PiConfig {
     pub vns: VnSet,
     /// Virtual CPUs, 1 to 32.
     pub vcpus: u8,
+    /// What bounds the share of the CPUs that its threads get.
+    pub cpu: CpuShare,
     /// Guest memory in octets: whole pages, 8 MiB to 3 GiB.
     pub memory: u64,
     /// Whether the guest sees the PIH.

@@ -5,6 +5,7 @@ use std::path::Path;
 use pinode_classifier::{MAX_PIS, PiCode, Policer, Vn, VnSet, default_access_ethertype};
 use pinode_guest_runtime::control::LINE_OCTETS;
 
+use super::cpu::{self, CpuShare};
 use super::node::{GuestImage, Isolation, PiConfig, PihMode, Police};
 use super::reader::{Item, Section, check_name};
 use super::unit::{BitRate, Octets};
@@ -85,6 +86,10 @@ impl PiReader<'_> {
         let vcpus = section
             .optional("vcpus")
             .map_or(Some(1), |item| item.integer(1..=32));
+        let cpu = match section.optional("cpu") {
+            Some(item) => item.section().and_then(cpu::read),
+            None => Some(CpuShare::default()),
+        };
         let memory = section
             .optional("memory")
             .map_or(Some(MEMORY_DEFAULT), |i| read_memory(&i));
@@ -119,6 +124,7 @@ impl PiReader<'_> {
             guest: guest?,
             vns: vns?,
             vcpus: u8::try_from(vcpus?).ok()?,
+            cpu: cpu?,
             memory: memory?,
             pih: pih?,
             ethertype: ethertype?,

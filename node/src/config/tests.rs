@@ -340,3 +340,23 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_guests_share_of_the_cpus_is_read() {
+    let cpu = |text: &str| {
+        let text = format!("{SMALL}cpu = {{ {text} }}\n");
+        read(&text).unwrap().pis.swap_remove(0).cpu
+    };
+    assert_eq!(read(SMALL).unwrap().pis[0].cpu, CpuShare::default());
+    assert_eq!(cpu(""), CpuShare::default());
+    assert_eq!(cpu("weight = 10000").claim, Some(CpuClaim::Weight(10_000)));
+    let share = cpu(
+        "deadline = { runtime = \"0.5ms\", period = \"10ms\" }, cgroup = \"/sys/fs/cgroup/pinode/can\"",
+    );
+    let claim = CpuClaim::Deadline {
+        runtime_ns: 500_000,
+        period_ns: 10_000_000,
+    };
+    assert_eq!(share.claim, Some(claim));
+    assert_eq!(share.cgroup, Some("/sys/fs/cgroup/pinode/can".into()));
+}

@@ -4,6 +4,7 @@
 //! Port names and PI names are the keys of maps in the order of the configuration.
 
 mod conservation;
+mod cpu;
 #[cfg(test)]
 pub(crate) mod sample;
 mod table;
@@ -15,6 +16,7 @@ use utoipa::ToSchema;
 use crate::config::Isolation;
 
 pub use conservation::{Violation, violations};
+pub use cpu::{CpuBudget, GuestCpu, SchedPolicy};
 pub(crate) use table::columns;
 pub use table::{guests_table, phases_table, status_table, workers_table};
 
@@ -82,6 +84,10 @@ pub struct GuestStatus {
     pub memory_bytes: u64,
     /// What it runs: `builtin:NAME` or a path.
     pub image: String,
+    /// What bounds its share of the CPUs, as the kernel said when it was launched; of each of its vCPUs.
+    /// Missing while it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<GuestCpu>,
     /// Why it last stopped without being told to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_fault: Option<String>,

@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 
 use super::{
-    EgressDrops, GuestState, GuestStatus, IngressDrops, PhaseEntry, PiStatus, PortDrops,
-    PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
+    CpuBudget, EgressDrops, GuestCpu, GuestState, GuestStatus, IngressDrops, PhaseEntry, PiStatus,
+    PortDrops, PortPhases, PortStatus, Quantiles, SchedPolicy, Schedule, Status, WorkerStatus,
 };
 use crate::config::Isolation;
 
@@ -66,6 +66,7 @@ pub fn status() -> Status {
         boot_us,
         memory_bytes: 32 << 20,
         image: "builtin:patch".to_owned(),
+        cpu: None,
         last_fault: None,
     };
     Status {
@@ -94,7 +95,20 @@ pub fn status() -> Status {
             },
         ],
         guests: vec![
-            guest("ipv6qos", GuestState::Running, 0, 900),
+            GuestStatus {
+                cpu: Some(GuestCpu {
+                    policy: SchedPolicy::Other,
+                    nice: -6,
+                    weight: Some(381),
+                    deadline: None,
+                    cgroup: Some("/sys/fs/cgroup/p".to_owned()),
+                    quota: Some(CpuBudget {
+                        runtime_ns: 20_000_000,
+                        period_ns: 100_000_000,
+                    }),
+                }),
+                ..guest("ipv6qos", GuestState::Running, 0, 900)
+            },
             GuestStatus {
                 image: "guests/can.elf".to_owned(),
                 last_fault: Some("page fault at 0x0\nrip 0x0".to_owned()),

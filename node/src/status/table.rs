@@ -152,6 +152,7 @@ pub fn guests_table(guests: &[GuestStatus]) -> String {
             "boot",
             "memory",
             "image",
+            "cpu",
             "last fault",
         ]
         .map(str::to_owned)
@@ -175,6 +176,10 @@ pub fn guests_table(guests: &[GuestStatus]) -> String {
             },
             format!("{} MiB", guest.memory_bytes >> 20),
             guest.image.clone(),
+            guest
+                .cpu
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string),
             fault,
         ]);
     }
@@ -277,10 +282,10 @@ mod tests {
         let expected = "\
 node n1: up 1.5 s, isolation kvm (kvm_pvm)
 
-guest    state        restarts    boot  memory  image          last fault
-ipv6qos  running             0  0.9 ms  32 MiB  builtin:patch
-can      quarantined         2  1.2 ms  32 MiB  guests/can.elf  page fault at 0x0
-dss      stopped             0  0.0 ms  32 MiB  builtin:patch
+guest    state        restarts    boot  memory  image          cpu  last fault
+ipv6qos  running             0  0.9 ms  32 MiB  builtin:patch  weight 381 (nice -6), at most 20ms in 100ms by /sys/fs/cgroup/p
+can      quarantined         2  1.2 ms  32 MiB  guests/can.elf  -  page fault at 0x0
+dss      stopped             0  0.0 ms  32 MiB  builtin:patch  -
 ";
         let table = status_table(&status);
         let normal = |text: &str| -> Vec<String> {

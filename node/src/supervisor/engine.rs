@@ -13,9 +13,11 @@ use pinode_guest_runtime::hosted::{
 use pinode_vmm::{
     BootProtocol, Kernel, KvmHost, Machine, MachineConfig, MachineEvent, NetConfig, QueuePair,
 };
+use rustix::thread::Pid;
 use thiserror::Error;
 
 use super::agent::vif_mac;
+use super::share::ShareError;
 use crate::config::{GuestImage, Isolation, NodeConfig, PiConfig};
 use crate::dataplane::bell::Bell;
 use crate::dataplane::vif::{PairsInUse, Vif};
@@ -54,6 +56,14 @@ pub enum LaunchError {
         "{0} cannot run with isolation = \"thread\": only built-in guests can; allowed: builtin:patch"
     )]
     NotBuiltIn(String),
+    /// The kernel does not give the guest's threads their share of the CPUs.
+    #[error("pi.{pi}.cpu.{source}")]
+    Share {
+        /// The PI's name.
+        pi: String,
+        /// What the kernel said to which key.
+        source: ShareError,
+    },
     /// A mistake of ours.
     #[error("the launch panicked; this is a mistake of pinode")]
     Panicked,
@@ -94,6 +104,15 @@ impl Engine {
                 Ok(Self::Vm(Machine::boot(host, config, forward)?))
             }
             Isolation::Thread => launch_thread(node, slot, pi, kicks, events),
+        }
+    }
+
+    /// The threads that the guest runs on: those of its vCPUs, or its one. Waits until they have started.
+    #[must_use]
+    pub fn threads(&self) -> Vec<Pid> {
+        match self {
+            Self::Vm(machine) => machine.vcpu_threads(),
+            Self::Thread(hosted) => vec![hosted.thread_id()],
         }
     }
 

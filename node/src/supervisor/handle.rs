@@ -8,6 +8,7 @@ use super::engine::{Engine, GuestEvent, LaunchError};
 use super::lifecycle::State;
 use super::lines::Heard;
 use crate::dataplane::mailbox::Event as WorkerEvent;
+use crate::status::GuestCpu;
 
 /// A guest that failed so often while the node came up will not come up.
 const HOPELESS: usize = 3;
@@ -36,6 +37,8 @@ pub struct GuestView {
     pub boot_us: u64,
     /// The last failures, oldest first, each as a readable report.
     pub failures: VecDeque<String>,
+    /// What the kernel said is in force on its threads, while it is up.
+    pub cpu: Option<Box<GuestCpu>>,
     /// The last launch failed for a reason that no repetition mends.
     pub cannot_launch: bool,
 }
@@ -56,6 +59,12 @@ pub(super) enum Message {
         event: GuestEvent,
         /// Held until the event was heard, where it is a line.
         heard: Option<Heard>,
+    },
+    /// The guest's share of the CPUs is in force; it is about to be configured.
+    Bounded {
+        slot: usize,
+        generation: u64,
+        cpu: Option<Box<GuestCpu>>,
     },
     Launched {
         slot: usize,
@@ -141,6 +150,7 @@ pub(super) fn channel_for(slots: usize) -> (SupervisorHandle, Inbox) {
         restarts: 0,
         boot_us: 0,
         failures: VecDeque::new(),
+        cpu: None,
         cannot_launch: false,
     };
     let views = Arc::new(Mutex::new(vec![view; slots]));

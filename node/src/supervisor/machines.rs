@@ -13,6 +13,7 @@ use super::lifecycle::State;
 use super::lines::{Admission, Lines};
 use super::pairs::Pairs;
 use super::progress::Progress;
+use super::share;
 use super::watch::{Run, say_done};
 
 /// Stack of the threads that launch and end guests, octets.
@@ -29,6 +30,7 @@ impl Run {
         guest.launching = Some(generation);
         guest.said_hello = false;
         guest.cannot_launch = false;
+        guest.cpu = None;
         guest.vifs_up = 0;
         guest.progress = Progress::default();
         guest.pairs = Pairs::default();
@@ -58,18 +60,34 @@ impl Run {
         let kicks = self.workers.bells();
         let launch = move || {
             let pi = &config.pis[slot];
+            // One that the kernel refused its share: it ends when that was told, as its end is an event too.
+            let mut refused = None;
             // Whoever waits for this launch hears of its end, whatever the end is.
-            let launch =
-                AssertUnwindSafe(|| Engine::launch(kvm.as_deref(), &config, slot, kicks, events));
-            let engine = catch_unwind(launch).unwrap_or(Err(LaunchError::Panicked));
-            if let Ok(engine) = &engine {
+            let launch = AssertUnwindSafe(|| {
+                let engine = Engine::launch(kvm.as_deref(), &config, slot, kicks, events)?;
+                let threads = engine.threads();
+                if let Err(source) = share::apply(&pi.cpu, &config.guest_cpus(slot), &threads) {
+                    refused = Some(engine);
+                    let pi = pi.name.clone();
+                    return Err(LaunchError::Share { pi, source });
+                }
+                let cpu = share::in_force(&pi.cpu, &threads).map(Box::new);
+                drop(messages.send(Message::Bounded {
+                    slot,
+                    generation,
+                    cpu,
+                }));
+                // From here on it may forward.
                 engine.send_line(&agent::config_line(&config, pi));
-            }
+                Ok(engine)
+            });
+            let engine = catch_unwind(launch).unwrap_or(Err(LaunchError::Panicked));
             drop(messages.send(Message::Launched {
                 slot,
                 generation,
                 engine,
             }));
+            drop(refused);
         };
         let name = format!("launch-{}", self.config.pis[slot].name);
         let spawned = std::thread::Builder::new()
@@ -88,6 +106,7 @@ impl Run {
     pub(super) fn take_down(&mut self, slot: usize, done: Option<SyncSender<()>>) {
         let parts = self.workers.detach(slot, None);
         let guest = &mut self.guests[slot];
+        guest.cpu = None;
         let Some(engine) = guest.engine.take() else {
             say_done(done);
             return;

@@ -6,6 +6,8 @@
 //! agent       what is said on the control channel
 //! lines       how much a guest may say before it is heard
 //! pairs       whether a driver uses a queue pair for each worker
+//! share       what bounds its part of the CPUs, by the kernel's means
+//! weight      weights and the nice levels that stand for them (pure)
 //! progress    whether a guest does anything with its frames (pure)
 //! handle      how others reach the supervisor
 //! watch       the thread that joins them: events, wishes and time, one after the other
@@ -24,7 +26,11 @@ mod lines;
 mod machines;
 mod pairs;
 mod progress;
+pub mod share;
+#[allow(unsafe_code)]
+mod unsafe_sched;
 mod watch;
+mod weight;
 mod words;
 
 pub use engine::LaunchError;

@@ -21,6 +21,7 @@ use crate::dataplane::clock::{Clock, Monotonic};
 use crate::dataplane::counters::NodeSnapshot;
 use crate::dataplane::mailbox::Event as WorkerEvent;
 use crate::dataplane::workers::Workers;
+use crate::status::GuestCpu;
 
 /// How often time is looked at while a guest boots or is in quarantine, whose end is late by this much
 /// at most.
@@ -42,6 +43,8 @@ pub(super) struct Guest {
     pub(super) failures: VecDeque<String>,
     pub(super) last_console: LastConsole,
     pub(super) cannot_launch: bool,
+    /// What is in force on its threads.
+    pub(super) cpu: Option<Box<GuestCpu>>,
     /// A launch is under way, of this generation.
     pub(super) launching: Option<u64>,
     /// Lines heard since the last look.
@@ -83,6 +86,7 @@ impl Supervisor {
             failures: VecDeque::new(),
             last_console: LastConsole::default(),
             cannot_launch: false,
+            cpu: None,
             launching: None,
             lines: 0,
             progress: Progress::default(),
@@ -243,6 +247,16 @@ impl Run {
                     self.hear_guest(slot, event);
                 }
             }
+            Message::Bounded {
+                slot,
+                generation,
+                cpu,
+            } => {
+                let guest = self.guests.get_mut(slot);
+                if let Some(guest) = guest.filter(|g| g.life.is_up(generation)) {
+                    guest.cpu = cpu;
+                }
+            }
             Message::Launched {
                 slot,
                 generation,
@@ -366,6 +380,9 @@ impl Run {
             view.restarts = guest.life.restarts();
             view.boot_us = guest.life.boot_us();
             view.cannot_launch = guest.cannot_launch;
+            if view.cpu != guest.cpu {
+                view.cpu.clone_from(&guest.cpu);
+            }
             if view.failures.len() != guest.failures.len()
                 || view.failures.back() != guest.failures.back()
             {
