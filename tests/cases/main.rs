@@ -16,6 +16,7 @@ mod guests;
 mod harness;
 mod hostile;
 mod hosts;
+mod launch_time;
 mod licences;
 mod memif;
 mod phases;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         phases::cases(),
         resources::cases(),
         stock_kvm::cases(),
+        launch_time::cases(),
     ]
     .into_iter()
     .flatten();

@@ -1,7 +1,7 @@
 //! What the end-to-end tests share: a running node, real interfaces, frames and their accounts.
 //!
-//! The tests see the product from outside only: the `pinode` command, interfaces, files. This crate must never link a
-//! crate of the product, and never wait by a blind sleep: everything waited for has a condition and a deadline
+//! The tests see the product from outside only: the `pinode` command, interfaces, files. This library must never link a
+//! crate of the product (`launch-check` alone has a port), and never wait by a blind sleep: everything waited for has a condition and a deadline
 //! ([`poll`]). What a test makes on the machine (namespaces, interfaces, processes, files) goes when its owner is
 //! dropped, also when the test fails.
 
