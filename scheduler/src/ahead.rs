@@ -6,6 +6,7 @@
 //! into it. A change of the schedule must never take time from under a frame that was committed.
 
 use crate::cycle::{Cycle, PS_PER_NS};
+use crate::extension::Extension;
 use crate::gate::{Gate, Place, Use, Window};
 use crate::starts::Starts;
 
@@ -37,6 +38,22 @@ impl Gate {
         ))
     }
 
+    /// Whether no frame of `octets_with_fcs` can start in the open window any more, whatever comes.
+    #[inline]
+    #[must_use]
+    pub fn is_over(&self, octets_with_fcs: u32) -> bool {
+        let opens_ns = self.window.opens_ns;
+        let guard_ns = self.oper.guard_ns();
+        let latest_ns = self
+            .window
+            .closes_ns
+            .saturating_sub(opens_ns)
+            .saturating_sub(guard_ns);
+        let start_ps = ((self.now_ns - opens_ns) * PS_PER_NS).max(self.usage.free_ps);
+        let end_ps = start_ps.saturating_add(self.oper.link().wire_time_ps(octets_with_fcs));
+        self.window.owner.is_none() || end_ps > latest_ns * PS_PER_NS
+    }
+
     /// The next window, and the cycle that it belongs to.
     fn following(&self) -> Option<(Window, &Cycle)> {
         let opens_ns = self.window.closes_ns;
@@ -49,10 +66,14 @@ impl Gate {
                 let closes_ns = opens_ns.saturating_add(span.duration_ns());
                 let after = self.settled.as_ref().and(self.admin.as_ref());
                 let until_ns = after.map_or(u64::MAX, |after| after.base_ns);
+                let extension = after.and_then(|after| after.extension);
+                let closes_ns = Extension::close_ns([self.held, extension], closes_ns);
                 (&change.cycle, span, closes_ns.min(until_ns))
             }
             _ => {
+                let resumes = self.held.is_some_and(|held| held.until_ns == opens_ns);
                 let (cycle, phase) = match self.place {
+                    _ if resumes => self.located(opens_ns, opens_ns - self.base_ns),
                     Place::Before => (0, 0),
                     Place::In { cycle, phase } if phase + 1 < self.oper.spans().len() => {
                         (cycle, phase + 1)
@@ -60,7 +81,7 @@ impl Gate {
                     Place::In { cycle, .. } => (cycle.saturating_add(1), 0),
                 };
                 let span = self.oper.span(phase);
-                let closes_ns = self.instant(cycle, span.closes_ns);
+                let closes_ns = self.end_ns(cycle, phase);
                 (&self.oper, span, closes_ns.min(self.oper_until_ns()))
             }
         };
@@ -84,7 +105,7 @@ impl Gate {
             let end_ns = end_ns(&self.ahead, window.opens_ns, cycle.guard_ns());
             return self.now_ns.max(end_ns);
         }
-        if self.usage.busy_ps == 0 {
+        if self.usage.free_ps == 0 {
             return self.now_ns;
         }
         let end_ns = end_ns(&self.usage, self.window.opens_ns, self.oper.guard_ns());

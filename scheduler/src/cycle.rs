@@ -68,6 +68,16 @@ pub enum CycleError {
         /// By how much the phase is too short.
         short_ns: u64,
     },
+    /// The cycle-time extension is longer than the cycle.
+    #[error(
+        "cycle-time extension of {extension_ns} ns: allowed is at most the cycle's length, {length_ns} ns"
+    )]
+    ExtensionTooLong {
+        /// The extension asked for.
+        extension_ns: u64,
+        /// T_c.
+        length_ns: u64,
+    },
 }
 
 /// A phase and where it lies in its cycle.
@@ -92,6 +102,7 @@ pub struct Cycle {
     spans: Box<[Span]>,
     length_ns: u64,
     guard_ns: u64,
+    extension_ns: u64,
     link: LinkRate,
 }
 
@@ -154,8 +165,26 @@ impl Cycle {
             spans: spans.into(),
             length_ns,
             guard_ns,
+            extension_ns: 0,
             link,
         })
+    }
+
+    /// The same cycle with a cycle-time extension (OperCycleTimeExtension of IEEE Std 802.1Q-2018
+    /// 8.6.9.4): where a change of the schedule comes at most `extension_ns` after a boundary, no
+    /// cycle is begun there that would be cut, and the last phase stays open until the change.
+    ///
+    /// # Errors
+    /// [`CycleError::ExtensionTooLong`] if it is longer than the cycle.
+    pub fn with_extension(mut self, extension_ns: u64) -> Result<Self, CycleError> {
+        if extension_ns > self.length_ns {
+            return Err(CycleError::ExtensionTooLong {
+                extension_ns,
+                length_ns: self.length_ns,
+            });
+        }
+        self.extension_ns = extension_ns;
+        Ok(self)
     }
 
     /// The phases in order.
@@ -176,6 +205,12 @@ impl Cycle {
     #[must_use]
     pub fn guard_ns(&self) -> u64 {
         self.guard_ns
+    }
+
+    /// Cycle-time extension, ns; 0 if none.
+    #[must_use]
+    pub fn extension_ns(&self) -> u64 {
+        self.extension_ns
     }
 
     /// C.

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::account::{GateCounters, Tally};
 use crate::cycle::{Cycle, PS_PER_NS, Span};
+use crate::extension::Extension;
 use crate::reconfigure::{Admin, Retired};
 use crate::starts::Starts;
 
@@ -89,6 +90,8 @@ pub struct Gate {
     pub(crate) usage: Use,
     /// Use of the window that follows the open one.
     pub(crate) ahead: Use,
+    /// An extension for a change that was replaced when it could not be undone any more.
+    pub(crate) held: Option<Extension>,
     tallies: Box<[Tally; SLOTS]>,
 }
 
@@ -115,6 +118,7 @@ impl Gate {
             },
             usage: Use::default(),
             ahead: Use::default(),
+            held: None,
             tallies: Box::new([Tally::default(); SLOTS]),
         }
     }
@@ -188,7 +192,7 @@ impl Gate {
     pub(crate) fn set_close(&mut self) {
         let closes_ns = match self.place {
             Place::Before => self.base_ns,
-            Place::In { cycle, phase } => self.instant(cycle, self.oper.span(phase).closes_ns),
+            Place::In { cycle, phase } => self.end_ns(cycle, phase),
         };
         self.window.closes_ns = closes_ns.min(self.oper_until_ns());
     }
@@ -211,16 +215,25 @@ impl Gate {
 
     /// Leaves the open window, which `now_ns` is past.
     fn turn(&mut self) {
-        let ahead = std::mem::take(&mut self.ahead);
-        if ahead.is_used() {
-            // It is entered even if its time has passed, for its account.
-            self.turn_at(self.window.closes_ns);
-            self.usage = ahead;
+        while self.ahead.is_used() || self.held.is_some() {
+            self.step();
             if self.now_ns < self.window.closes_ns {
                 return;
             }
         }
         self.turn_at(self.now_ns);
+    }
+
+    /// Enters the next window even if its time has passed: for the account of what was committed to
+    /// it, or because an extension has put its opening elsewhere than the cycle alone does.
+    #[cold]
+    fn step(&mut self) {
+        let ahead = std::mem::take(&mut self.ahead);
+        self.turn_at(self.window.closes_ns);
+        if ahead.is_used() {
+            let free_ps = ahead.free_ps.max(self.usage.free_ps);
+            self.usage = Use { free_ps, ..ahead };
+        }
     }
 
     /// Enters the window that is open at `at_ns`, of the schedule that runs then.
@@ -235,6 +248,7 @@ impl Gate {
             let old = std::mem::replace(&mut self.oper, change.cycle);
             self.retired.put(old);
             self.base_ns = from_ns;
+            self.held = self.held.take().filter(|held| held.from_ns > from_ns);
             self.place = Place::Before;
         }
         self.enter(at_ns);
@@ -268,9 +282,9 @@ impl Gate {
             self.set_close();
             return;
         };
-        let cycle = since_base_ns / self.oper.length_ns();
-        let phase = self.oper.phase_at(since_base_ns % self.oper.length_ns());
-        if !first_look {
+        let resumes = self.held.take_if(|held| held.until_ns <= at_ns);
+        let (cycle, phase) = self.located(at_ns, since_base_ns);
+        if !first_look && resumes.is_none() {
             self.pass(from, cycle, phase);
         }
         let Span {
@@ -279,7 +293,10 @@ impl Gate {
         self.place = Place::In { cycle, phase };
         self.window = Window {
             owner,
-            opens_ns: self.instant(cycle, opens_ns),
+            opens_ns: match resumes {
+                Some(held) => held.until_ns,
+                None => self.instant(cycle, opens_ns),
+            },
             closes_ns: 0,
         };
         self.set_close();

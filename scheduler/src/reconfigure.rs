@@ -8,6 +8,7 @@
 use thiserror::Error;
 
 use crate::cycle::Cycle;
+use crate::extension::Extension;
 use crate::gate::Gate;
 
 /// How many cycles a gate keeps until they are taken back.
@@ -18,6 +19,8 @@ pub const RETIRED_CYCLES: usize = 4;
 pub(crate) struct Admin {
     pub cycle: Cycle,
     pub base_ns: u64,
+    /// Of the cycle before it.
+    pub extension: Option<Extension>,
 }
 
 /// Cycles that have had their time.
@@ -75,6 +78,12 @@ impl Gate {
     /// 8.6.9.3; a window that it had cut gets its own close back. One in whose first window frames
     /// were [committed ahead](Gate::open_ahead) takes effect nevertheless, and `admin` follows it.
     ///
+    /// If it takes effect at most the oper cycle's [extension](Cycle::extension_ns) after a
+    /// boundary that is still to come, the last phase before that stays open until then, in place
+    /// of a cycle cut short. An extension that has begun, or that a frame was started in, stays as
+    /// it is if its change is replaced, unless the new one cuts it; after it the cycle goes on with
+    /// whatever window is open there, and until then no other is planned.
+    ///
     /// # Errors
     /// [`InstallError`]; the gate then goes on as before.
     pub fn install(
@@ -94,19 +103,34 @@ impl Gate {
             None if settles => self.admin.as_ref(),
             settled => settled.as_ref(),
         };
-        let effect = match (base_ns, before) {
-            (Some(base_ns), _) => boundary(base_ns, admin.length_ns(), earliest_ns),
-            (None, None) => boundary(self.base_ns, self.oper.length_ns(), earliest_ns),
-            (None, Some(before)) => boundary(before.base_ns, before.cycle.length_ns(), earliest_ns),
+        let before = before.map_or((&self.oper, self.base_ns), |before| {
+            (&before.cycle, before.base_ns)
+        });
+        let effect = match base_ns {
+            Some(base_ns) => boundary(base_ns, admin.length_ns(), earliest_ns),
+            None => boundary(before.1, before.0.length_ns(), earliest_ns),
         };
         let Some(base_ns) = effect else {
             return Err(InstallError::NoInstant { admin, earliest_ns });
         };
-        let waited = self.admin.replace(Admin {
+        // What it has given a window can be undone as long as nothing has happened there.
+        let begun = |e: &Extension| e.from_ns <= self.now_ns || e.from_ns < earliest_ns;
+        let waits = self.admin.as_ref().filter(|_| !settles);
+        let extended = waits.and_then(|waits| waits.extension).filter(begun);
+        self.held = extended.or(self.held);
+        let cut = self.held.take_if(|_| settles);
+        let extension = self.extension(before, base_ns);
+        let mut waited = self.admin.replace(Admin {
             cycle: admin,
             base_ns,
+            extension,
         });
         if settles {
+            if let Some(settled) = &mut waited {
+                let until_ns = settled.base_ns;
+                let cut = cut.map(|cut| Extension { until_ns, ..cut });
+                settled.extension = settled.extension.or(cut);
+            }
             self.settled = waited;
         } else if let Some(replaced) = waited {
             self.retired.put(replaced.cycle);

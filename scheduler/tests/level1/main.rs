@@ -5,6 +5,7 @@ mod ahead;
 mod bounds;
 mod bursts;
 mod cycles;
+mod extension;
 mod model;
 mod reconfiguration;
 mod rights;

@@ -57,7 +57,9 @@ pub(crate) struct Scenario {
 /// Random runs, with up to `installs` changes of the schedule in ten polls.
 pub(crate) fn scenarios(installs: u32) -> impl Strategy<Value = Scenario> {
     let cycles = prop::collection::vec(cycles(), if installs == 0 { 1..2 } else { 2..4 });
-    (cycles, 0u64..3_000_000, 0u64..30_000).prop_flat_map(move |(cycles, base_ns, lookahead_ns)| {
+    let lookahead_ns =
+        prop_oneof![4 => 0u64..30_000, 1 => 30_000u64..3_000_000, 1 => Just(u64::MAX)];
+    (cycles, 0u64..3_000_000, lookahead_ns).prop_flat_map(move |(cycles, base_ns, lookahead_ns)| {
         let of = cycles.len();
         let install = (0..of, prop::option::weighted(0.7, -400_000i64..400_000));
         let step = (
@@ -100,7 +102,14 @@ pub(crate) fn cycles() -> impl Strategy<Value = Cycle> {
         50_000_000u64..=400 * GBIT,
     ];
     let phase = (prop::option::weighted(0.9, 0u8..SLOTS as u8), 1u64..60_000);
-    (rate, prop::collection::vec(phase, 1..9), 0u64..2_000).prop_map(|(rate, phases, guard_ns)| {
+    let extension = prop_oneof![Just(0u64), 1u64..=4];
+    let cycle = (
+        rate,
+        prop::collection::vec(phase, 1..9),
+        0u64..2_000,
+        extension,
+    );
+    cycle.prop_map(|(rate, phases, guard_ns, extension)| {
         let link = link(rate);
         let least_ns = guard_ns + link.wire_time_ps(1522).div_ceil(1_000);
         let phases: Vec<_> = phases
@@ -110,7 +119,9 @@ pub(crate) fn cycles() -> impl Strategy<Value = Cycle> {
                 duration_ns: least_ns + more_ns,
             })
             .collect();
-        Cycle::new(&phases, guard_ns, link, |_| 1522).expect("valid")
+        let cycle = Cycle::new(&phases, guard_ns, link, |_| 1522).expect("valid");
+        let extension_ns = cycle.length_ns() * extension / 4;
+        cycle.with_extension(extension_ns).expect("at most a cycle")
     })
 }
 
@@ -120,6 +131,8 @@ struct Segment {
     from_ns: u64,
     base_ns: u64,
     cycle: Cycle,
+    /// From when on until when no cycle begins.
+    extensions: Vec<(u64, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -160,12 +173,20 @@ impl Model {
             let mut at_ns = segment.base_ns;
             'segment: while at_ns < until_ns && at_ns <= to_ns {
                 for phase in segment.cycle.phases() {
-                    let closes_ns = (at_ns + phase.duration_ns).min(until_ns);
-                    if closes_ns > from_ns && at_ns <= to_ns {
+                    let (mut opens_ns, mut closes_ns) = (at_ns, at_ns + phase.duration_ns);
+                    for &(from_ns, until_ns) in &segment.extensions {
+                        if closes_ns == from_ns {
+                            closes_ns = until_ns;
+                        } else if (from_ns..until_ns).contains(&opens_ns) {
+                            opens_ns = until_ns;
+                        }
+                    }
+                    closes_ns = closes_ns.min(until_ns);
+                    if opens_ns < closes_ns && closes_ns > from_ns && opens_ns <= to_ns {
                         let owner = phase.owner;
                         windows.push(ModelWindow {
                             owner,
-                            opens_ns: at_ns,
+                            opens_ns,
                             closes_ns,
                             guard_ns,
                         });
@@ -245,19 +266,19 @@ impl Model {
             .last()
             .is_some_and(|last| last.from_ns > self.now_ns && ps(last.from_ns) >= self.free_ps)
         {
-            self.segments.pop();
+            let replaced = self.segments.pop().expect("waits");
+            // What an extension for it has given is not taken back.
+            let clear_ns = self.clear_ns();
+            let oper = self.segments.last_mut().expect("runs");
+            oper.extensions.retain(|&(from_ns, until_ns)| {
+                until_ns != replaced.from_ns || from_ns < clear_ns || from_ns <= self.now_ns
+            });
         }
         // Nobody starves in a window to come that no frame was committed to: it may be another.
         let now_ns = self.now_ns;
         self.logs
             .retain(|(window, log)| window.opens_ns <= now_ns || !log.frames.is_empty());
-        let clear_ns = self.free_ps.div_ceil(1_000) as u64 + self.free_guard_ns;
-        let committed = self.free_ps > 0;
-        let earliest_ns = if committed {
-            self.now_ns.max(clear_ns)
-        } else {
-            self.now_ns
-        };
+        let earliest_ns = self.now_ns.max(self.clear_ns());
         let oper = self.segments.last().expect("runs");
         let (base, length) = match base_ns {
             None => (oper.base_ns, oper.cycle.length_ns()),
@@ -269,12 +290,34 @@ impl Model {
             effect_ns == base || effect_ns - length < earliest_ns,
             "not the next boundary"
         );
-        let from_ns = effect_ns;
+        let mut boundary_ns = oper.base_ns;
+        while boundary_ns + oper.cycle.length_ns() < effect_ns {
+            boundary_ns += oper.cycle.length_ns();
+        }
+        let committed = |(window, log): &(ModelWindow, Log)| {
+            window.opens_ns == boundary_ns && !log.frames.is_empty()
+        };
+        let extended = oper.extensions.iter().any(|e| self.now_ns < e.1);
+        if oper.base_ns < boundary_ns
+            && self.now_ns < boundary_ns
+            && effect_ns - boundary_ns <= oper.cycle.extension_ns()
+            && !self.logs.iter().any(committed)
+            && !extended
+        {
+            let oper = self.segments.last_mut().expect("runs");
+            oper.extensions.push((boundary_ns, effect_ns));
+        }
         self.segments.push(Segment {
-            from_ns,
+            from_ns: effect_ns,
             base_ns: effect_ns,
             cycle: cycle.clone(),
+            extensions: Vec::new(),
         });
+    }
+
+    /// When the last frame and the guard behind it have passed.
+    fn clear_ns(&self) -> u64 {
+        self.free_ps.div_ceil(1_000) as u64 + self.free_guard_ns
     }
 
     /// Windows, open, busy, guard and all time of a slot, over windows closed by now.
@@ -333,6 +376,7 @@ pub(crate) fn run(scenario: &Scenario) -> [usize; SLOTS] {
             from_ns: 0,
             base_ns: scenario.base_ns,
             cycle: first,
+            extensions: Vec::new(),
         }],
         lookahead_ps: ps(scenario.lookahead_ns),
         first_ns: None,
