@@ -4,7 +4,7 @@ use pinode_ports::{AfPacketPort, AfXdpPort, Port, PortError};
 
 use crate::bench::{
     all_sizes_both_ways, frame, link_breaks, moderate_rate, one, output, own_namespace,
-    receive_all, run, send_all, skip, veth,
+    program_goes, receive_all, run, send_all, skip, veth,
 };
 
 /// True where this kernel lets the process attach XDP programs; says so where it does not.
@@ -81,9 +81,7 @@ fn the_program_goes_away_with_the_port() {
         "{error}"
     );
     drop(port);
-    let after = show();
-    let program = after.contains("xdp id") || after.contains("prog/xdp");
-    assert!(!program && after.contains("promiscuity 0"), "{after}");
+    program_goes("near");
     drop(open("near"));
 }
 
@@ -204,6 +202,5 @@ fn an_interface_without_native_xdp_is_carried_by_the_generic_one() {
     all_sizes_both_ways(&mut near, &mut open_packet("far"));
     assert!(output("ip -details link show dev bridge0").contains("prog/xdp"));
     drop(near);
-    let after = output("ip -details link show dev bridge0");
-    assert!(!after.contains("prog/xdp"), "{after}");
+    program_goes("bridge0");
 }

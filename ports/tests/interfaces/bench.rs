@@ -242,6 +242,20 @@ pub fn moderate_rate(from: &mut dyn Port, to: &mut dyn Port, count: u32, per_ms:
     assert_eq!((to.missed(), from.tx_lost()), (0, 0));
 }
 
+/// Waits until an interface has no XDP program and is not promiscuous. A command that another test starts meanwhile holds the
+/// descriptors of this process until it has become that command.
+pub fn program_goes(interface: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let link = output(&format!("ip -details link show dev {interface}"));
+        let program = link.contains("xdp id") || link.contains("prog/xdp");
+        if !program && link.contains("promiscuity 0") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{link}");
+    }
+}
+
 /// The one port of an interface that was opened for one.
 pub fn one<P>(opened: Result<Vec<P>, PortError>) -> Result<P, PortError> {
     opened.map(|mut ports| {

@@ -6,7 +6,8 @@ use std::time::Instant;
 use pinode_ports::{AfPacketPort, AfXdpPort, Port, PortError, RxBurst, TapPort};
 
 use crate::bench::{
-    PATIENCE, frame, one, output, own_namespace, receive, receive_all, run, send_all, skip, veth,
+    PATIENCE, frame, one, output, own_namespace, program_goes, receive, receive_all, run, send_all,
+    skip, veth,
 };
 
 /// Frame of an IPv6 flow, behind a PIH or plain; the number is the first of the payload.
@@ -148,15 +149,7 @@ fn af_xdp_has_a_port_for_each_share_of_the_queues() {
         assert_eq!(receive_all(&mut near[0], 1), [frame(9, 75)]);
         assert!(output("ip -details link show dev near").contains("xdp"));
         drop(near);
-        // A command that another test starts holds its descriptors until it has become that command.
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let after = output("ip -details link show dev near");
-            if !after.contains("xdp id") && !after.contains("prog/xdp") {
-                break;
-            }
-            assert!(Instant::now() < deadline, "{after}");
-        }
+        program_goes("near");
     }
 }
 
