@@ -22,6 +22,7 @@ mod memif;
 mod phases;
 mod resources;
 mod stock_kvm;
+mod taprio;
 mod traces;
 
 /// A test: its name, what it needs, what it does.
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         resources::cases(),
         stock_kvm::cases(),
         launch_time::cases(),
+        taprio::cases(),
     ]
     .into_iter()
     .flatten();

@@ -9,6 +9,7 @@ pub mod config;
 pub mod conservation;
 pub mod cpio;
 pub mod frame;
+pub mod gate_trace;
 pub mod lab;
 pub mod load;
 pub mod machine;
@@ -22,6 +23,9 @@ pub mod resident;
 pub mod stock_kernel;
 pub mod sweep;
 #[allow(unsafe_code)]
+pub mod unsafe_departures;
+#[allow(unsafe_code)]
 pub mod unsafe_packet_socket;
 
+pub use unsafe_departures::{Departures, set_priority};
 pub use unsafe_packet_socket::PacketSocket;

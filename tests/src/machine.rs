@@ -19,6 +19,34 @@ pub const NEEDS: [Need; 3] = [
     Need::StockKernel,
 ];
 
+/// What the machine's clocks run by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// The clock of this machine: two processors in parallel, and whatever else runs here shows.
+    Wall,
+    /// The instructions that it has run, one a nanosecond, on one processor; idle time is skipped. Nothing that
+    /// happens on this machine is seen inside, so that instants can be compared.
+    Instructions,
+}
+
+impl Pace {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Wall => &["-accel", "tcg,thread=multi", "-smp", "2"],
+            Self::Instructions => &[
+                "-accel",
+                "tcg,thread=single",
+                "-smp",
+                "1",
+                "-icount",
+                "shift=0,sleep=off",
+                "-rtc",
+                "clock=vm",
+            ],
+        }
+    }
+}
+
 /// Line that the script's end prints; without it the machine died on the way.
 const END: &str = "machine-script-ended";
 
@@ -51,6 +79,20 @@ pub fn prepare(kernel: &StockKernel, modules: &[&str]) -> Result<(Cpio, String)>
 /// The machine did not get to the script's end within `deadline`; the message has its console.
 pub fn run(
     kernel: &StockKernel,
+    archive: Cpio,
+    script: &str,
+    deadline: Duration,
+) -> Result<String> {
+    run_at(Pace::Wall, kernel, archive, script, deadline)
+}
+
+/// As [`run`], with clocks of a choice.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_at(
+    pace: Pace,
+    kernel: &StockKernel,
     mut archive: Cpio,
     script: &str,
     deadline: Duration,
@@ -68,16 +110,8 @@ pub fn run(
     let qemu = find_command("qemu-system-x86_64").context("no qemu-system-x86_64")?;
     let start = Instant::now();
     let mut child = Command::new(qemu)
-        .args([
-            "-accel",
-            "tcg,thread=multi",
-            "-cpu",
-            "max",
-            "-smp",
-            "2",
-            "-m",
-            "2048",
-        ])
+        .args(pace.arguments())
+        .args(["-cpu", "max", "-m", "2048"])
         .args([
             "-nodefaults",
             "-no-user-config",

@@ -6,7 +6,7 @@
 use std::ffi::CString;
 use std::io::{Error, ErrorKind};
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -20,6 +20,12 @@ const RECEIVE_BUFFER: libc::c_int = 64 << 20;
 #[derive(Debug)]
 pub struct PacketSocket {
     fd: OwnedFd,
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 impl PacketSocket {
