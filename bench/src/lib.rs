@@ -5,6 +5,7 @@
 
 pub mod compare;
 pub mod dpdk;
+pub mod gated;
 pub mod growth;
 pub mod latency;
 pub mod machine;

@@ -1,0 +1,311 @@
+//! Both sides of a gated run, in the ports' own bursts: a flood that is as fast as it is told, a tester's signed
+//! frames, and the watch over what leaves.
+//!
+//! Orders come in boxes through a channel, and the watch goes back by one when it is over. Must never allocate
+//! or lock per frame.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use pinode_measure::wire::TesterWire;
+use pinode_node::dataplane::clock::{Clock, Monotonic};
+use pinode_ports::{
+    InjectSlots, InlinePort, Port, RxBurst, TxMeta, TxSlots, Wake, Wire, copy_frame,
+    slot_octets_for,
+};
+
+use super::link::{Link, Ports};
+use super::{Departure, PIS, Watch};
+
+const FCS: usize = 4;
+/// Smallest frame without FCS; shorter ones are padded.
+const SMALLEST_ON_WIRE: usize = 60;
+/// Preamble, start delimiter, inter-packet gap.
+const WIRE_OVERHEAD: usize = 20;
+/// Orders under way at once.
+const ORDERS: usize = 8;
+
+/// What a side is told.
+pub(super) enum Order {
+    /// Frames per second of each PI, from now on.
+    Flood([f64; PIS]),
+    /// Watch what leaves, and give the watch back when it is over.
+    Watch(Box<Watch>),
+}
+
+/// The bench's hold on a side.
+pub(super) struct Hand {
+    orders: SyncSender<Order>,
+    given: Arc<AtomicU32>,
+    watched: Receiver<Box<Watch>>,
+    offered: Arc<[AtomicU64; PIS]>,
+}
+
+impl Hand {
+    /// Whether there is still somebody to take it.
+    pub(super) fn order(&self, order: Order) -> bool {
+        let given = self.orders.send(order).is_ok();
+        self.given.fetch_add(1, Ordering::Release);
+        given
+    }
+
+    pub(super) fn watched(&self) -> &Receiver<Box<Watch>> {
+        &self.watched
+    }
+
+    /// Frames of the flood that were put in so far.
+    pub(super) fn offered(&self) -> [u64; PIS] {
+        std::array::from_fn(|pi| self.offered[pi].load(Ordering::Relaxed))
+    }
+}
+
+/// One port's far side.
+pub(super) struct Side {
+    orders: Receiver<Order>,
+    given: Arc<AtomicU32>,
+    taken: u32,
+    watch: Option<Box<Watch>>,
+    watched: SyncSender<Box<Watch>>,
+    picoseconds_per_octet: u64,
+    link: Link,
+    /// When the frames that come were handed over.
+    handed_ns: u64,
+    flood: Flood,
+    /// With the PIs whose frames are its own, a bit each.
+    tester: Option<(TesterWire, u8)>,
+}
+
+impl Side {
+    /// Frames of `size` octets with FCS on a link of `capacity_bps`.
+    pub(super) fn new(
+        size: u16,
+        capacity_bps: u64,
+        ports: Ports,
+        tester: Option<(TesterWire, u8)>,
+    ) -> (Self, Hand) {
+        const BITS_TIMES_PICOSECONDS: u64 = 8_000_000_000_000;
+        let (give, orders) = sync_channel(ORDERS);
+        let (back, watched) = sync_channel(1);
+        let given = Arc::new(AtomicU32::new(0));
+        let flood = Flood::new(size);
+        let hand = Hand {
+            orders: give,
+            given: Arc::clone(&given),
+            watched,
+            offered: Arc::clone(&flood.offered),
+        };
+        let side = Self {
+            orders,
+            given,
+            taken: 0,
+            watch: None,
+            watched: back,
+            picoseconds_per_octet: BITS_TIMES_PICOSECONDS / capacity_bps.max(1),
+            link: Link::new(ports, Monotonic.now_ns()),
+            handed_ns: 0,
+            flood,
+            tester,
+        };
+        (side, hand)
+    }
+
+    #[cold]
+    fn obey(&mut self, now_ns: u64) {
+        while let Ok(order) = self.orders.try_recv() {
+            self.taken = self.taken.wrapping_add(1);
+            match order {
+                Order::Flood(fps) => self.flood.pace(fps, now_ns),
+                Order::Watch(mut watch) => {
+                    watch.begin(now_ns);
+                    self.watch = Some(watch);
+                }
+            }
+        }
+    }
+}
+
+impl Wire for Side {
+    #[inline]
+    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
+        if self.given.load(Ordering::Acquire) != self.taken {
+            self.obey(now_ns);
+        }
+        if let Some(watch) = self.watch.take_if(|watch| watch.is_over(now_ns)) {
+            // There is room for the one that was given.
+            let _ = self.watched.try_send(watch);
+        }
+        if let Some((tester, _)) = &mut self.tester {
+            tester.inject(now_ns, slots);
+        }
+        self.flood.inject(now_ns, slots);
+    }
+
+    fn next_ns(&self, now_ns: u64) -> Option<u64> {
+        // Orders are given without ringing.
+        const LOOK_NS: u64 = 1_000_000;
+        let tester = self.tester.as_ref().and_then(|(t, _)| t.next_ns(now_ns));
+        let look_ns = now_ns.saturating_add(LOOK_NS);
+        let next_ns = tester.map_or(look_ns, |at_ns| at_ns.min(look_ns));
+        Some(if self.flood.flows() { now_ns } else { next_ns })
+    }
+
+    #[inline]
+    fn absorb(&mut self, now_ns: u64, frame: &[u8], meta: &TxMeta) {
+        let code = frame.get(14).map_or(0, |pih| pih >> 5);
+        // Code 0 is of no PI.
+        let pi = usize::from(code).wrapping_sub(1);
+        let octets = frame.len().max(SMALLEST_ON_WIRE) + FCS + WIRE_OVERHEAD;
+        let wire_ps = octets as u64 * self.picoseconds_per_octet;
+        let TxMeta { len, start_ns } = *meta;
+        let handed_ns = self.handed_ns;
+        let left_ns = self.link.leave(pi, handed_ns, start_ns, wire_ps);
+        if let Some((tester, own)) = &mut self.tester
+            && *own >> code & 1 != 0
+        {
+            let start_ns = left_ns;
+            tester.absorb(now_ns, frame, &TxMeta { len, start_ns });
+        }
+        if let Some(watch) = &mut self.watch {
+            let departure = Departure {
+                handed_ns,
+                start_ns,
+                left_ns,
+                wire_ps,
+            };
+            watch.frame(pi, departure);
+        }
+    }
+}
+
+/// A memory port with a [`Side`] behind it that knows when it gets frames, with launch time or without.
+pub(super) struct SidePort {
+    port: InlinePort<Side>,
+    ports: Ports,
+}
+
+impl SidePort {
+    pub(super) fn new(side: Side, ports: Ports) -> Self {
+        Self {
+            port: InlinePort::new(side, slot_octets_for(1500)),
+            ports,
+        }
+    }
+}
+
+impl Port for SidePort {
+    #[inline]
+    fn rx_burst<'a>(&'a mut self, now_ns: u64, burst: &mut RxBurst<'a>) {
+        self.port.rx_burst(now_ns, burst);
+    }
+
+    #[inline]
+    fn tx_slots<'a>(&'a mut self, want: usize, slots: &mut TxSlots<'a>) {
+        self.port.tx_slots(want, slots);
+    }
+
+    #[inline]
+    fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
+        self.port.wire_mut().handed_ns = Monotonic.now_ns();
+        self.port.tx_commit(frames)
+    }
+
+    fn rest(&mut self, now_ns: u64) -> Wake<'_> {
+        self.port.rest(now_ns)
+    }
+
+    fn slot_octets(&self) -> usize {
+        self.port.slot_octets()
+    }
+
+    fn in_parts(&self) -> bool {
+        self.port.in_parts()
+    }
+
+    fn launch_lead_ns(&self) -> Option<u64> {
+        match self.ports {
+            Ports::Launch => Some(0),
+            Ports::Immediate => None,
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.port.describe()
+    }
+}
+
+/// Frames of each PI at a pace of their own.
+struct Flood {
+    templates: [Box<[u8]>; PIS],
+    fps: [f64; PIS],
+    start_ns: u64,
+    /// Frames put in or given up since then.
+    done: [u64; PIS],
+    /// Whose turn it is.
+    next: usize,
+    offered: Arc<[AtomicU64; PIS]>,
+}
+
+impl Flood {
+    fn new(size: u16) -> Self {
+        Self {
+            templates: std::array::from_fn(|pi| template(pi, size)),
+            fps: [0.0; PIS],
+            start_ns: 0,
+            done: [0; PIS],
+            next: 0,
+            offered: Arc::default(),
+        }
+    }
+
+    fn pace(&mut self, fps: [f64; PIS], now_ns: u64) {
+        self.fps = fps;
+        self.start_ns = now_ns;
+        self.done = [0; PIS];
+    }
+
+    fn flows(&self) -> bool {
+        self.fps.iter().any(|fps| *fps > 0.0)
+    }
+
+    #[inline]
+    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
+        /// What the ring of a NIC would have held when the worker comes back from a stall.
+        const BACKLOG: u64 = 1024;
+        if !self.flows() {
+            return;
+        }
+        let passed_ns = now_ns.saturating_sub(self.start_ns) as f64;
+        let mut left = [0; PIS];
+        for ((left, fps), done) in left.iter_mut().zip(&self.fps).zip(&mut self.done) {
+            let due = (passed_ns * fps * 1e-9) as u64;
+            *done = (*done).max(due.saturating_sub(BACKLOG));
+            *left = due.saturating_sub(*done);
+        }
+        let mut put = [0; PIS];
+        slots.fill(|slot| {
+            let mut turns = (self.next..PIS).chain(0..self.next);
+            let pi = turns.find(|pi| left[*pi] > 0)?;
+            self.next = if pi + 1 < PIS { pi + 1 } else { 0 };
+            left[pi] -= 1;
+            put[pi] += 1;
+            let template = &self.templates[pi];
+            copy_frame(slot.get_mut(..template.len())?, template);
+            Some(template.len())
+        });
+        for ((put, done), offered) in put.iter().zip(&mut self.done).zip(self.offered.iter()) {
+            *done += put;
+            // Without a locked instruction: there is one writer.
+            offered.store(offered.load(Ordering::Relaxed) + put, Ordering::Relaxed);
+        }
+    }
+}
+
+fn template(pi: usize, size: u16) -> Box<[u8]> {
+    let mut frame = vec![0u8; usize::from(size).saturating_sub(FCS).max(SMALLEST_ON_WIRE)];
+    let head = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5];
+    frame[..14].copy_from_slice(&head);
+    // PIH: code in bits 7 to 5, virtual network 0.
+    frame[14] = ((pi + 1) as u8) << 5;
+    frame.into()
+}
