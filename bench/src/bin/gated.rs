@@ -43,7 +43,7 @@ struct Args {
     /// What the others are offered in the loaded phases of isolation, by their ceiling.
     #[arg(long, default_value_t = 10.0)]
     others: f64,
-    /// With --police: policers of the others, by their ceiling.
+    /// Policers of the others in isolation, by their ceiling; none if left out.
     #[arg(long)]
     police: Option<f64>,
     /// Low load for the latency of lone frames, by the ceiling.

@@ -62,12 +62,7 @@ pub fn goodput(plan: &Plan, load: f64, both: bool, span: Duration) -> anyhow::Re
 }
 
 /// As [`goodput`], on a node that runs. The flood goes on.
-fn saturated(
-    arm: &Arm,
-    load: f64,
-    both: bool,
-    span: Duration,
-) -> anyhow::Result<Vec<Goodput>> {
+fn saturated(arm: &Arm, load: f64, both: bool, span: Duration) -> anyhow::Result<Vec<Goodput>> {
     let fps = arm.bounds.ceiling_fps * load;
     let sources: &[usize] = if both { &[0, 1] } else { &[0] };
     let sinks: &[usize] = if both { &[1, 0] } else { &[1] };

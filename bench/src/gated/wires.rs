@@ -309,3 +309,65 @@ fn template(pi: usize, size: u16) -> Box<[u8]> {
     frame[14] = ((pi + 1) as u8) << 5;
     frame.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames of each PI that a flood gives a port from 1 ms on, turn by turn up to `until_ns`.
+    fn given(fps: [f64; PIS], until_ns: &[u64]) -> [u64; PIS] {
+        let (side, hand) = Side::new(79, 1_000_000_000, Ports::Launch, None);
+        let mut port = SidePort::new(side, Ports::Launch);
+        assert!(hand.order(Order::Flood(fps)));
+        let mut frames = [0; PIS];
+        for now_ns in [&[1_000_000], until_ns].concat() {
+            loop {
+                let mut burst = RxBurst::new();
+                port.rx_burst(now_ns, &mut burst);
+                if burst.is_empty() {
+                    break;
+                }
+                for frame in &burst {
+                    frames[usize::from(frame[14] >> 5) - 1] += 1;
+                }
+            }
+        }
+        assert_eq!(hand.offered(), frames);
+        frames
+    }
+
+    #[test]
+    fn a_flood_keeps_the_pace_of_each_pi() {
+        let fps = [1e6, 0.0, 5e5];
+        assert_eq!(given(fps, &[1_010_500]), [10, 0, 5]);
+        assert_eq!(given(fps, &[1_010_500, 1_200_500]), [200, 0, 100]);
+    }
+
+    #[test]
+    fn a_flood_does_not_make_up_for_a_long_stall() {
+        assert_eq!(given([1e6, 0.0, 0.0], &[100_000_000]), [1_024, 0, 0]);
+    }
+
+    #[test]
+    fn a_watch_comes_back_when_it_is_over() {
+        let (side, hand) = Side::new(79, 1_000_000_000, Ports::Immediate, None);
+        let mut port = SidePort::new(side, Ports::Immediate);
+        let span = crate::gated::Span {
+            opens_ns: 0,
+            usable_ns: 100_000,
+        };
+        let windows = crate::gated::Windows {
+            base_ns: 0,
+            cycle_ns: 300_000,
+            spans: [span; PIS],
+        };
+        let watch = Watch::new(windows, 600_000, 900_000);
+        assert!(hand.order(Order::Watch(Box::new(watch))));
+        for now_ns in [500_000, 900_000] {
+            port.rx_burst(now_ns, &mut RxBurst::new());
+            assert!(hand.watched().try_recv().is_err());
+        }
+        port.rx_burst(2_000_000, &mut RxBurst::new());
+        assert!(!hand.watched().try_recv().unwrap().is_late);
+    }
+}
