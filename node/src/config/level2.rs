@@ -1,0 +1,541 @@
+//! `[pi.NAME.level2]`: in which order a PI's frames go within its phase.
+//!
+//! What is left out is filled in when the ports and the rings are known. Must never let a class be
+//! given more than there is: bounds sum up to what the transmit rings hold, peak rates to what the
+//! phases guarantee.
+
+use std::num::NonZeroU8;
+
+use pinode_classifier::{Vn, VnSet};
+use pinode_scheduler::bounds::{self, PiBounds};
+use pinode_scheduler::level2::streams::{LABEL_LEAST, LABEL_MOST};
+
+use super::node::{NodeConfig, PiConfig, PihMode, PortConfig};
+use super::pi::read_vn;
+use super::reader::{Item, Section};
+use super::unit::{BitRate, Nanoseconds, Octets};
+
+/// Most frames that a class may be given: all rings of 64 workers.
+const FRAMES_MOST: u64 = 64 * 4096;
+/// Frames that a connection may have waiting, unless it says otherwise.
+const BUFFER: u32 = 16;
+/// Shares of the guaranteed rate that NC and RT are policed to, unless they say otherwise.
+const NC_SHARE: f64 = 0.05;
+const RT_SHARE: f64 = 0.30;
+/// How long a class may send ahead at its rate in one burst, unless it says otherwise.
+const BURST_S: f64 = 0.002;
+
+/// The discipline of a PI.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Level2Config {
+    /// As they come.
+    #[default]
+    Fifo,
+    /// By DSCP.
+    Diffserv(DiffservConfig),
+    /// Requests before data.
+    Content(ContentConfig),
+    /// Connections, each shaped to its peak rate.
+    Streams(Vec<StreamConfig>),
+}
+
+/// The classes of DiffServ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiffservConfig {
+    /// Network control.
+    pub nc: PolicedConfig,
+    /// Real time.
+    pub rt: PolicedConfig,
+    /// Assured forwarding.
+    pub assured: WeightedConfig,
+    /// Best effort.
+    pub be: WeightedConfig,
+}
+
+/// A policed class; what is none follows from the port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PolicedConfig {
+    /// Bits per second of frames with FCS.
+    pub rate_bps: Option<u64>,
+    /// Octets.
+    pub burst: Option<u32>,
+    /// Frames.
+    pub limit: Option<u32>,
+}
+
+/// A class with a share; what is none follows from the rings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WeightedConfig {
+    /// To that of the other class.
+    pub weight: Option<NonZeroU8>,
+    /// Frames.
+    pub limit: Option<u32>,
+}
+
+/// Bounds in frames, for each virtual network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContentConfig {
+    /// Of requests.
+    pub requests: Option<u32>,
+    /// Of data.
+    pub data: Option<u32>,
+}
+
+/// A connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// The port it leaves by.
+    pub port: String,
+    /// Its virtual network; one that the PI carries.
+    pub vn: Vn,
+    /// Its label, 16 to 2^20 - 1.
+    pub label: u32,
+    /// Peak rate on the wire, bits per second.
+    pub rate_bps: u64,
+    /// tau; if none, as much as gets it its rate in the port's schedule.
+    pub tolerance_ns: Option<u64>,
+    /// Frames.
+    pub buffer: u32,
+}
+
+/// A class that is policed, with nothing left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicedBounds {
+    /// Bits per second of frames with FCS.
+    pub rate_bps: u64,
+    /// Octets.
+    pub burst: u32,
+    /// Frames.
+    pub limit: u32,
+}
+
+impl PiConfig {
+    /// Frames that all transmit rings of one of its vifs hold.
+    #[must_use]
+    pub fn ring_frames(&self, workers: u16) -> u32 {
+        u32::from(self.queue) * u32::from(workers)
+    }
+
+    /// The virtual network of its frames where its guest sends them without a PIH.
+    #[must_use]
+    pub fn plain_vn(&self) -> Option<u8> {
+        match self.pih {
+            PihMode::Keep => None,
+            PihMode::Strip { .. } => Some(self.vns.first().unwrap_or(Vn::DEFAULT).get()),
+        }
+    }
+}
+
+impl DiffservConfig {
+    /// Frames of NC, RT, AS, BE out of `frames`: an eighth each for the strict ones, which are
+    /// policed, and half of what is left for each of the others.
+    #[must_use]
+    pub fn limits(&self, frames: u32) -> [u32; 4] {
+        let Self {
+            nc,
+            rt,
+            assured,
+            be,
+        } = self;
+        let strict = [nc, rt].map(|class| class.limit.unwrap_or(frames / 8));
+        let left = strict
+            .iter()
+            .fold(frames, |left, taken| left.saturating_sub(*taken));
+        let [assured, be] = match (assured.limit, be.limit) {
+            (Some(assured), Some(be)) => [assured, be],
+            (Some(assured), None) => [assured, left.saturating_sub(assured)],
+            (None, Some(be)) => [left.saturating_sub(be), be],
+            (None, None) => [left - left / 2, left / 2],
+        };
+        let [nc, rt] = strict;
+        [nc, rt, assured, be]
+    }
+
+    /// NC and RT where `guaranteed_bps` are guaranteed to the PI and a frame has up to `largest`
+    /// octets.
+    #[must_use]
+    pub fn policed(&self, frames: u32, guaranteed_bps: f64, largest: u32) -> [PolicedBounds; 2] {
+        let [nc, rt, ..] = self.limits(frames);
+        let bounds = |class: &PolicedConfig, share: f64, limit| {
+            // A rate of 0 is none.
+            let own_bps = (guaranteed_bps * share).max(1.0) as u64;
+            let rate_bps = class.rate_bps.unwrap_or(own_bps);
+            let ahead = (rate_bps as f64 / 8.0 * BURST_S) as u32;
+            PolicedBounds {
+                rate_bps,
+                burst: class.burst.unwrap_or(ahead.max(2 * largest)),
+                limit,
+            }
+        };
+        [
+            bounds(&self.nc, NC_SHARE, nc),
+            bounds(&self.rt, RT_SHARE, rt),
+        ]
+    }
+}
+
+impl ContentConfig {
+    /// Frames of requests and of data in each of `networks`, out of `frames`: a quarter for requests.
+    #[must_use]
+    pub fn limits(&self, frames: u32, networks: u32) -> [u32; 2] {
+        let each = frames / networks.max(1);
+        let requests = match (self.requests, self.data) {
+            (Some(requests), _) => requests,
+            (None, Some(data)) => each.saturating_sub(data),
+            (None, None) => each / 4,
+        };
+        [requests, self.data.unwrap_or(each.saturating_sub(requests))]
+    }
+}
+
+impl Level2Config {
+    /// As in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Fifo => "fifo",
+            Self::Diffserv(_) => "diffserv",
+            Self::Content(_) => "content",
+            Self::Streams(_) => "streams",
+        }
+    }
+
+    /// The connections that leave by `port`.
+    pub fn streams<'a>(&'a self, port: &'a str) -> impl Iterator<Item = &'a StreamConfig> {
+        let all = match self {
+            Self::Streams(all) => all.as_slice(),
+            Self::Fifo | Self::Diffserv(_) | Self::Content(_) => &[],
+        };
+        all.iter().filter(move |stream| stream.port == port)
+    }
+}
+
+/// The tolerance with which each of `count` connections gets its rate, however their frames fall
+/// together: the longest wait for the phase, and for a largest frame of each.
+#[must_use]
+pub fn sure_tolerance_ns(bounds: &PiBounds, count: usize) -> u64 {
+    let frame_bits = f64::from(bounds.largest_frame + 20) * 8.0;
+    let others_ns = count as f64 * frame_bits / bounds.guaranteed_bps.max(1.0) * 1e9;
+    (bounds.latency_ns + others_ns).ceil() as u64
+}
+
+/// What the schedule of `port` does not hold of the connections of `pis`.
+#[must_use]
+pub fn stream_problems(port: &PortConfig, pis: &[PiConfig]) -> Vec<(usize, String)> {
+    let needs: Vec<_> = pis.iter().map(|pi| pi.needs).collect();
+    let Ok(cycle) = port.schedule(&needs) else {
+        return Vec::new();
+    };
+    let mut problems = Vec::new();
+    for (index, pi) in pis.iter().enumerate() {
+        let slot = u8::try_from(index).unwrap_or(u8::MAX);
+        let all_bps: u64 = pi.level2.streams(&port.name).map(|s| s.rate_bps).sum();
+        if all_bps == 0 {
+            continue;
+        }
+        let Some(own) = bounds::of_pi(&cycle, slot, port.largest_frame_of(pi.needs)) else {
+            continue;
+        };
+        let spare_bps = own.guaranteed_bps - all_bps as f64;
+        if spare_bps < 0.0 {
+            problems.push((
+                index,
+                format!(
+                    "connections of PI {:?} on port {} sum up to {:.3} Mb/s, and its phases guarantee \
+                     {:.3} Mb/s: short by {:.3} Mb/s",
+                    pi.name,
+                    port.name,
+                    all_bps as f64 / 1e6,
+                    own.guaranteed_bps / 1e6,
+                    -spare_bps / 1e6
+                ),
+            ));
+        }
+        for stream in pi.level2.streams(&port.name) {
+            if let Some(tolerance_ns) = stream.tolerance_ns
+                && (tolerance_ns as f64) < own.latency_ns
+            {
+                let least_ns = own.latency_ns.ceil() as u64;
+                problems.push((
+                    index,
+                    format!(
+                        "label {} of PI {:?} would not get its rate on port {}: its tolerance of {} is \
+                         less than the {least_ns} ns that it may have to wait for its phase, short by \
+                         {} ns",
+                        stream.label,
+                        pi.name,
+                        port.name,
+                        Nanoseconds(tolerance_ns),
+                        least_ns - tolerance_ns
+                    ),
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// What only the whole node shows: bounds within the rings, connections on ports that there are and
+/// within what their phases guarantee, bursts of a largest frame.
+pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
+    for pi in &config.pis {
+        let frames = pi.ring_frames(config.workers);
+        let at = |key: &[&str], what: String| {
+            let path = [&[pi.name.as_str(), "level2"], key].concat();
+            pis.problem_below(&path, what);
+        };
+        let within = |key: &[&str], sum: u64, what: &str| {
+            if let Some(more) = sum.checked_sub(u64::from(frames)).filter(|more| *more > 0) {
+                at(
+                    key,
+                    format!(
+                        "{what} sum up to {sum} frames, {more} more than the {frames} that its \
+                         transmit rings hold (queue times workers)"
+                    ),
+                );
+            }
+        };
+        match &pi.level2 {
+            Level2Config::Fifo => {}
+            Level2Config::Diffserv(classes) => {
+                let limits = classes.limits(frames).map(u64::from);
+                within(&[], limits.iter().sum(), "the limits of nc, rt, as and be");
+                let largest = config.ports.iter().map(|p| p.largest_frame_of(pi.needs));
+                let largest = largest.max().unwrap_or(0);
+                for (key, class) in [("nc", classes.nc), ("rt", classes.rt)] {
+                    if let Some(burst) = class.burst.filter(|burst| *burst < largest) {
+                        let said = Octets(u64::from(burst));
+                        at(
+                            &[key, "burst"],
+                            format!(
+                                "{said} is not allowed: the largest frame of {largest} octets could \
+                                 never pass; allowed: {largest}B or more"
+                            ),
+                        );
+                    }
+                }
+            }
+            Level2Config::Content(content) => {
+                let [requests, data] = content.limits(frames, pi.vns.len()).map(u64::from);
+                let sum = (requests + data) * u64::from(pi.vns.len());
+                within(&[], sum, "requests and data of all virtual networks");
+            }
+            Level2Config::Streams(streams) => {
+                for port in &config.ports {
+                    let own = pi.level2.streams(&port.name);
+                    let sum = own.map(|stream| u64::from(stream.buffer)).sum();
+                    let what = format!("the buffers of connections on port {}", port.name);
+                    within(&["connections"], sum, &what);
+                }
+                for stream in streams {
+                    let known = config.ports.iter().any(|port| port.name == stream.port);
+                    if !known {
+                        let names: Vec<_> = config.ports.iter().map(|p| p.name.as_str()).collect();
+                        at(
+                            &["connections"],
+                            format!(
+                                "label {}: {:?} is no port; allowed: {}",
+                                stream.label,
+                                stream.port,
+                                names.join(", ")
+                            ),
+                        );
+                    }
+                }
+            }
+        }
+    }
+    for port in &config.ports {
+        for (index, what) in stream_problems(port, &config.pis) {
+            if let Some(pi) = config.pis.get(index) {
+                pis.problem_below(&[&pi.name, "level2", "connections"], what);
+            }
+        }
+    }
+}
+
+/// `[pi.NAME.level2]`; `vns`: those of the PI.
+pub(super) fn read(mut section: Section<'_, '_>, vns: Option<VnSet>) -> Option<Level2Config> {
+    let word = section.required(
+        "discipline",
+        "\"fifo\", \"diffserv\", \"content\" or \"streams\"",
+    );
+    let kinds = [
+        ("fifo", Kind::Fifo),
+        ("diffserv", Kind::Diffserv),
+        ("content", Kind::Content),
+        ("streams", Kind::Streams),
+    ];
+    let config = match word?.one_of(&kinds)? {
+        Kind::Fifo => Some(Level2Config::Fifo),
+        Kind::Diffserv => read_diffserv(&mut section).map(Level2Config::Diffserv),
+        Kind::Content => read_content(&mut section).map(Level2Config::Content),
+        Kind::Streams => read_streams(&mut section, vns).map(Level2Config::Streams),
+    };
+    section.finish();
+    config
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Fifo,
+    Diffserv,
+    Content,
+    Streams,
+}
+
+fn read_diffserv(section: &mut Section<'_, '_>) -> Option<DiffservConfig> {
+    let nc = section.optional("nc");
+    let rt = section.optional("rt");
+    let assured = section.optional("as");
+    let be = section.optional("be");
+    let policed = |item: Option<Item<'_, '_>>| match item {
+        Some(item) => item.section().and_then(read_policed),
+        None => Some(PolicedConfig::default()),
+    };
+    let weighted = |item: Option<Item<'_, '_>>| match item {
+        Some(item) => item.section().and_then(read_weighted),
+        None => Some(WeightedConfig::default()),
+    };
+    let (nc, rt) = (policed(nc), policed(rt));
+    let (assured, be) = (weighted(assured), weighted(be));
+    Some(DiffservConfig {
+        nc: nc?,
+        rt: rt?,
+        assured: assured?,
+        be: be?,
+    })
+}
+
+fn read_policed(mut section: Section<'_, '_>) -> Option<PolicedConfig> {
+    let rate = match section.optional("rate") {
+        Some(item) => item.parsed::<BitRate>().map(|rate| Some(rate.0)),
+        None => Some(None),
+    };
+    let burst = match section.optional("burst") {
+        Some(item) => read_burst(&item).map(Some),
+        None => Some(None),
+    };
+    let limit = read_frames(&mut section, "limit");
+    section.finish();
+    Some(PolicedConfig {
+        rate_bps: rate?,
+        burst: burst?,
+        limit: limit?,
+    })
+}
+
+fn read_burst(item: &Item<'_, '_>) -> Option<u32> {
+    const MOST: u64 = 1 << 30;
+    let burst = item.parsed::<Octets>()?;
+    if burst.0 > MOST {
+        item.problem(format!(
+            "{burst} is not allowed; allowed: up to {}",
+            Octets(MOST)
+        ));
+    }
+    u32::try_from(burst.0.min(MOST)).ok()
+}
+
+fn read_weighted(mut section: Section<'_, '_>) -> Option<WeightedConfig> {
+    let weight = match section.optional("weight") {
+        Some(item) => item
+            .integer(1..=100)
+            .and_then(|weight| NonZeroU8::new(u8::try_from(weight).ok()?))
+            .map(Some),
+        None => Some(None),
+    };
+    let limit = read_frames(&mut section, "limit");
+    section.finish();
+    Some(WeightedConfig {
+        weight: weight?,
+        limit: limit?,
+    })
+}
+
+/// A bound in frames that may be left out.
+fn read_frames(section: &mut Section<'_, '_>, key: &'static str) -> Option<Option<u32>> {
+    match section.optional(key) {
+        Some(item) => {
+            let frames = item.integer(1..=FRAMES_MOST)?;
+            u32::try_from(frames).ok().map(Some)
+        }
+        None => Some(None),
+    }
+}
+
+fn read_content(section: &mut Section<'_, '_>) -> Option<ContentConfig> {
+    let requests = read_frames(section, "requests");
+    let data = read_frames(section, "data");
+    Some(ContentConfig {
+        requests: requests?,
+        data: data?,
+    })
+}
+
+fn read_streams(section: &mut Section<'_, '_>, vns: Option<VnSet>) -> Option<Vec<StreamConfig>> {
+    let Some(item) = section.optional("connections") else {
+        // Without any, nothing of the PI is sent until they are set up.
+        return Some(Vec::new());
+    };
+    let mut streams: Option<Vec<StreamConfig>> = Some(Vec::new());
+    for element in item.elements()? {
+        let stream = element
+            .section()
+            .and_then(|section| read_stream(section, vns));
+        if let (Some(stream), Some(before)) = (&stream, &streams) {
+            let same = |other: &&StreamConfig| {
+                (&other.port, other.vn, other.label) == (&stream.port, stream.vn, stream.label)
+            };
+            if before.iter().find(same).is_some() {
+                element.problem(format!(
+                    "port {} has a connection with virtual network {} and label {} already",
+                    stream.port, stream.vn, stream.label
+                ));
+            }
+        }
+        streams = streams.zip(stream).map(|(mut streams, stream)| {
+            streams.push(stream);
+            streams
+        });
+    }
+    streams
+}
+
+fn read_stream(mut section: Section<'_, '_>, vns: Option<VnSet>) -> Option<StreamConfig> {
+    let port = section.required("port", "the name of the port it leaves by");
+    let port = port.and_then(|item| item.name());
+    let vn_item = section.optional("vn");
+    let vn = match &vn_item {
+        Some(item) => read_vn(item),
+        None => Some(Vn::DEFAULT),
+    };
+    if let (Some(vn), Some(vns)) = (vn, vns)
+        && !vns.contains(vn)
+    {
+        let what = format!("virtual network {vn} is not one that the PI carries");
+        match &vn_item {
+            Some(item) => item.problem(what),
+            None => section.problem(format!("{what}; needed: the key vn")),
+        }
+    }
+    let labels = u64::from(LABEL_LEAST)..=u64::from(LABEL_MOST);
+    let label = section.required("label", "16 to 1048575");
+    let label = label.and_then(|item| u32::try_from(item.integer(labels)?).ok());
+    let rate = section.required("rate", "a rate, such as \"2Mbps\"");
+    let rate = rate.and_then(|item| item.parsed::<BitRate>());
+    let tolerance = match section.optional("tolerance") {
+        Some(item) => item.parsed::<Nanoseconds>().map(|time| Some(time.0)),
+        None => Some(None),
+    };
+    let buffer = read_frames(&mut section, "buffer");
+    section.finish();
+    Some(StreamConfig {
+        port: port?,
+        vn: vn?,
+        label: label?,
+        rate_bps: rate?.0,
+        tolerance_ns: tolerance?,
+        buffer: buffer?.unwrap_or(BUFFER),
+    })
+}
