@@ -1,4 +1,4 @@
-//! What a frame's turn at the gate costs: advance and try_start with 3, 16 and 64 phases.
+//! What a frame's turn at the gate costs: advance and try_start with 3, 16 and 64 PIs, a phase each.
 //!
 //! `cargo bench -p pinode-scheduler`
 #![allow(missing_docs)]
@@ -11,10 +11,10 @@ use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 const FRAMES: u64 = 64;
 const LOOKAHEAD_NS: u64 = 10_000;
 
-fn gate(phases: usize) -> Gate {
-    let phases: Vec<_> = (0..phases)
-        .map(|i| Phase {
-            owner: Some((i % 3) as u8),
+fn gate(pis: u8) -> Gate {
+    let phases: Vec<_> = (0..pis)
+        .map(|slot| Phase {
+            owner: Some(slot),
             duration_ns: 100_000,
         })
         .collect();
@@ -29,11 +29,11 @@ fn gate(phases: usize) -> Gate {
 fn schedule(c: &mut Criterion) {
     let mut group = c.benchmark_group("schedule");
     group.throughput(Throughput::Elements(FRAMES));
-    for phases in [3, 16, 64] {
+    for pis in [3, 16, 64] {
         // A poll every 5 us with as many frames of the open window's PI as go.
-        let mut gate_polled = gate(phases);
+        let mut gate_polled = gate(pis);
         let mut now_ns = 0;
-        group.bench_function(BenchmarkId::new("burst", phases), |b| {
+        group.bench_function(BenchmarkId::new("burst", pis), |b| {
             b.iter(|| {
                 now_ns += 5_000;
                 let window = gate_polled.advance(black_box(now_ns));
@@ -43,9 +43,9 @@ fn schedule(c: &mut Criterion) {
             });
         });
         // The same, with what is alike for all frames looked up once.
-        let mut gate_opened = gate(phases);
+        let mut gate_opened = gate(pis);
         let mut now_ns = 0;
-        group.bench_function(BenchmarkId::new("starts", phases), |b| {
+        group.bench_function(BenchmarkId::new("starts", pis), |b| {
             b.iter(|| {
                 now_ns += 5_000;
                 let window = gate_opened.advance(black_box(now_ns));
@@ -58,9 +58,9 @@ fn schedule(c: &mut Criterion) {
             });
         });
         // One advance for each frame, every eighth of them into another window.
-        let mut gate_asked = gate(phases);
+        let mut gate_asked = gate(pis);
         let mut now_ns = 0;
-        group.bench_function(BenchmarkId::new("each", phases), |b| {
+        group.bench_function(BenchmarkId::new("each", pis), |b| {
             b.iter(|| {
                 for _ in 0..FRAMES {
                     now_ns += 12_500;
@@ -69,10 +69,26 @@ fn schedule(c: &mut Criterion) {
                 }
             });
         });
+        // Frames for the next window, committed before it opens: 64 just before each opening.
+        let mut gate_ahead = gate(pis);
+        let mut now_ns = 95_000;
+        group.bench_function(BenchmarkId::new("ahead", pis), |b| {
+            b.iter(|| {
+                now_ns += 100_000;
+                gate_ahead.advance(black_box(now_ns));
+                let next = gate_ahead.next().and_then(|next| next.owner);
+                if let Some(mut starts) = gate_ahead.open_ahead(next.unwrap_or(0)) {
+                    starts.size(black_box(79));
+                    for _ in 0..FRAMES {
+                        let _ = black_box(starts.start());
+                    }
+                }
+            });
+        });
         // A worker that was away: each advance passes over many cycles.
-        let mut gate_left = gate(phases);
+        let mut gate_left = gate(pis);
         let mut now_ns = 0;
-        group.bench_function(BenchmarkId::new("after_a_stall", phases), |b| {
+        group.bench_function(BenchmarkId::new("after_a_stall", pis), |b| {
             b.iter(|| {
                 for _ in 0..FRAMES {
                     now_ns += 3_000_000_123;
