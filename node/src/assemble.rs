@@ -6,10 +6,12 @@ use pinode_classifier::{
     Access, ConfigError, GuestForm, Pi, Policer, PolicerError, PortClassifier, Trunk,
 };
 use pinode_ports::Port;
-use pinode_scheduler::{Cycle, CycleError, Gate, LinkRate, Phase, RateError};
+use pinode_scheduler::{Cycle, Gate};
 use thiserror::Error;
 
-use crate::config::{NodeConfig, PhaseConfig, PiConfig, PihMode, PortConfig, PortMode};
+use crate::config::{
+    NodeConfig, PhaseConfig, PiConfig, PihMode, PortConfig, PortMode, ScheduleError,
+};
 use crate::dataplane::lane::{Outbound, PiIn, PiOut, PortLane};
 use crate::dataplane::layout::Layout;
 
@@ -35,21 +37,13 @@ pub enum AssembleError {
         /// What is wrong.
         error: PolicerError,
     },
-    /// The port's capacity is no rate.
-    #[error("port.{port}.capacity: {error}")]
-    Capacity {
-        /// The port's name.
-        port: String,
-        /// What is wrong.
-        error: RateError,
-    },
     /// The port's schedule.
     #[error("port.{port}.cycle: {error}")]
     Cycle {
         /// The port's name.
         port: String,
         /// What is wrong.
-        error: CycleError,
+        error: ScheduleError,
     },
 }
 
@@ -72,16 +66,17 @@ pub fn lanes(
         port: port.name.clone(),
         error,
     })?;
-    let cycle = cycle(port, &port.phases)?;
-    let base_ns = epoch_ns(tai_offset_ns, port.cycle_ns());
-    let gate = Gate::new(cycle, base_ns, LOOKAHEAD_NS);
+    let cycle = cycle(config, port, &port.phases)?;
+    let rings = usize::from(config.workers);
+    let out = |pi: &PiConfig| {
+        PiOut::new(usize::from(pi.queue) * rings).with_max_sdu(port.sdu_of(pi.needs))
+    };
+    let gate = Gate::new(cycle, base_ns(port, tai_offset_ns), LOOKAHEAD_NS);
     let policers = config
         .pis
         .iter()
         .map(policer)
         .collect::<Result<Vec<_>, _>>()?;
-    let rings = usize::from(config.workers);
-    let out = |pi: &PiConfig| PiOut::new(usize::from(pi.queue) * rings);
     let mut outbound = Some(Outbound::new(gate, config.pis.iter().map(out).collect()));
     let lane = |(queue, backend)| {
         let worker = layout.receives(index, queue);
@@ -99,34 +94,64 @@ pub fn lanes(
 /// # Errors
 ///
 /// The schedule cannot hold.
-pub fn cycle(port: &PortConfig, phases: &[PhaseConfig]) -> Result<Cycle, AssembleError> {
-    let link = LinkRate::new(port.capacity_bps).map_err(|error| AssembleError::Capacity {
+pub fn cycle(
+    config: &NodeConfig,
+    port: &PortConfig,
+    phases: &[PhaseConfig],
+) -> Result<Cycle, AssembleError> {
+    let planned = PortConfig {
+        phases: phases.to_vec(),
+        ..port.clone()
+    };
+    let cycle = planned.schedule(&config.needs());
+    cycle.map_err(|error| AssembleError::Cycle {
         port: port.name.clone(),
         error,
-    })?;
-    let phases: Vec<Phase> = phases
-        .iter()
-        .map(|phase| Phase {
-            owner: phase.owner,
-            duration_ns: phase.duration_ns,
-        })
-        .collect();
-    let largest = port.largest_frame();
-    Cycle::new(&phases, port.guard_ns, link, |_slot| largest).map_err(|error| {
-        AssembleError::Cycle {
-            port: port.name.clone(),
-            error,
-        }
     })
 }
 
-/// The first instant of the worker's clock at which a cycle that counts from the epoch of
-/// CLOCK_TAI begins.
+/// How far ahead of now a base time may lie, in nanoseconds: a year of 366 days. What lies beyond is a
+/// mistake of units, and would keep every gate of the port closed until then.
+pub const FURTHEST_BASE_NS: u64 = 366 * 24 * 3600 * 1_000_000_000;
+
+/// A base time that is further ahead than [`FURTHEST_BASE_NS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "{base_tai_ns} ns of CLOCK_TAI is more than a year ahead; allowed: up to {latest_tai_ns}, now is \
+     {now_tai_ns}"
+)]
+pub struct FarBase {
+    base_tai_ns: u64,
+    latest_tai_ns: u64,
+    now_tai_ns: u64,
+}
+
+/// Refuses a base time too far ahead of now, both in nanoseconds of CLOCK_TAI. One in the past is
+/// right however far: a schedule counts its cycles from it.
+///
+/// # Errors
+///
+/// [`FarBase`].
+pub fn check_base_time(base_tai_ns: u64, now_tai_ns: u64) -> Result<(), FarBase> {
+    let latest_tai_ns = now_tai_ns.saturating_add(FURTHEST_BASE_NS);
+    if base_tai_ns <= latest_tai_ns {
+        return Ok(());
+    }
+    Err(FarBase {
+        base_tai_ns,
+        latest_tai_ns,
+        now_tai_ns,
+    })
+}
+
+/// Where the base time of `port` lies on the worker's clock. One before the clock's own start gives
+/// the same windows as the first of the cycles that follow it there (IEEE 802.1Q-2018 8.6.9.1).
 #[must_use]
-pub fn epoch_ns(tai_offset_ns: i128, cycle_ns: u64) -> u64 {
-    let into_cycle = tai_offset_ns.rem_euclid(i128::from(cycle_ns.max(1)));
-    u64::try_from((i128::from(cycle_ns) - into_cycle).rem_euclid(i128::from(cycle_ns.max(1))))
-        .unwrap_or(0)
+pub fn base_ns(port: &PortConfig, tai_offset_ns: i128) -> u64 {
+    let base = i128::from(port.base_tai_ns) - tai_offset_ns;
+    let cycle = i128::from(port.cycle_ns().max(1));
+    let base = if base < 0 { base.rem_euclid(cycle) } else { base };
+    u64::try_from(base).unwrap_or(u64::MAX)
 }
 
 fn classifier(config: &NodeConfig, port: &PortConfig) -> Result<PortClassifier, ConfigError> {
@@ -179,16 +204,43 @@ fn policer(pi: &PiConfig) -> Result<Option<Arc<Policer>>, AssembleError> {
 mod tests {
     use super::*;
 
+    fn port(base_tai_ns: u64) -> PortConfig {
+        let text = format!(
+            "[node]\nname = \"n\"\n[[port]]\nname = \"w\"\nbackend = \"memory:w\"\n\
+             mode = \"trunk\"\ncapacity = \"1Gbps\"\n\
+             cycle = {{ base_time = {base_tai_ns}, phases = [{{ pi = \"a\", for = \"300us\" }}] }}\n\
+             [pi.a]\ncode = 1\nguest = \"x.elf\"\n"
+        );
+        let config = crate::config::parse("n.toml", std::path::Path::new(""), &text, &[]);
+        config.unwrap().ports.swap_remove(0)
+    }
+
     #[test]
-    fn cycles_count_from_the_tai_epoch() {
-        for offset in [0i128, 1, 299_999, 300_000, 1_700_000_000_123_456_789, -5] {
-            let base = epoch_ns(offset, 300_000);
-            assert!(base < 300_000);
-            assert_eq!(
-                (i128::from(base) + offset).rem_euclid(300_000),
-                0,
-                "offset {offset}"
-            );
+    fn cycles_count_from_the_base_time() {
+        for offset in [0i128, 1, 299_999, 300_000, 1_700_000_000_123_456_789] {
+            for into in [0u64, 1, 123_456, 299_999] {
+                // Long before the clock's own start: whole cycles later, as early as there is one.
+                let base = base_ns(&port(into), offset + 300_000);
+                assert!(base < 300_000);
+                let tai = i128::from(base) + offset;
+                assert_eq!((tai - i128::from(into)).rem_euclid(300_000), 0, "{offset} {into}");
+            }
         }
+        // Ahead of it: that instant, and nothing before.
+        assert_eq!(base_ns(&port(5_000_000), 1_000_000), 4_000_000);
+    }
+
+    #[test]
+    fn a_base_time_may_lie_a_year_ahead_and_any_time_back() {
+        let now = 1_795_000_000_000_000_000;
+        assert_eq!(check_base_time(0, now), Ok(()));
+        assert_eq!(check_base_time(now + FURTHEST_BASE_NS, now), Ok(()));
+        let far = check_base_time(now + FURTHEST_BASE_NS + 1, now).unwrap_err();
+        assert_eq!(
+            far.to_string(),
+            "1826622400000000001 ns of CLOCK_TAI is more than a year ahead; allowed: up to \
+             1826622400000000000, now is 1795000000000000000"
+        );
+        assert!(check_base_time(u64::MAX, now).is_err());
     }
 }

@@ -29,7 +29,8 @@ pub trait Control: Send + Sync {
     /// [`ControlError::Unknown`] if there is no such port.
     fn phases(&self, port: &str) -> Result<PortPhases, ControlError>;
 
-    /// Installs a schedule on a port (IEEE 802.1Q-2018 8.6.9.3). The guard stays as configured.
+    /// Installs a schedule on a port (IEEE 802.1Q-2018 8.6.9.3); one that still waits is replaced. The
+    /// guard stays as configured.
     ///
     /// # Errors
     ///
@@ -103,6 +104,10 @@ pub struct SetPhases {
     /// Base time in nanoseconds of CLOCK_TAI; the next cycle boundary if left out.
     #[serde(default)]
     pub base_tai_ns: Option<u64>,
+    /// By how much the last cycle of this schedule may be extended before the next, in nanoseconds,
+    /// at most the cycle; that of the configuration, as far as the cycle allows, if left out.
+    #[serde(default)]
+    pub extension_ns: Option<u64>,
 }
 
 /// A schedule was installed.
@@ -110,6 +115,9 @@ pub struct SetPhases {
 pub struct PhasesSet {
     /// When gates begin to follow it, in nanoseconds of CLOCK_TAI.
     pub takes_effect_tai_ns: u64,
+    /// When the schedule that waited before it, which it replaces, would have taken effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_tai_ns: Option<u64>,
 }
 
 /// A piece of console output.

@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 pub mod dataplane;
 pub mod demo;
+pub mod notation;
 mod operator;
 pub mod run;
 pub mod running;

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use crate::assemble;
 use crate::capture::{self, CaptureReader, LinkType, Poll};
-use crate::config::{NodeConfig, PhaseConfig, PortConfig, schedule_problems};
+use crate::config::{NOBODY, NodeConfig, PhaseConfig, PortConfig, schedule_problems};
 use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
 };
@@ -21,7 +21,7 @@ use crate::dataplane::counters::{
 use crate::dataplane::mailbox::WorkerGone;
 use crate::dataplane::workers::{TapPoint, Workers};
 use crate::status::{
-    EgressDrops, GuestState, GuestStatus, IngressDrops, PhaseEntry, PiStatus, PortDrops,
+    EgressDrops, GuestState, GuestStatus, IngressDrops, PiStatus, PortDrops,
     PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
 };
 use crate::supervisor::lifecycle::State;
@@ -35,8 +35,6 @@ const REST: Duration = Duration::from_millis(5);
 const ANYBODY_THERE: Duration = Duration::from_millis(500);
 /// pcapng pieces that may wait for the reader of a capture.
 const PIECES: usize = 64;
-/// The phase of nobody.
-const NOBODY: &str = "none";
 
 /// The schedules of one port as the operator gave them.
 pub struct Schedules {
@@ -47,6 +45,7 @@ pub struct Schedules {
 #[derive(Clone)]
 struct Installed {
     phases: Vec<PhaseConfig>,
+    extension_ns: u64,
     /// When it takes effect, on the worker's clock.
     from_ns: u64,
     /// The same instant of CLOCK_TAI, converted once.
@@ -54,9 +53,10 @@ struct Installed {
 }
 
 impl Installed {
-    fn new(phases: Vec<PhaseConfig>, from_ns: u64, tai: &Tai) -> Self {
+    fn new(port: &PortConfig, from_ns: u64, tai: &Tai) -> Self {
         Self {
-            phases,
+            phases: port.phases.clone(),
+            extension_ns: port.extension_ns,
             from_ns,
             from_tai_ns: tai.at(from_ns),
         }
@@ -66,9 +66,9 @@ impl Installed {
 impl Schedules {
     /// The schedule a port starts with.
     #[must_use]
-    pub fn new(phases: Vec<PhaseConfig>, base_ns: u64, tai: &Tai) -> Self {
+    pub fn new(port: &PortConfig, base_ns: u64, tai: &Tai) -> Self {
         Self {
-            oper: Installed::new(phases, base_ns, tai),
+            oper: Installed::new(port, base_ns, tai),
             admin: None,
         }
     }
@@ -180,24 +180,13 @@ impl Operator {
         }
     }
 
-    fn phase_entries(&self, phases: &[PhaseConfig]) -> Vec<PhaseEntry> {
-        let name = |owner: Option<u8>| {
-            let pi = owner.and_then(|slot| self.config.pis.get(usize::from(slot)));
-            pi.map_or_else(|| NOBODY.to_owned(), |pi| pi.name.clone())
-        };
-        let entry = |phase: &PhaseConfig| PhaseEntry {
-            pi: name(phase.owner),
-            duration_ns: phase.duration_ns,
-        };
-        phases.iter().map(entry).collect()
-    }
-
     fn schedule(&self, port: usize, installed: &Installed) -> Schedule {
         Schedule {
             base_tai_ns: installed.from_tai_ns,
             cycle_ns: installed.phases.iter().map(|phase| phase.duration_ns).sum(),
             guard_ns: self.config.ports[port].guard_ns,
-            phases: self.phase_entries(&installed.phases),
+            extension_ns: installed.extension_ns,
+            phases: self.config.phase_entries(&installed.phases),
         }
     }
 
@@ -262,6 +251,7 @@ impl Control for Operator {
                 .admin
                 .as_ref()
                 .map(|admin| self.schedule(index, admin)),
+            gates: self.config.gates(&self.config.ports[index]),
         })
     }
 
@@ -286,25 +276,24 @@ impl Control for Operator {
                 duration_ns: phase.duration_ns,
             });
         }
-        let planned = PortConfig {
+        let mut planned = PortConfig {
             phases,
             ..self.config.ports[index].clone()
         };
-        let names: Vec<&str> = self.config.pis.iter().map(|pi| pi.name.as_str()).collect();
-        let problems = schedule_problems(&planned, &names);
+        planned.extension_ns = match request.extension_ns {
+            Some(asked) => asked,
+            None => planned.extension_ns.min(planned.cycle_ns()),
+        };
+        let problems = schedule_problems(&planned, &self.config.named_needs());
         if !problems.is_empty() {
             return Err(refused(problems.join("; ")));
         }
-        let cycle = assemble::cycle(&planned, &planned.phases)
+        let cycle = assemble::cycle(&self.config, &planned, &planned.phases)
             .map_err(|error| refused(strip_place(&error.to_string(), &at)))?;
-        let base_ns = match request.base_tai_ns {
-            None => None,
-            Some(tai) => {
-                let base = i128::from(tai) - self.tai.offset_ns();
-                // A base time before the clock's own start lies in the past like any other.
-                Some(u64::try_from(base.max(0)).map_err(|error| refused(error.to_string()))?)
-            }
-        };
+        let base_ns = request.base_tai_ns.map(|base_tai_ns| {
+            planned.base_tai_ns = base_tai_ns;
+            assemble::base_ns(&planned, self.tai.offset_ns())
+        });
         // Held over the hand-over, so that what is shown is what was installed last.
         let mut all = self
             .schedules
@@ -317,12 +306,14 @@ impl Control for Operator {
         let from_ns = installed
             .from_ns
             .map_err(|error| refused(error.to_string()))?;
+        // What waits still now, behind the change, was never in force.
         all[index].settle(Monotonic.now_ns());
-        let admin = all[index]
-            .admin
-            .insert(Installed::new(planned.phases, from_ns, &self.tai));
+        let admin = Installed::new(&planned, from_ns, &self.tai);
+        let takes_effect_tai_ns = admin.from_tai_ns;
+        let replaced = all[index].admin.replace(admin);
         Ok(PhasesSet {
-            takes_effect_tai_ns: admin.from_tai_ns,
+            takes_effect_tai_ns,
+            replaced_tai_ns: replaced.map(|waited| waited.from_tai_ns),
         })
     }
 

@@ -8,11 +8,11 @@ use anyhow::{Context, anyhow, bail};
 use pinode_ports::Port;
 use pinode_vmm::KvmHost;
 
-use crate::assemble::{self, epoch_ns};
+use crate::assemble;
 use crate::config::{IdleMode, Isolation, NodeConfig};
 use crate::dataplane::baton::{Baton, Board};
 use crate::dataplane::bell::Bell;
-use crate::dataplane::clock::{Monotonic, Tai, tai_offset_ns};
+use crate::dataplane::clock::{Clock as _, Monotonic, Tai, tai_offset_ns};
 use crate::dataplane::idle::Idle;
 use crate::dataplane::lane::PortLane;
 use crate::dataplane::layout::Layout;
@@ -54,6 +54,11 @@ impl RunningNode {
         };
         let tai = Tai::new(tai_offset_ns());
         let offset = tai.offset_ns();
+        let now_tai_ns = tai.at(Monotonic.now_ns());
+        for port in &config.ports {
+            assemble::check_base_time(port.base_tai_ns, now_tai_ns)
+                .map_err(|far| anyhow!("port.{}.cycle.base_time: {far}", port.name))?;
+        }
         let count = usize::from(config.workers);
         let layout = Layout::new(count, ports.iter().map(Vec::len).collect());
         let (mut lanes, mut backends) = (Vec::new(), Vec::new());
@@ -65,8 +70,8 @@ impl RunningNode {
             }
         }
         let schedules = config.ports.iter().map(|port| {
-            let base_ns = epoch_ns(offset, port.cycle_ns());
-            Schedules::new(port.phases.clone(), base_ns, &tai)
+            let base_ns = assemble::base_ns(port, offset);
+            Schedules::new(port, base_ns, &tai)
         });
         let schedules = schedules.collect();
 

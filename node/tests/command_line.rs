@@ -168,7 +168,12 @@ fn a_right_configuration_is_checked() {
         .find(|line| line.trim_start().starts_with("79 "))
         .unwrap();
     let row: Vec<&str> = row.split_whitespace().collect();
-    assert_eq!(row, ["79", "126", "265.4", "420.0", "200.8", "67.2"]);
+    assert_eq!(
+        row,
+        [
+            "79", "126", "265.4", "420.0", "200.8", "67.2", "233.3", "201.6", "85"
+        ]
+    );
     assert!(out.ends_with("node.toml: ok\n"), "{out}");
 
     let output = dir.pinode(&["check", "-c", "node.toml", "--json"]);
@@ -409,4 +414,155 @@ fn a_log_level_that_is_none_is_usage() {
     let message = "pinode: PINODE_LOG: \"loud\" is not allowed; allowed: off, error, warn, info, \
                    debug, trace\n";
     assert_eq!(said(&output), (Some(2), "", message));
+}
+
+/// Bit 0 is can, bit 1 dss.
+const TWO: &str = r#"[node]
+name = "n1"
+[[port]]
+name = "west"
+backend = "memory:cable"
+mode = "trunk"
+capacity = "1Gbps"
+[port.cycle]
+guard = "1us"
+base_time = "5s"
+extension = "10us"
+phases = [{ pi = "can", for = "100us" }, { pi = "none", for = "20us" }, { pi = "dss", for = "80us" }]
+[pi.can]
+code = 2
+guest = "builtin:patch"
+[pi.dss]
+code = 3
+guest = "builtin:patch"
+max_sdu = 1000
+[[port]]
+name = "east"
+backend = "memory:cable"
+mode = "trunk"
+capacity = "1Gbps"
+cycle = { phases = [{ pi = "can", for = "100us" }, { pi = "dss", for = "100us" }] }
+"#;
+
+#[test]
+fn a_schedule_goes_out_and_comes_in_again_as_a_part_of_the_configuration() {
+    let dir = Dir::new(TWO);
+    for format in ["taprio", "ieee"] {
+        let out = dir.pinode(&[
+            "phases",
+            "export",
+            "west",
+            "--format",
+            format,
+            "-c",
+            "node.toml",
+        ]);
+        let (code, text, errors) = said(&out);
+        assert_eq!((code, errors), (Some(0), ""), "{text}");
+        fs::write(dir.path("west.txt"), text).unwrap();
+        let out = dir.pinode(&["phases", "import", "-c", "node.toml", "west", "west.txt"]);
+        let (code, part, errors) = said(&out);
+        assert_eq!((code, errors), (Some(0), ""), "{part}");
+        assert_eq!(
+            part,
+            "[port.cycle]\nguard = \"1us\"\nbase_time = \"5s\"\nextension = \"10us\"\nphases = [\n  \
+             { pi = \"can\", for = \"100us\" },\n  { pi = \"none\", for = \"20us\" },\n  \
+             { pi = \"dss\", for = \"80us\" },\n]\n"
+        );
+        // The part takes the place of the one it came from.
+        let begin = TWO.find("[port.cycle]").unwrap();
+        let end = TWO.find("[pi.can]").unwrap();
+        let whole = format!("{}{part}{}", &TWO[..begin], &TWO[end..]);
+        fs::write(dir.path("again.toml"), whole).unwrap();
+        let out = dir.pinode(&["check", "-c", "again.toml"]);
+        assert_eq!(said(&out).0, Some(0), "{:?}", said(&out));
+    }
+    // All ports in one document.
+    let out = dir.pinode(&["phases", "export", "--format", "ieee", "-c", "node.toml"]);
+    let document: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let interfaces = &document["ietf-interfaces:interfaces"]["interface"];
+    let names: Vec<_> = [0, 1]
+        .map(|i| interfaces[i]["name"].as_str().unwrap())
+        .into();
+    assert_eq!(names, ["west", "east"]);
+}
+
+#[test]
+fn what_is_imported_has_to_hold_and_says_where_it_does_not() {
+    let dir = Dir::new(TWO);
+    let import = |text: &str, more: &[&str]| {
+        fs::write(dir.path("x.taprio"), text).unwrap();
+        let mut args = vec!["phases", "import", "-c", "node.toml", "west", "x.taprio"];
+        args.extend(more);
+        let out = dir.pinode(&args);
+        let (code, stdout, stderr) = said(&out);
+        assert!(code == Some(0) || stdout.is_empty(), "{stdout}");
+        (code, stderr.to_owned())
+    };
+    let two = "sched-entry S 01 100000 sched-entry S 02 100000";
+    for (text, says) in [
+        (
+            "sched-entry S 03 100000",
+            "line 1: sched-entry 0: gate states 03 open 2 gates",
+        ),
+        (
+            "sched-entry S 01 100000",
+            "port.west.cycle: has no phase for PI \"dss\"",
+        ),
+        (
+            "sched-entry S 01 100000 sched-entry S 02 9000",
+            "port.west.cycle: phase 1 of PI \"dss\" is too short by 304 ns",
+        ),
+        (
+            &format!("{two} cycle-time 20000000000"),
+            "port.west.cycle: phases up to 1 make a cycle longer than 10000000000 ns",
+        ),
+        (
+            &format!("{two} cycle-time-extension 200001"),
+            "port.west.cycle: an extension of 200001ns is longer than the cycle",
+        ),
+        (
+            &format!("base-time 9000000000000000000 {two}"),
+            "port.west.cycle: base time: 9000000000000000000 ns of CLOCK_TAI is more than a year",
+        ),
+        (
+            "{\"gate\": 1}",
+            "there is no gate-parameter-table of port \"west\"",
+        ),
+    ] {
+        let (code, stderr) = import(text, &[]);
+        assert_eq!(code, Some(2), "{text}: {stderr}");
+        let says = format!("pinode: x.taprio: {says}");
+        assert!(stderr.contains(&says), "{stderr}\n{says}");
+    }
+    assert_eq!(import(two, &[]), (Some(0), String::new()));
+    assert_eq!(import(two, &["--base-time", "17"]).0, Some(0));
+    let (code, stderr) = import(&format!("{two} cycle-time 250000"), &[]);
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        stderr,
+        "x.taprio: note: the cycle of 250us extends the last entry by 50us\n"
+    );
+    let out = dir.pinode(&["phases", "import", "-c", "node.toml", "north", "x.taprio"]);
+    let none = "pinode: node.toml: there is no port \"north\"; there are: west, east\n";
+    assert_eq!(said(&out), (Some(2), "", none));
+    let out = dir.pinode(&["phases", "import", "-c", "node.toml", "west", "none.taprio"]);
+    assert_eq!(said(&out).0, Some(2));
+}
+
+#[test]
+fn a_base_time_too_far_ahead_does_not_run() {
+    let far = TWO.replace("\"5s\"", "9000000000000000000");
+    let dir = Dir::new(&far.replacen("[node]", "[node]\nisolation = \"thread\"", 1));
+    assert_eq!(said(&dir.pinode(&["check", "-c", "node.toml"])).0, Some(0));
+    let out = dir.pinode(&["run", "-c", "node.toml", "--socket", "n.sock"]);
+    let (code, stdout, stderr) = said(&out);
+    assert_eq!((code, stdout), (Some(2), ""), "{stderr}");
+    assert!(
+        stderr.contains(
+            "node.toml: port.west.cycle.base_time: 9000000000000000000 ns of CLOCK_TAI is more than a year \
+             ahead"
+        ),
+        "{stderr}"
+    );
 }

@@ -71,6 +71,44 @@ fn a_guest_cannot_speak_for_another_pi() {
 }
 
 #[test]
+fn a_pi_sends_no_frame_longer_than_its_max_sdu() {
+    let access = || {
+        Access::new(ETHERTYPE, 0x86DD, MTU, pis()[1], Vn::DEFAULT)
+            .unwrap()
+            .into()
+    };
+    for (shapes, pih) in [(vec![trunk(), trunk()], 0), (vec![access(), access()], 1)] {
+        let mut rig = Rig::new(Plan {
+            shapes,
+            max_sdu: [MTU, 500, MTU],
+            ..Plan::default()
+        });
+        // Octets on the wire: an access port takes the PIH off. The one too long is behind one that
+        // goes, in front of one that goes, and alone.
+        for octets in [514, 515, 60, 1514, 513, 515] {
+            rig.guests[1].send(0, &frame(2, 0, octets + pih, octets as u64));
+        }
+        for octets in [514, 60, 513] {
+            let out = rig.next_frame(0).unwrap();
+            assert_eq!(out.len(), octets);
+        }
+        assert_eq!(rig.next_frame(0), None);
+        let ports = rig.snapshot();
+        let c = ports[0].pis[1].counters;
+        assert_eq!((c.from_guest, c.sent, c.tx_oversize), (6, 3, 3));
+        assert_eq!(ports[0].pis[1].gate.window_overruns, 0);
+        assert_conserved(&ports);
+    }
+    // It is that PI's limit, and no other's.
+    let mut rig = Rig::new(Plan {
+        max_sdu: [MTU, 500, MTU],
+        ..Plan::default()
+    });
+    rig.guests[0].send(0, &frame(1, 0, 1514, 1));
+    assert_eq!(rig.next_frame(0), Some(frame(1, 0, 1514, 1)));
+}
+
+#[test]
 fn access_ports_push_and_pop_the_pih() {
     let access = || {
         Access::new(ETHERTYPE, 0x86DD, MTU, pis()[0], Vn::DEFAULT)

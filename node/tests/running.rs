@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use pinode_node::config::{self, Isolation, NodeConfig};
 use pinode_node::control::{Control, ControlError, GuestAction, SetPhases};
+use pinode_node::dataplane::clock::tai_ns;
 use pinode_node::running::RunningNode;
 use pinode_node::status::{GuestState, PhaseEntry, Status, violations};
 use pinode_ports::Port;
@@ -174,6 +175,7 @@ fn phases_are_shown_changed_and_refused() {
             SetPhases {
                 phases,
                 base_tai_ns: None,
+                extension_ns: None,
             },
         )
     };
@@ -211,6 +213,172 @@ fn phases_are_shown_changed_and_refused() {
     );
     status(&node);
     node.stop();
+}
+
+fn entry(pi: &str, duration_ns: u64) -> PhaseEntry {
+    PhaseEntry {
+        pi: pi.into(),
+        duration_ns,
+    }
+}
+
+fn ask(phases: Vec<PhaseEntry>, base_tai_ns: Option<u64>) -> SetPhases {
+    SetPhases {
+        phases,
+        base_tai_ns,
+        extension_ns: None,
+    }
+}
+
+#[test]
+fn a_schedule_that_waits_is_replaced_and_the_answer_says_so() {
+    let (node, mut far) = start();
+    let operator = node.operator().clone();
+    let before = operator.phases("east").unwrap();
+    assert_eq!(before.admin, None);
+    let gates: Vec<&str> = before.gates.iter().map(|gate| gate.pi.as_str()).collect();
+    assert_eq!(gates, ["a", "b"]);
+    // An hour ahead: it waits for as long as the test may last.
+    let later = tai_ns() + 3_600_000_000_000;
+    let waits = vec![entry("a", 30_000), entry("b", 30_000)];
+    let set = operator
+        .set_phases("east", ask(waits.clone(), Some(later)))
+        .unwrap();
+    assert_eq!(
+        (set.takes_effect_tai_ns, set.replaced_tai_ns),
+        (later, None)
+    );
+    let now = operator.phases("east").unwrap();
+    assert_eq!(now.oper, before.oper);
+    assert_eq!(now.admin.as_ref().map(|admin| &admin.phases), Some(&waits));
+
+    // What is refused leaves both alone.
+    let refusals = [
+        (vec![], "no phase for PI"),
+        (vec![entry("a", 0), entry("b", 50_000)], "too short"),
+        (
+            vec![entry("a", 50_000), entry("b", 50_000), entry("none", 0)],
+            "phase 2 lasts 0 ns",
+        ),
+        (
+            vec![entry("a", 50_000), entry("z", 50_000)],
+            "there is no pi \"z\"; there are: a, b",
+        ),
+        (
+            vec![entry("a", 9_000_000_000), entry("b", 9_000_000_000)],
+            "longer than 10000000000 ns",
+        ),
+    ];
+    for (phases, said) in refusals {
+        let error = operator.set_phases("east", ask(phases, None)).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+        assert_eq!(operator.phases("east").unwrap(), now);
+    }
+    let long = SetPhases {
+        extension_ns: Some(100_001),
+        ..ask(vec![entry("a", 50_000), entry("b", 50_000)], None)
+    };
+    let error = operator.set_phases("east", long).unwrap_err();
+    assert!(
+        error.to_string().contains("longer than the cycle"),
+        "{error}"
+    );
+    assert_eq!(operator.phases("east").unwrap(), now);
+
+    // In place of what waits: at the next boundary of the schedule in force.
+    let next = vec![
+        entry("b", 40_000),
+        entry("a", 20_000),
+        entry("b", 5_000),
+        entry("a", 25_000),
+    ];
+    let set = operator
+        .set_phases("east", ask(next.clone(), None))
+        .unwrap();
+    assert_eq!(set.replaced_tai_ns, Some(later));
+    let past = set.takes_effect_tai_ns - before.oper.base_tai_ns;
+    assert_eq!(past % before.oper.cycle_ns, 0);
+    until("the change", || {
+        let now = operator.phases("east").unwrap();
+        (now.admin.is_none() && now.oper.phases == next).then_some(())
+    });
+    cross(&mut far, 1, 1000);
+    cross(&mut far, 2, 1000);
+    assert_eq!(status(&node).ports[1].pi["a"].phase_ns, 45_000);
+    node.stop();
+}
+
+#[test]
+fn a_base_time_in_the_past_counts_cycles_from_it() {
+    let (node, mut far) = start();
+    let operator = node.operator().clone();
+    let phases = vec![entry("a", 30_000), entry("b", 41_000)];
+    for base in [0, 17, tai_ns() - 123_456_789] {
+        let before = tai_ns();
+        let set = operator
+            .set_phases("west", ask(phases.clone(), Some(base)))
+            .unwrap();
+        assert!(set.takes_effect_tai_ns > before);
+        // The worker's clock and CLOCK_TAI are read apart, so their distance is known to some 100 ns.
+        let off = (set.takes_effect_tai_ns - base) % 71_000;
+        assert!(!(1_000..=70_000).contains(&off), "{off}");
+        until("the change", || {
+            operator
+                .phases("west")
+                .unwrap()
+                .admin
+                .is_none()
+                .then_some(())
+        });
+    }
+    cross(&mut far, 2, 1000);
+    node.stop();
+}
+
+#[test]
+fn gates_are_closed_before_a_base_time_that_is_still_to_come() {
+    let base = tai_ns() + 3_600_000_000_000;
+    let start = |base: u64| {
+        let (west, far_west) = memory::pair(4096, 2048);
+        let (east, far_east) = memory::pair(4096, 2048);
+        let ports: Vec<Vec<Box<dyn Port>>> = vec![vec![Box::new(west)], vec![Box::new(east)]];
+        let text = TOML.replace(
+            "[port.cycle]\n",
+            &format!("[port.cycle]\nbase_time = {base}\n"),
+        );
+        let config = config::parse("t.toml", std::path::Path::new(""), &text, &["patch"]).unwrap();
+        (RunningNode::start(config, ports), [far_west, far_east])
+    };
+    let (node, mut far) = start(base);
+    let node = node.unwrap();
+    node.wait_ready(LIMIT, || false).unwrap();
+    for number in 0..10 {
+        assert!(far[0].send(&frame(1, number)));
+    }
+    until("the frames wait for a gate", || {
+        (status(&node).ports[1].pi["a"].queued == 10).then_some(())
+    });
+    let operator = node.operator().clone();
+    let shown = operator.phases("east").unwrap().oper.base_tai_ns;
+    assert!(shown.abs_diff(base) < 1_000_000, "{shown} {base}");
+    assert_eq!(status(&node).ports[1].pi["a"].sent, 0);
+    // A schedule whose time has come opens them.
+    let phases = vec![entry("a", 50_000), entry("b", 50_000)];
+    operator.set_phases("east", ask(phases, Some(0))).unwrap();
+    until("the frames at the far end", || {
+        far[1].recv(|_, _| {});
+        (status(&node).ports[1].pi["a"].sent == 10).then_some(())
+    });
+    node.stop();
+
+    let two_years = tai_ns() + 2 * 366 * 24 * 3600 * 1_000_000_000;
+    let (refused, _far) = start(two_years);
+    let error = refused.err().map(|error| error.to_string()).unwrap();
+    assert!(
+        error.starts_with("port.west.cycle.base_time: ")
+            && error.contains("more than a year ahead"),
+        "{error}"
+    );
 }
 
 /// What came out of an east or west queue, by the queue it came in by, must be next in its flow.

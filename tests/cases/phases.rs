@@ -1,10 +1,13 @@
 //! A new schedule under load.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, ensure};
 use pinode_tests::frame::PIS;
 use pinode_tests::lab::Lab;
 use pinode_tests::load::{Load, Stream};
 use pinode_tests::need::Need;
+use pinode_tests::program::pinode;
 
 use crate::Case;
 use crate::frames::port_of;
@@ -12,12 +15,83 @@ use crate::frames::port_of;
 const NEEDS: [Need; 3] = [Need::Kvm, Need::Root, Need::Command("ip", "iproute2")];
 
 pub fn cases() -> Vec<Case> {
-    vec![Case::new(
-        "phases::set_under_load_at_a_cycle_boundary_loses_nothing",
-        &NEEDS,
-        set_under_load,
-    )]
+    vec![
+        Case::new(
+            "phases::set_under_load_at_a_cycle_boundary_loses_nothing",
+            &NEEDS,
+            set_under_load,
+        ),
+        Case::new(
+            "phases::tc_takes_what_is_exported_up_to_the_kernel",
+            &[Need::Command("tc", "iproute2")],
+            tc_takes_export,
+        ),
+    ]
 }
+
+/// tc says what it does not understand before it asks the kernel, which may have no taprio.
+fn tc_takes_export() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("node.toml");
+    std::fs::write(&file, SCHEDULE)?;
+    let exported = Command::new(pinode()?)
+        .args(["phases", "export", "west", "-c"])
+        .arg(&file)
+        .output()?;
+    ensure!(exported.status.success(), "{exported:?}");
+    let text = String::from_utf8(exported.stdout)?;
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let options: Vec<&str> = lines
+        .flat_map(|line| line.trim_end_matches('\\').split_whitespace())
+        .collect();
+    let tc = |options: &[&str]| {
+        let before =
+            "qdisc add dev lo parent root handle 100: taprio num_tc 3 map 0 1 2 queues 1@0 1@1 1@2";
+        let command = Command::new("tc")
+            .args(before.split(' '))
+            .args(options)
+            .env("LC_ALL", "C")
+            .output()?;
+        anyhow::Ok(String::from_utf8_lossy(&command.stderr).into_owned())
+    };
+    // The loopback has one queue, so where there is a taprio it refuses too; nothing is left behind.
+    let asked = |said: &str| said.starts_with("Error: ") || said.starts_with("RTNETLINK answers: ");
+    let said = tc(&options)?;
+    ensure!(asked(&said), "{said}");
+    // The same with a mistake never gets that far.
+    for wrong in ["sched-entry S zz 100000", "base-tyme 0"] {
+        let wrong: Vec<&str> = options.iter().copied().chain(wrong.split(' ')).collect();
+        let said = tc(&wrong)?;
+        ensure!(!asked(&said), "{said}");
+    }
+    Ok(())
+}
+
+const SCHEDULE: &str = r#"
+[node]
+name = "n"
+[[port]]
+name = "west"
+backend = "memory:w"
+mode = "trunk"
+capacity = "1Gbps"
+[port.cycle]
+base_time = "1700000000s"
+extension = "20us"
+phases = [
+  { pi = "a", for = "100us" }, { pi = "b", for = "100us" }, { pi = "none", for = "20us" },
+  { pi = "c", for = "5s" },
+]
+[pi.a]
+code = 1
+guest = "x.elf"
+[pi.b]
+code = 2
+guest = "x.elf"
+[pi.c]
+code = 3
+guest = "x.elf"
+"#;
 
 /// Three schedules after another on both ports while all PIs send both ways.
 fn set_under_load() -> Result<()> {

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use super::problem::{Problem, Refusal};
 use super::server::Closing;
 use super::{metrics, stream};
+use crate::assemble;
 use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
 };
@@ -85,8 +86,6 @@ pub(super) fn router(control: Arc<dyn Control>, closing: Closing) -> Router {
 }
 
 const JSON: &str = "application/json";
-/// How far ahead a base time may lie: a year of 366 days.
-const FURTHEST_BASE_NS: u64 = 366 * 24 * 3600 * 1_000_000_000;
 
 async fn no_resource(uri: Uri) -> Refusal {
     let what = "there is no such resource; all are listed in /v1/openapi.json";
@@ -173,29 +172,14 @@ async fn put_phases(
     let request: SetPhases = serde_json::from_slice(&body)
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "body", error.to_string()))?;
     if let Some(base) = request.base_tai_ns {
-        check_base_time(base, clock::tai_ns())?;
+        assemble::check_base_time(base, clock::tai_ns()).map_err(|far| {
+            let what = far.to_string();
+            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "base_tai_ns", what)
+        })?;
     }
     ask(control, move |node| node.set_phases(&port, request))
         .await
         .map(Json)
-}
-
-/// A schedule that would wait for centuries is a mistake of units, and would keep its port from
-/// being given another.
-fn check_base_time(base_tai_ns: u64, now_tai_ns: u64) -> Result<(), Refusal> {
-    let latest = now_tai_ns.saturating_add(FURTHEST_BASE_NS);
-    if base_tai_ns <= latest {
-        return Ok(());
-    }
-    let what = format!(
-        "{base_tai_ns} ns of CLOCK_TAI is more than a year ahead; allowed: up to {latest}, now is \
-         {now_tai_ns}"
-    );
-    Err(Refusal::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "base_tai_ns",
-        what,
-    ))
 }
 
 /// The guests

@@ -52,6 +52,7 @@ impl Control for Fake {
         self.set.lock().unwrap().push((port.into(), request));
         Ok(PhasesSet {
             takes_effect_tai_ns: 123,
+            replaced_tai_ns: Some(99),
         })
     }
 
@@ -166,12 +167,14 @@ fn schedules_are_read_and_set() {
             .unwrap(),
         sample::phases()
     );
-    let request = json!({ "phases": [{ "pi": "can", "duration_ns": 100_000 }], "base_tai_ns": 7 });
+    let request = json!({ "phases": [{ "pi": "can", "duration_ns": 100_000 }], "base_tai_ns": 7,
+        "extension_ns": 5 });
     let set: PhasesSet = api.client.put("/v1/ports/west/phases", &request).unwrap();
     assert_eq!(
         set,
         PhasesSet {
-            takes_effect_tai_ns: 123
+            takes_effect_tai_ns: 123,
+            replaced_tai_ns: Some(99),
         }
     );
     let asked = api.node.set.lock().unwrap();
@@ -182,6 +185,7 @@ fn schedules_are_read_and_set() {
     let expected = SetPhases {
         phases: vec![entry],
         base_tai_ns: Some(7),
+        extension_ns: Some(5),
     };
     assert_eq!(*asked, [("west".to_owned(), expected)]);
 }

@@ -185,6 +185,10 @@ pub enum Phases {
         /// [default: the next cycle boundary]
         #[arg(long, value_name = "T")]
         base_time: Option<BaseTime>,
+        /// By how much its last cycle may be extended before the next schedule
+        /// [default: as in node.toml]
+        #[arg(long, value_name = "DURATION")]
+        extension: Option<Nanoseconds>,
         /// Which node.
         #[command(flatten)]
         node: Node,
@@ -192,6 +196,67 @@ pub enum Phases {
         #[command(flatten)]
         format: Format,
     },
+    /// Print schedules as Linux's taprio or IEEE 802.1Q has them
+    #[command(
+        after_help = "Example:\n  pinode phases export west\n  pinode phases export west --format ieee -c node.toml\n\nBit i of a gate mask is the PI that comes i-th in node.toml, from 0."
+    )]
+    Export(Export),
+    /// Install a schedule that is written as Linux's taprio or IEEE 802.1Q has it
+    #[command(
+        after_help = "Example:\n  pinode phases import west west.taprio --base-time +10ms\n  pinode phases import -c node.toml west west.json\n\nBit i of a gate mask is the PI that comes i-th in node.toml, from 0. One gate may be open at a time."
+    )]
+    Import(Import),
+}
+
+/// `pinode phases export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Name of the port; all if left out
+    pub port: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Notation::Taprio)]
+    pub format: Notation,
+    /// Take the schedule of this configuration [default: of the running node]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Which node.
+    #[command(flatten)]
+    pub node: Node,
+}
+
+/// `pinode phases import`
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Name of the port
+    pub port: String,
+    /// What is read; - for stdin
+    pub file: PathBuf,
+    /// How it is written [default: ieee if it begins with {, else taprio]
+    #[arg(long, value_enum)]
+    pub format: Option<Notation>,
+    /// When it takes effect: nanoseconds of CLOCK_TAI, or +DURATION from now
+    /// [default: the base time that it has]
+    #[arg(long, value_name = "T")]
+    pub base_time: Option<BaseTime>,
+    /// Judge it by this configuration and print it as [port.cycle] for it
+    /// [default: install it on the running node]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Which node.
+    #[command(flatten)]
+    pub node: Node,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub json: Format,
+}
+
+/// How others write schedules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Notation {
+    /// Options of tc's taprio
+    Taprio,
+    /// Gate control list of IEEE 802.1Q as JSON (ieee802-dot1q-sched)
+    Ieee,
 }
 
 /// `pinode guest`

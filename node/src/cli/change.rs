@@ -1,9 +1,9 @@
 //! `pinode phases` and `pinode guest`: what an operator changes.
 
-use super::args::{BaseTime, Guest, OneGuest, PhaseArg, Phases};
+use super::args::{BaseTime, Format, Guest, OneGuest, PhaseArg, Phases};
 use super::client::{Client, ClientError};
 use super::failure::Failure;
-use super::{print, print_json, watch};
+use super::{notation, print, print_json, watch};
 use crate::config::Nanoseconds;
 use crate::control::{GuestAction, PhasesSet, SetPhases};
 use crate::dataplane::clock;
@@ -11,12 +11,12 @@ use crate::status::{GuestStatus, PhaseEntry, PortPhases, Status, guests_table, p
 
 pub(super) fn phases(args: Phases) -> Result<(), Failure> {
     match args {
+        Phases::Export(args) => notation::export(&args),
+        Phases::Import(args) => notation::import(&args),
         Phases::Show { port, node, format } => {
             let client = Client::new(node.socket.as_deref())?;
             let Some(port) = port else {
-                let status: Status = client.get("/v1/status")?;
-                let ports = status.ports.iter().map(|port| show(&client, &port.name));
-                let ports: Vec<PortPhases> = ports.collect::<Result<_, _>>()?;
+                let ports = show_all(&client)?;
                 return if format.json {
                     print_json(&ports)
                 } else {
@@ -34,6 +34,7 @@ pub(super) fn phases(args: Phases) -> Result<(), Failure> {
             port,
             phases,
             base_time,
+            extension,
             node,
             format,
         } => {
@@ -44,21 +45,43 @@ pub(super) fn phases(args: Phases) -> Result<(), Failure> {
             let request = SetPhases {
                 phases: phases.into_iter().map(entry).collect(),
                 base_tai_ns: base_time.map(tai_ns),
+                extension_ns: extension.map(|extension| extension.0),
             };
             let client = Client::new(node.socket.as_deref())?;
-            let set: PhasesSet = client.put(&phases_path(&port)?, &request)?;
-            if format.json {
-                return print_json(&set);
-            }
-            let at = set.takes_effect_tai_ns;
-            print(&format!(
-                "port {port}: the new schedule takes effect at TAI {at} ns\n"
-            ))
+            set(&client, &port, &request, format)
         }
     }
 }
 
-fn show(client: &Client, port: &str) -> Result<PortPhases, Failure> {
+/// Installs a schedule and says what came of it.
+pub(super) fn set(
+    client: &Client,
+    port: &str,
+    request: &SetPhases,
+    format: Format,
+) -> Result<(), Failure> {
+    let set: PhasesSet = client.put(&phases_path(port)?, request)?;
+    if format.json {
+        return print_json(&set);
+    }
+    let at = set.takes_effect_tai_ns;
+    let instead = set.replaced_tai_ns.map_or_else(String::new, |waited| {
+        format!(", in place of the one that waited for TAI {waited} ns")
+    });
+    print(&format!(
+        "port {port}: the new schedule takes effect at TAI {at} ns{instead}\n"
+    ))
+}
+
+/// The schedules of all ports.
+pub(super) fn show_all(client: &Client) -> Result<Vec<PortPhases>, Failure> {
+    let status: Status = client.get("/v1/status")?;
+    let ports = status.ports.iter().map(|port| show(client, &port.name));
+    ports.collect()
+}
+
+/// The schedule of a port.
+pub(super) fn show(client: &Client, port: &str) -> Result<PortPhases, Failure> {
     Ok(client.get(&phases_path(port)?)?)
 }
 
@@ -77,7 +100,8 @@ pub(super) fn segment<'n>(kind: &str, name: &'n str) -> Result<&'n str, Failure>
     )))
 }
 
-fn tai_ns(base: BaseTime) -> u64 {
+/// The instant that is meant.
+pub(super) fn tai_ns(base: BaseTime) -> u64 {
     match base {
         BaseTime::At(tai_ns) => tai_ns,
         BaseTime::In(Nanoseconds(later)) => clock::tai_ns().saturating_add(later),

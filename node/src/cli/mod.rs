@@ -6,6 +6,7 @@
 //! client    the control socket's other end
 //! inspect   check, status
 //! change    phases, guest
+//! notation  phases export, phases import
 //! watch     console, capture
 //! machine   what `run` needs of this machine
 //! cpu       what the program itself needs of it
@@ -21,6 +22,7 @@ mod cpu;
 mod failure;
 mod inspect;
 mod machine;
+mod notation;
 mod watch;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -35,7 +37,9 @@ use args::{Cli, Command};
 use failure::Failure;
 
 use crate::api;
+use crate::assemble;
 use crate::config::{self, ConfigError, NodeConfig};
+use crate::dataplane::clock;
 use crate::demo::{self, DemoOptions};
 use crate::run;
 
@@ -79,6 +83,7 @@ fn execute(command: Command) -> Result<(), Failure> {
             log(LevelFilter::INFO)?;
             let config = load(&args.config)?;
             machine::check(&args.config, &config).map_err(Failure::Failed)?;
+            base_times(&args.config, &config)?;
             let socket = args
                 .socket
                 .unwrap_or_else(|| api::default_path(&config.name));
@@ -92,6 +97,19 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Guest(args) => change::guest(args),
         Command::Capture(args) => watch::capture(&args),
     }
+}
+
+/// Base times have to be right now, and not only at some time: no configuration is wrong by itself
+/// because of one.
+fn base_times(file: &Path, config: &NodeConfig) -> Result<(), Failure> {
+    let now_tai_ns = clock::tai_ns();
+    for port in &config.ports {
+        assemble::check_base_time(port.base_tai_ns, now_tai_ns).map_err(|far| {
+            let at = format!("port.{}.cycle.base_time", port.name);
+            Failure::Usage(format!("{}: {at}: {far}", file.display()))
+        })?;
+    }
+    Ok(())
 }
 
 fn load(path: &Path) -> Result<NodeConfig, ConfigError> {

@@ -139,14 +139,14 @@ fn mistakes_in_a_port() {
         (
             "for = \"100us\"",
             "for = \"12us\"",
-            "8: port.west.cycle: phase 0 of PI \"can\" is too short: 12us less the guard of 0ns \
+            "8: port.west.cycle: phase 0 of PI \"can\" is too short by 304 ns: 12us less the guard of 0ns \
              leaves 12000 ns, and the largest frame (1518 octets with FCS) takes 12304 ns at 1Gbps; \
              needed: 12304 ns at least",
         ),
         (
             "phases =",
             "guard = \"90us\"\nphases =",
-            "8: port.west.cycle: phase 0 of PI \"can\" is too short: 100us less the guard of 90us \
+            "8: port.west.cycle: phase 0 of PI \"can\" is too short by 2304 ns: 100us less the guard of 90us \
              leaves 10000 ns, and the largest frame (1518 octets with FCS) takes 12304 ns at 1Gbps; \
              needed: 102304 ns at least",
         ),

@@ -5,6 +5,7 @@
 //! reader   a TOML tree key by key, with lines
 //! node     the resolved types
 //! port, pi the sections of the file; cpu what bounds a guest's share of a core
+//! schedule whether a port's cycle holds, and what each PI demands
 //! problem  what is wrong, where, and what is allowed; all of it in one go
 //! ```
 //!
@@ -21,6 +22,7 @@ mod pi;
 mod port;
 mod problem;
 mod reader;
+mod schedule;
 mod unit;
 
 #[cfg(test)]
@@ -38,8 +40,9 @@ pub use node::{
     Cpus, ETHERNET_HEADER, FCS, GuestImage, IdleMode, Isolation, NodeConfig, PhaseConfig, PiConfig,
     PihMode, Police, PortConfig, PortMode,
 };
-pub use port::schedule_problems;
+pub use pi::NOBODY;
 pub use problem::{ConfigError, Problem};
+pub use schedule::{Demand, Needs, ScheduleError, schedule_problems};
 pub use unit::{BitRate, Nanoseconds, Octets, UnitError};
 
 use problem::Report;
@@ -118,6 +121,7 @@ struct PiKey {
     code: Option<PiCode>,
     vns: Option<VnSet>,
     ethertype: Option<u16>,
+    needs: Needs,
 }
 
 fn read_node(mut root: Section<'_, '_>, directory: &Path, builtins: &[&str]) -> Option<NodeConfig> {
@@ -149,6 +153,7 @@ fn read_node(mut root: Section<'_, '_>, directory: &Path, builtins: &[&str]) -> 
     };
     let pi_item = pi_item?;
     check_bursts(&config, &pi_item);
+    check_needs(&config, &pi_item);
     check_patches(&config, &pi_item);
     Some(config)
 }
@@ -186,6 +191,33 @@ fn check_bursts(config: &NodeConfig, pis: &Item<'_, '_>) {
                     "{} is not allowed: the largest frame of {largest} octets could never pass; \
                      allowed: {largest}B or more",
                     Octets(police.burst)
+                ),
+            );
+        }
+    }
+}
+
+/// What a PI asks for has to have a meaning on some port at least.
+fn check_needs(config: &NodeConfig, pis: &Item<'_, '_>) {
+    let most = config.ports.iter().map(|port| port.mtu).max().unwrap_or(0);
+    for pi in &config.pis {
+        if let Some(sdu) = pi.needs.max_sdu
+            && sdu > most
+        {
+            pis.problem_below(
+                &[&pi.name, "max_sdu"],
+                format!("{sdu} is more than any port's mtu; allowed: 46 to {most}"),
+            );
+        }
+        let largest = config.ports.iter().map(|p| p.largest_frame_of(pi.needs));
+        if let (Some(demand), Some(largest)) = (pi.needs.demand, largest.max())
+            && demand.size > largest
+        {
+            pis.problem_below(
+                &[&pi.name, "demand", "size"],
+                format!(
+                    "{} is more than its largest frame of {largest} octets; allowed: 64 to {largest}",
+                    demand.size
                 ),
             );
         }

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::cpu::CpuShare;
+use super::pi::NOBODY;
+use super::schedule::Needs;
+use crate::status::{GateStatus, PhaseEntry, PortPhases, Schedule};
 
 /// A node.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +39,61 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
+    /// What PIs ask of the schedules, by slot.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Needs> {
+        self.pis.iter().map(|pi| pi.needs).collect()
+    }
+
+    /// The same with their names.
+    #[must_use]
+    pub fn named_needs(&self) -> Vec<(&str, Needs)> {
+        let named = self.pis.iter().map(|pi| (pi.name.as_str(), pi.needs));
+        named.collect()
+    }
+
+    /// Phases by the names of their PIs.
+    #[must_use]
+    pub fn phase_entries(&self, phases: &[PhaseConfig]) -> Vec<PhaseEntry> {
+        let name = |owner: Option<u8>| {
+            let pi = owner.and_then(|slot| self.pis.get(usize::from(slot)));
+            pi.map_or_else(|| NOBODY.to_owned(), |pi| pi.name.clone())
+        };
+        let entry = |phase: &PhaseConfig| PhaseEntry {
+            pi: name(phase.owner),
+            duration_ns: phase.duration_ns,
+        };
+        phases.iter().map(entry).collect()
+    }
+
+    /// The schedule of `port` as the configuration has it.
+    #[must_use]
+    pub fn port_phases(&self, port: &PortConfig) -> PortPhases {
+        PortPhases {
+            port: port.name.clone(),
+            oper: Schedule {
+                base_tai_ns: port.base_tai_ns,
+                cycle_ns: port.cycle_ns(),
+                guard_ns: port.guard_ns,
+                extension_ns: port.extension_ns,
+                phases: self.phase_entries(&port.phases),
+            },
+            admin: None,
+            gates: self.gates(port),
+        }
+    }
+
+    /// The gates of `port`, in the order of the bits of gate masks.
+    #[must_use]
+    pub fn gates(&self, port: &PortConfig) -> Vec<GateStatus> {
+        let gate = |pi: &PiConfig| GateStatus {
+            pi: pi.name.clone(),
+            max_sdu: port.sdu_of(pi.needs),
+            limited: port.sdu_of(pi.needs) < port.mtu,
+        };
+        self.pis.iter().map(gate).collect()
+    }
+
     /// Whether vCPUs have to share cores, with each other or with what the node does not know of: then
     /// workers hand them the baton, else each is woken at once.
     #[must_use]
@@ -159,7 +217,13 @@ pub struct PortConfig {
     pub mtu: u16,
     /// Kept free at the end of each phase, in nanoseconds.
     pub guard_ns: u64,
-    /// In the order of the cycle; the largest frame fits each that a PI owns.
+    /// When a cycle begins, in nanoseconds of CLOCK_TAI: others begin whole cycles later, and before
+    /// it every gate is closed.
+    pub base_tai_ns: u64,
+    /// By how much the last cycle before a new schedule may be extended (IEEE 802.1Q-2018 8.6.9.4.4
+    /// AdminCycleTimeExtension), nanoseconds; at most the cycle.
+    pub extension_ns: u64,
+    /// In the order of the cycle; its PI's largest frame fits each that a PI owns.
     pub phases: Vec<PhaseConfig>,
 }
 
@@ -230,6 +294,8 @@ pub struct PiConfig {
     pub ethertype: Option<u16>,
     /// What each port may give the guest.
     pub police: Option<Police>,
+    /// What it asks of the schedules.
+    pub needs: Needs,
     /// Descriptors of each virtqueue of a vif: a power of two, 64 to 4096.
     pub queue: u16,
     /// What is handed to the guest: always an object.

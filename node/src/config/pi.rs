@@ -8,6 +8,7 @@ use pinode_guest_runtime::control::LINE_OCTETS;
 use super::cpu::{self, CpuShare};
 use super::node::{GuestImage, Isolation, PiConfig, PihMode, Police};
 use super::reader::{Item, Section, check_name};
+use super::schedule::{Needs, read_demand, read_max_sdu};
 use super::unit::{BitRate, Octets};
 use super::{PiKey, json, read_ethertype};
 
@@ -20,7 +21,7 @@ const QUEUE_DEFAULT: u16 = 4096;
 /// of all ports, which take less than the 4 KiB that are left.
 const CONFIG_MOST: usize = LINE_OCTETS - 4096;
 /// The word for a phase of nobody.
-pub(super) const NOBODY: &str = "none";
+pub const NOBODY: &str = "none";
 
 /// All PIs in the order of the file, and what of them ports refer to, even where the rest is wrong.
 pub(super) fn read_all(
@@ -105,6 +106,18 @@ impl PiReader<'_> {
             Some(item) => item.section().and_then(read_police).map(Some),
             None => Some(None),
         };
+        let max_sdu = match section.optional("max_sdu") {
+            Some(item) => read_max_sdu(&item).map(Some),
+            None => Some(None),
+        };
+        let demand = match section.optional("demand") {
+            Some(item) => item.section().and_then(read_demand).map(Some),
+            None => Some(None),
+        };
+        let needs = Needs {
+            max_sdu: max_sdu.flatten(),
+            demand: demand.flatten(),
+        };
         let queue = section
             .optional("queue")
             .map_or(Some(QUEUE_DEFAULT), |i| read_queue(&i));
@@ -117,6 +130,7 @@ impl PiReader<'_> {
             code,
             vns,
             ethertype: ethertype.flatten(),
+            needs,
         });
         Some(PiConfig {
             name: name.to_owned(),
@@ -129,6 +143,7 @@ impl PiReader<'_> {
             pih: pih?,
             ethertype: ethertype?,
             police: police?,
+            needs: max_sdu.and(demand).and(Some(needs))?,
             queue: queue?,
             config: config?,
         })

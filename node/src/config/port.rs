@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use pinode_ports::BackendSpec;
-use pinode_scheduler::{LinkRate, MAX_CYCLE_NS, MAX_PHASES};
+use pinode_scheduler::{MAX_CYCLE_NS, MAX_PHASES};
 
 use super::node::{PhaseConfig, PortConfig, PortMode};
 use super::pi::NOBODY;
 use super::reader::{Item, Section};
+use super::schedule::{Needs, read_base_time, schedule_problems};
 use super::unit::{BitRate, Nanoseconds};
 use super::{PiKey, read_ethertype};
 
@@ -195,10 +196,15 @@ impl PortReader<'_> {
         format!("there is no PI {name:?}; allowed: {}", allowed.join(", "))
     }
 
-    fn cycle(&self, mut section: Section<'_, '_>) -> Option<(u64, Vec<PhaseConfig>)> {
-        let guard = match section.optional("guard") {
+    fn cycle(&self, mut section: Section<'_, '_>) -> Option<CycleKeys> {
+        let mut duration = |key| match section.optional(key) {
             Some(item) => item.parsed::<Nanoseconds>(),
             None => Some(Nanoseconds(0)),
+        };
+        let (guard, extension) = (duration("guard"), duration("extension"));
+        let base_time = match section.optional("base_time") {
+            Some(item) => read_base_time(&item),
+            None => Some(0),
         };
         let phases = section.required("phases", "an array of { pi = \"NAME\", for = \"100us\" }");
         let phases = phases.and_then(|item| {
@@ -226,7 +232,12 @@ impl PortReader<'_> {
             Some(phases)
         });
         section.finish();
-        Some((guard?.0, phases?))
+        Some(CycleKeys {
+            guard_ns: guard?.0,
+            base_tai_ns: base_time?,
+            extension_ns: extension?.0,
+            phases: phases?,
+        })
     }
 
     fn phase(&self, mut section: Section<'_, '_>) -> Option<PhaseConfig> {
@@ -263,16 +274,17 @@ impl PortReader<'_> {
         })
     }
 
-    /// What only the whole port shows: each phase holds a largest frame, and every guest that can
-    /// send here has a phase.
+    /// What only the whole port shows: each phase holds a largest frame, every guest that can
+    /// send here has a phase, and what it demands.
     fn check_cycle(
         &self,
         section: &Section<'_, '_>,
         span: &std::ops::Range<usize>,
         port: &PortConfig,
     ) {
-        let names: Vec<&str> = self.pis.iter().map(|pi| pi.name.as_str()).collect();
-        for what in schedule_problems(port, &names) {
+        let pis = self.pis.iter().map(|pi| (pi.name.as_str(), pi.needs));
+        let pis: Vec<(&str, Needs)> = pis.collect();
+        for what in schedule_problems(port, &pis) {
             section.problem_at(span, "cycle", what);
         }
     }
@@ -300,46 +312,12 @@ fn interface(backend: &BackendSpec) -> Option<&str> {
     }
 }
 
-/// What is wrong with the schedule of `port`, for PIs of these names: phases that do not hold its
-/// largest frame (`Cycle::new` finds the first of them; people are told about all), and PIs that
-/// could never send there.
-pub fn schedule_problems(port: &PortConfig, pis: &[&str]) -> Vec<String> {
-    let Ok(link) = LinkRate::new(port.capacity_bps) else {
-        return Vec::new();
-    };
-    let largest = port.largest_frame();
-    let frame_ns = link.wire_time_ps(largest).div_ceil(1000);
-    let short = |(index, phase): (usize, &PhaseConfig)| {
-        let owner = phase.owner?;
-        let usable = phase.duration_ns.saturating_sub(port.guard_ns);
-        (usable < frame_ns).then(|| {
-            format!(
-                "phase {index} of PI {:?} is too short: {} less the guard of {} leaves {usable} ns, \
-                 and the largest frame ({largest} octets with FCS) takes {frame_ns} ns at {}; \
-                 needed: {} ns at least",
-                pis.get(usize::from(owner)).copied().unwrap_or("?"),
-                Nanoseconds(phase.duration_ns),
-                Nanoseconds(port.guard_ns),
-                BitRate(port.capacity_bps),
-                frame_ns.saturating_add(port.guard_ns),
-            )
-        })
-    };
-    let absent = |(slot, name): (u8, &&str)| {
-        let sends = match port.mode {
-            PortMode::Trunk => true,
-            PortMode::Access { slot: only, .. } => only == slot,
-        };
-        let phase = port.phases.iter().any(|phase| phase.owner == Some(slot));
-        (sends && !phase).then(|| {
-            format!(
-                "has no phase for PI {name:?}, whose guest could never send here; \
-                 needed: a phase for each PI that the port carries"
-            )
-        })
-    };
-    let short = port.phases.iter().enumerate().filter_map(short);
-    short.chain((0u8..).zip(pis).filter_map(absent)).collect()
+/// `[port.cycle]`.
+struct CycleKeys {
+    guard_ns: u64,
+    base_tai_ns: u64,
+    extension_ns: u64,
+    phases: Vec<PhaseConfig>,
 }
 
 fn build(
@@ -348,9 +326,14 @@ fn build(
     mode: Option<PortMode>,
     capacity: Option<BitRate>,
     mtu: Option<u16>,
-    cycle: Option<(u64, Vec<PhaseConfig>)>,
+    cycle: Option<CycleKeys>,
 ) -> Option<PortConfig> {
-    let (guard_ns, phases) = cycle?;
+    let CycleKeys {
+        guard_ns,
+        base_tai_ns,
+        extension_ns,
+        phases,
+    } = cycle?;
     Some(PortConfig {
         name: name?,
         backend: backend?,
@@ -358,6 +341,8 @@ fn build(
         capacity_bps: capacity?.0,
         mtu: mtu?,
         guard_ns,
+        base_tai_ns,
+        extension_ns,
         phases,
     })
 }

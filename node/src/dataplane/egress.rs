@@ -210,6 +210,7 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
         queue,
         counters: counted,
         tap: vif_tap,
+        longest,
         ..
     }) = pis.get_mut(usize::from(owner))
     else {
@@ -218,7 +219,7 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
     let Some(mut starts) = gate.open(owner).filter(|_| !queue.is_empty()) else {
         return Part::default();
     };
-    let longest = shape.largest_frame().min(port.slot_octets());
+    let longest = shape.largest_frame().min(port.slot_octets()).min(*longest);
     let mut slots = TxSlots::new();
     port.tx_slots(queue.len().min(BURST), &mut slots);
     *refused = slots.is_empty();
@@ -234,7 +235,7 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
     } else {
         convert_all(
             shape,
-            (owner, now_ns),
+            (owner, now_ns, longest),
             rings,
             queue,
             &mut starts,

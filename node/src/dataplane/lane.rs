@@ -19,6 +19,8 @@ use crate::capture::Tap;
 
 /// Octets of the FCS, which frames in memory do not carry and sizes count (RFC 2544).
 pub const FCS: u32 = 4;
+/// Octets of an Ethernet header.
+const ETHERNET_OCTETS: usize = 14;
 /// Ethernet header and PIH: what is checked of a frame from a guest.
 pub const HEAD_OCTETS: usize = 15;
 
@@ -84,6 +86,8 @@ pub struct PiOut {
     pub(super) turn: usize,
     /// Frames that wait for their window, each tagged with the transmit ring in which it lies.
     pub(super) queue: Fifo<TxFrame>,
+    /// Octets of its longest frame on the wire, without FCS (queueMaxSDU and the header).
+    pub(super) longest: usize,
     pub(super) counters: PiCounters,
     pub(super) gate_error: GateError,
     pub(super) tap: Option<Box<Tap>>,
@@ -274,9 +278,20 @@ impl PiOut {
             rings: Vec::new(),
             turn: 0,
             queue: Fifo::new(queue),
+            longest: usize::MAX,
             counters: PiCounters::default(),
             gate_error: gate_error(),
             tap: None,
+        }
+    }
+
+    /// Its guest may send at most `octets` behind the Ethernet header, as the frame is on the wire
+    /// (queueMaxSDU of IEEE 802.1Q-2018 8.6.8.4).
+    #[must_use]
+    pub fn with_max_sdu(self, octets: u16) -> Self {
+        Self {
+            longest: usize::from(octets) + ETHERNET_OCTETS,
+            ..self
         }
     }
 }

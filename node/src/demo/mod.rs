@@ -162,6 +162,7 @@ fn set_phases(operator: &dyn Control, config: &NodeConfig) -> anyhow::Result<()>
         let request = SetPhases {
             phases: phases.into(),
             base_tai_ns: None,
+            extension_ns: None,
         };
         operator
             .set_phases(&port.name, request)

@@ -102,7 +102,7 @@ fn flows(
     measured: &[Measured],
     section: usize,
 ) -> anyhow::Result<Vec<Flow>> {
-    let cycle = assemble::cycle(&config.ports[0], phases)?;
+    let cycle = assemble::cycle(config, &config.ports[0], phases)?;
     let plan = planned(config)?;
     let names = [("west", "east"), ("east", "west")];
     let directions = names

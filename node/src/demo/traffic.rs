@@ -63,7 +63,7 @@ pub struct Run {
 /// What is sent in each direction.
 pub fn planned(config: &NodeConfig) -> anyhow::Result<Vec<Planned>> {
     let port = &config.ports[0];
-    let cycle = assemble::cycle(port, &port.phases)?;
+    let cycle = assemble::cycle(config, port, &port.phases)?;
     let plan = (0u8..).zip(OFFERED).map(|(slot, (size, share))| {
         let ceiling = bounds::of_size(&cycle, slot, u32::from(size))
             .with_context(|| format!("frames of {size} octets fit in no phase"))?;

@@ -17,7 +17,6 @@ use crate::config::Isolation;
 
 pub use conservation::{Violation, violations};
 pub use cpu::{CpuBudget, GuestCpu, SchedPolicy};
-pub(crate) use table::columns;
 pub use table::{guests_table, phases_table, status_table, workers_table};
 
 /// Everything that a node counts, at one instant between two bursts.
@@ -293,6 +292,21 @@ pub struct PortPhases {
     /// The schedule that takes over at its own base time, if one waits (IEEE 802.1Q-2018 8.6.9.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<Schedule>,
+    /// The gates of the port: bit i of a gate mask is the i-th.
+    #[serde(default)]
+    pub gates: Vec<GateStatus>,
+}
+
+/// The gate of a PI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GateStatus {
+    /// The PI.
+    pub pi: String,
+    /// Octets that its guest may send behind the Ethernet header (queueMaxSDU of IEEE 802.1Q-2018
+    /// 8.6.8.4).
+    pub max_sdu: u16,
+    /// That is less than the port's MTU.
+    pub limited: bool,
 }
 
 /// A cycle and when it started.
@@ -304,6 +318,9 @@ pub struct Schedule {
     pub cycle_ns: u64,
     /// Kept free at the end of each phase, in nanoseconds.
     pub guard_ns: u64,
+    /// By how much its last cycle may be extended before the next schedule, in nanoseconds.
+    #[serde(default)]
+    pub extension_ns: u64,
     /// In the order of the cycle.
     pub phases: Vec<PhaseEntry>,
 }

@@ -132,6 +132,7 @@ pub fn phases() -> PortPhases {
             base_tai_ns: 1000,
             cycle_ns: 300_000,
             guard_ns: 0,
+            extension_ns: 0,
             phases: vec![
                 entry("ipv6qos", 100_000),
                 entry("can", 100_000),
@@ -142,7 +143,9 @@ pub fn phases() -> PortPhases {
             base_tai_ns: 2000,
             cycle_ns: 12_500,
             guard_ns: 0,
+            extension_ns: 2_500,
             phases: vec![entry("can", 12_500)],
         }),
+        gates: Vec::new(),
     }
 }

@@ -205,8 +205,12 @@ fn schedule_line(schedule: &Schedule) -> String {
     let phases: Vec<String> = phases
         .map(|phase| format!("{}={}us", phase.pi, micros(phase.duration_ns)))
         .collect();
+    let extension = match schedule.extension_ns {
+        0 => String::new(),
+        ns => format!(", extension {}us", micros(ns)),
+    };
     format!(
-        "cycle {}us, guard {}us: {}",
+        "cycle {}us, guard {}us{extension}: {}",
         micros(schedule.cycle_ns),
         micros(schedule.guard_ns),
         phases.join(" ")
@@ -229,7 +233,7 @@ fn causes(all: &[(&str, u64)]) -> String {
 }
 
 /// Columns two spaces apart; figures to the right, words to the left.
-pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let column = |i: usize| rows.iter().filter_map(move |row| row.get(i));
     let widths: Vec<usize> = (0..count)
@@ -335,7 +339,7 @@ dss      stopped             0  0.0 ms  32 MiB  builtin:patch  -
         assert_eq!(
             phases_table(&[sample::phases()]),
             "port west: cycle 300us, guard 0us: ipv6qos=100us can=100us none=100us\n  \
-             from TAI 2000 ns: cycle 12.5us, guard 0us: can=12.5us\n"
+             from TAI 2000 ns: cycle 12.5us, guard 0us, extension 2.5us: can=12.5us\n"
         );
     }
 

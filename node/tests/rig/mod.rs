@@ -58,6 +58,8 @@ pub struct Plan {
     pub lookahead_ns: u64,
     pub shapes: Vec<PortClassifier>,
     pub police: [Option<(u64, u32)>; SLOTS],
+    /// Octets behind the Ethernet header that each PI may send on the wire.
+    pub max_sdu: [u16; SLOTS],
     pub shared_core: bool,
     pub workers: usize,
     /// Queues of each port: 1, or as many as workers.
@@ -77,6 +79,7 @@ impl Default for Plan {
             lookahead_ns: 20_000,
             shapes: vec![trunk(), trunk()],
             police: [None; SLOTS],
+            max_sdu: [MTU; SLOTS],
             shared_core: false,
             workers: 1,
             queues: 1,
@@ -131,7 +134,10 @@ impl Rig {
                 let outbound = (worker == layout.owner(index)).then(|| {
                     let cycle = cycle(&[plan.phase_ns; SLOTS], plan.capacity_bps);
                     let gate = Gate::new(cycle, 0, plan.lookahead_ns);
-                    let out = |_| PiOut::new(usize::from(QUEUE) * plan.workers);
+                    let out = |slot: usize| {
+                        let out = PiOut::new(usize::from(QUEUE) * plan.workers);
+                        out.with_max_sdu(plan.max_sdu[slot])
+                    };
                     Outbound::new(gate, (0..SLOTS).map(out).collect())
                 });
                 let lane = PortLane::new(index, Box::new(port), shape.clone(), inbound, outbound);

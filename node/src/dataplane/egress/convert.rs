@@ -13,7 +13,7 @@ use super::{Sent, Stays};
 /// Sends frames whose head the wire has otherwise than the guest, one by one.
 pub(super) fn convert_all(
     shape: &PortClassifier,
-    (owner, now_ns): (u8, u64),
+    (owner, now_ns, longest): (u8, u64, usize),
     rings: &mut [VifOut],
     queue: &mut impl Discipline<TxFrame>,
     starts: &mut Starts<'_>,
@@ -31,6 +31,8 @@ pub(super) fn convert_all(
         };
         let mut stays = None;
         let taken = queue.dequeue_if(now_ns, |frame| {
+            let room = longest.min(slot.len());
+            let slot = slot.get_mut(..room).unwrap_or_default();
             let Some(vif) = rings.get(usize::from(frame.tag())) else {
                 // Frames of a ring that is gone have gone with it.
                 return false;
