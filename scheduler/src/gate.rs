@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::account::{GateCounters, Tally};
 use crate::cycle::{Cycle, PS_PER_NS, Span};
+use crate::delay::left_over_ps;
 use crate::extension::Extension;
 use crate::reconfigure::{Admin, Retired};
 use crate::starts::Starts;
@@ -271,7 +272,7 @@ impl Gate {
         if let Place::In { .. } = from {
             self.close_window();
         }
-        self.usage = Use::default();
+        let (left, left_usage) = (self.window, std::mem::take(&mut self.usage));
         let Some(since_base_ns) = at_ns.checked_sub(self.base_ns) else {
             self.place = Place::Before;
             self.window = Window {
@@ -299,6 +300,7 @@ impl Gate {
             },
             closes_ns: 0,
         };
+        self.usage.free_ps = left_over_ps(&left_usage, &left, self.window.opens_ns);
         self.set_close();
         if first_look {
             self.usage.from_ps = (at_ns - self.window.opens_ns) * PS_PER_NS;

@@ -30,6 +30,7 @@ mod account;
 pub mod ahead;
 pub mod bounds;
 pub mod cycle;
+mod delay;
 mod extension;
 pub mod gate;
 pub mod level2;

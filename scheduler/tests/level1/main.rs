@@ -5,6 +5,7 @@ mod ahead;
 mod bounds;
 mod bursts;
 mod cycles;
+mod delay;
 mod extension;
 mod model;
 mod reconfiguration;
