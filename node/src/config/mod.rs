@@ -17,6 +17,7 @@
 
 mod cpu;
 mod json;
+mod level2;
 mod node;
 mod pi;
 mod port;
@@ -25,6 +26,8 @@ mod reader;
 mod schedule;
 mod unit;
 
+#[cfg(test)]
+mod level2_tests;
 #[cfg(test)]
 mod mistakes_tests;
 #[cfg(test)]
@@ -36,6 +39,10 @@ use pinode_classifier::{PiCode, VnSet};
 use toml::de::DeTable;
 
 pub use cpu::{CpuClaim, CpuShare};
+pub use level2::{
+    ContentConfig, DiffservConfig, Level2Config, PolicedBounds, PolicedConfig, StreamConfig,
+    WeightedConfig, stream_problems, sure_tolerance_ns,
+};
 pub use node::{
     Cpus, ETHERNET_HEADER, FCS, GuestImage, IdleMode, Isolation, NodeConfig, PhaseConfig, PiConfig,
     PihMode, Police, PortConfig, PortMode,
@@ -154,6 +161,7 @@ fn read_node(mut root: Section<'_, '_>, directory: &Path, builtins: &[&str]) -> 
     let pi_item = pi_item?;
     check_bursts(&config, &pi_item);
     check_needs(&config, &pi_item);
+    level2::check(&config, &pi_item);
     check_patches(&config, &pi_item);
     Some(config)
 }

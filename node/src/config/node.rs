@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::cpu::CpuShare;
+use super::level2::Level2Config;
 use super::pi::NOBODY;
 use super::schedule::Needs;
 use crate::status::{GateStatus, PhaseEntry, PortPhases, Schedule};
@@ -296,6 +297,8 @@ pub struct PiConfig {
     pub police: Option<Police>,
     /// What it asks of the schedules.
     pub needs: Needs,
+    /// In which order its frames go.
+    pub level2: Level2Config,
     /// Descriptors of each virtqueue of a vif: a power of two, 64 to 4096.
     pub queue: u16,
     /// What is handed to the guest: always an object.

@@ -6,6 +6,7 @@ use pinode_classifier::{MAX_PIS, PiCode, Policer, Vn, VnSet, default_access_ethe
 use pinode_guest_runtime::control::LINE_OCTETS;
 
 use super::cpu::{self, CpuShare};
+use super::level2::{self, Level2Config};
 use super::node::{GuestImage, Isolation, PiConfig, PihMode, Police};
 use super::reader::{Item, Section, check_name};
 use super::schedule::{Needs, read_demand, read_max_sdu};
@@ -114,6 +115,10 @@ impl PiReader<'_> {
             Some(item) => item.section().and_then(read_demand).map(Some),
             None => Some(None),
         };
+        let level2 = match section.optional("level2") {
+            Some(item) => item.section().and_then(|table| level2::read(table, vns)),
+            None => Some(Level2Config::default()),
+        };
         let needs = Needs {
             max_sdu: max_sdu.flatten(),
             demand: demand.flatten(),
@@ -144,6 +149,7 @@ impl PiReader<'_> {
             ethertype: ethertype?,
             police: police?,
             needs: max_sdu.and(demand).and(Some(needs))?,
+            level2: level2?,
             queue: queue?,
             config: config?,
         })
