@@ -16,7 +16,7 @@ use crate::config::{NodeConfig, PhaseConfig, PortConfig, schedule_problems, stre
 use crate::control::SetPhases;
 use crate::dataplane::clock;
 use crate::notation::{
-    Imported, NotationError, read_ieee, read_taprio, write_ieee, write_part, write_taprio,
+    Imported, NotationError, read_ieee, read_taprio, waiting, write_ieee, write_part, write_taprio,
 };
 use crate::status::{GateStatus, PortPhases};
 
@@ -36,7 +36,15 @@ pub(super) fn export(args: &Export) -> Result<(), Failure> {
     };
     let wrong = |error: NotationError| Failure::Usage(error.to_string());
     match args.format {
-        Notation::Ieee => print_json(&write_ieee(&ports).map_err(wrong)?),
+        Notation::Ieee => {
+            // JSON has no comments.
+            for port in &ports {
+                if let Some(note) = waiting(port) {
+                    eprintln!("port {}: note: {note}", port.port);
+                }
+            }
+            print_json(&write_ieee(&ports).map_err(wrong)?)
+        }
         Notation::Taprio => {
             let texts = ports.iter().map(write_taprio);
             let texts: Vec<String> = texts.collect::<Result<_, _>>().map_err(wrong)?;

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Entry, GateList, LONGEST_ENTRY_NS, NotationError, waiting};
+use super::{Entry, GateList, LONGEST_ENTRY_NS, NotationError};
 use crate::status::PortPhases;
 
 /// Modules that put the table into an interface, or define it.
@@ -95,7 +95,7 @@ fn table(port: &PortPhases) -> Result<Value, NotationError> {
         });
     let (numerator, denominator) = seconds(port.oper.cycle_ns)?;
     let base = port.oper.base_tai_ns;
-    let mut table = json!({
+    Ok(json!({
         "queue-max-sdu-table": sdus.collect::<Vec<_>>(),
         "gate-enabled": true,
         // All gates are closed before the base time.
@@ -110,12 +110,7 @@ fn table(port: &PortPhases) -> Result<Value, NotationError> {
         "supported-list-max": pinode_scheduler::MAX_PHASES,
         "supported-cycle-max": { "numerator": pinode_scheduler::MAX_CYCLE_NS / NANOS, "denominator": 1 },
         "supported-interval-max": u32::MAX,
-    });
-    if let (Some(note), Some(table)) = (waiting(port), table.as_object_mut()) {
-        table.insert("config-pending".to_owned(), Value::Bool(true));
-        tracing::warn!(port = %port.port, "{note}");
-    }
-    Ok(table)
+    }))
 }
 
 /// Nanoseconds as a fraction of a second in lowest terms.

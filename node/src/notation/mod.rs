@@ -238,8 +238,9 @@ fn legend(gates: &[GateStatus]) -> String {
     bits.collect::<Vec<_>>().join(", ")
 }
 
-/// What of a port's schedules is written: the one in force, of which one may be the last cycle.
-fn waiting(phases: &PortPhases) -> Option<String> {
+/// What is said where another schedule waits: neither notation has two.
+#[must_use]
+pub fn waiting(phases: &PortPhases) -> Option<String> {
     let admin = phases.admin.as_ref()?;
     Some(format!(
         "another schedule waits for TAI {} ns; this is the one in force",

@@ -78,6 +78,25 @@ fn taprio_as_tc_takes_it() {
 }
 
 #[test]
+fn what_waits_is_said_and_not_written() {
+    let mut port = thirds();
+    let document = write_ieee(std::slice::from_ref(&port)).unwrap();
+    port.admin = Some(Schedule {
+        base_tai_ns: 7,
+        ..port.oper.clone()
+    });
+    let said = "another schedule waits for TAI 7 ns; this is the one in force";
+    assert_eq!(waiting(&port).as_deref(), Some(said));
+    assert!(
+        write_taprio(&port)
+            .unwrap()
+            .contains(&format!("# {said}\n"))
+    );
+    // State of a device is no configuration: the document stays valid as one.
+    assert_eq!(write_ieee(&[port]).unwrap(), document);
+}
+
+#[test]
 fn a_whole_tc_command_is_read() {
     let command = "\
         # three classes\n\
