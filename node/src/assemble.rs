@@ -1,12 +1,15 @@
 //! From a configuration to what workers run: classifiers, policers, gates and lanes.
 
+mod level2;
+
 use std::sync::Arc;
 
 use pinode_classifier::{
     Access, ConfigError, GuestForm, Pi, Policer, PolicerError, PortClassifier, Trunk,
 };
 use pinode_ports::Port;
-use pinode_scheduler::{Cycle, Gate};
+use pinode_scheduler::level2::streams::ConnectError;
+use pinode_scheduler::{Cycle, Gate, RateError};
 use thiserror::Error;
 
 use crate::config::{
@@ -36,6 +39,26 @@ pub enum AssembleError {
         pi: String,
         /// What is wrong.
         error: PolicerError,
+    },
+    /// A class's rate is none.
+    #[error("pi.{pi}.level2: {error}")]
+    ClassRate {
+        /// The PI's name.
+        pi: String,
+        /// What is wrong.
+        error: RateError,
+    },
+    /// A connection that cannot be set up.
+    #[error("pi.{pi}.level2.connections: label {label} on port {port}: {error}")]
+    Connection {
+        /// The PI's name.
+        pi: String,
+        /// The port's name.
+        port: String,
+        /// The connection's label.
+        label: u32,
+        /// What is wrong.
+        error: ConnectError,
     },
     /// The port's schedule.
     #[error("port.{port}.cycle: {error}")]
@@ -67,17 +90,21 @@ pub fn lanes(
         error,
     })?;
     let cycle = cycle(config, port, &port.phases)?;
-    let rings = usize::from(config.workers);
-    let out = |pi: &PiConfig| {
-        PiOut::new(usize::from(pi.queue) * rings).with_max_sdu(port.sdu_of(pi.needs))
+    let out = |(slot, pi): (u8, &PiConfig)| {
+        let frames = pi.ring_frames(config.workers);
+        let queue = level2::queue(pi, slot, port, &cycle, frames)?;
+        let out = PiOut::new(frames as usize).ordered_by(queue, pi.plain_vn());
+        Ok(out.with_max_sdu(port.sdu_of(pi.needs)))
     };
+    let out = (0u8..).zip(&config.pis).map(out);
+    let out = out.collect::<Result<Vec<_>, AssembleError>>()?;
     let gate = Gate::new(cycle, base_ns(port, tai_offset_ns), LOOKAHEAD_NS);
     let policers = config
         .pis
         .iter()
         .map(policer)
         .collect::<Result<Vec<_>, _>>()?;
-    let mut outbound = Some(Outbound::new(gate, config.pis.iter().map(out).collect()));
+    let mut outbound = Some(Outbound::new(gate, out));
     let lane = |(queue, backend)| {
         let worker = layout.receives(index, queue);
         let owns = worker == layout.owner(index);

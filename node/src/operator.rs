@@ -10,7 +10,9 @@ use indexmap::IndexMap;
 
 use crate::assemble;
 use crate::capture::{self, CaptureReader, LinkType, Poll};
-use crate::config::{NOBODY, NodeConfig, PhaseConfig, PortConfig, schedule_problems};
+use crate::config::{
+    NOBODY, NodeConfig, PhaseConfig, PiConfig, PortConfig, schedule_problems, stream_problems,
+};
 use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
 };
@@ -21,8 +23,8 @@ use crate::dataplane::counters::{
 use crate::dataplane::mailbox::WorkerGone;
 use crate::dataplane::workers::{TapPoint, Workers};
 use crate::status::{
-    EgressDrops, GuestState, GuestStatus, IngressDrops, PiStatus, PortDrops,
-    PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
+    ClassStatus, EgressDrops, GuestState, GuestStatus, IngressDrops, Level2Status, PiStatus,
+    PortDrops, PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
 };
 use crate::supervisor::lifecycle::State;
 use crate::supervisor::{Action, GuestView, SupervisorHandle};
@@ -191,7 +193,6 @@ impl Operator {
     }
 
     fn port_status(&self, port: usize, copy: &PortSnapshot) -> PortStatus {
-        let names = self.config.pis.iter().map(|pi| pi.name.clone());
         let counted = copy.port;
         PortStatus {
             name: self.config.ports[port].name.clone(),
@@ -209,9 +210,8 @@ impl Operator {
                 truncated: counted.truncated,
                 oversize: counted.oversize,
             },
-            pi: names
-                .zip(&copy.pis)
-                .map(|(name, pi)| (name, pi_status(pi)))
+            pi: (self.config.pis.iter().zip(&copy.pis))
+                .map(|(pi, copy)| (pi.name.clone(), pi_status(pi, copy)))
                 .collect::<IndexMap<_, _>>(),
         }
     }
@@ -284,7 +284,9 @@ impl Control for Operator {
             Some(asked) => asked,
             None => planned.extension_ns.min(planned.cycle_ns()),
         };
-        let problems = schedule_problems(&planned, &self.config.named_needs());
+        let mut problems = schedule_problems(&planned, &self.config.named_needs());
+        let streams = stream_problems(&planned, &self.config.pis);
+        problems.extend(streams.into_iter().map(|(_, what)| what));
         if !problems.is_empty() {
             return Err(refused(problems.join("; ")));
         }
@@ -399,10 +401,11 @@ fn pump(mut reader: CaptureReader, pieces: &SyncSender<Vec<u8>>) {
     }
 }
 
-fn pi_status(copy: &PiSnapshot) -> PiStatus {
+fn pi_status(pi: &PiConfig, copy: &PiSnapshot) -> PiStatus {
     let PiSnapshot {
         counters: counted,
         queued,
+        classes,
         gate,
         gate_error,
     } = copy;
@@ -423,9 +426,17 @@ fn pi_status(copy: &PiSnapshot) -> PiStatus {
             unknown_vn: counted.tx_unknown_vn,
             oversize: counted.tx_oversize,
             class_full: counted.tx_class_full,
+            class_policed: counted.tx_class_policed,
+            no_connection: counted.tx_no_connection,
             port_error: counted.tx_port_error,
             malformed: counted.tx_malformed,
             guest_down: counted.tx_guest_down,
+        },
+        level2: Level2Status {
+            discipline: pi.level2.name().to_owned(),
+            classes: (classes.iter())
+                .map(|(name, counters)| ClassStatus::new(*name, counters))
+                .collect(),
         },
         phase_ns: gate.phase_ns,
         windows: gate.windows,

@@ -13,7 +13,9 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::status::{GuestState, GuestStatus, PiStatus, PortStatus, Status, WorkerStatus};
+use crate::status::{
+    ClassStatus, GuestState, GuestStatus, PiStatus, PortStatus, Status, WorkerStatus,
+};
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -310,8 +312,46 @@ impl Exposition<'_, '_> {
             .map(|(quantile, value)| (with(labels, &[("quantile", quantile)]), float(value) / 1e9))
         });
         let help = "How late the opening of the gate was acted on, by quantile";
-        self.gauge("pi_gate_error", help, unit(), errors)
+        self.gauge("pi_gate_error", help, unit(), errors)?;
+        self.classes(&lanes)
     }
+}
+
+impl Exposition<'_, '_> {
+    fn classes(&mut self, lanes: &[(Labels<'_>, &PiStatus)]) -> Result<(), Error> {
+        let each = |count: fn(&ClassStatus) -> u64| {
+            lanes.iter().flat_map(move |(labels, pi)| {
+                let classes = pi.level2.classes.iter();
+                classes.map(move |class| (in_class(labels, class), float(count(class))))
+            })
+        };
+        let help = "Frames that were queued in the class";
+        self.counter("class_enqueued_frames", help, None, each(|c| c.enqueued))?;
+        let help = "Frames that the class let go";
+        self.counter("class_dequeued_frames", help, None, each(|c| c.dequeued))?;
+        let help = "Their octets, without FCS";
+        let bytes = Some(Unit::Bytes);
+        self.counter("class_dequeued", help, bytes, each(|c| c.dequeued_bytes))?;
+        let help = "Frames of the class waiting for the phase";
+        self.gauge("class_queued_frames", help, None, each(|c| c.queued))?;
+        let drops = lanes.iter().flat_map(|(labels, pi)| {
+            pi.level2.classes.iter().flat_map(move |class| {
+                class.drops().map(|(cause, count)| {
+                    let mut labels = in_class(labels, class);
+                    labels.push(("cause", cause));
+                    (labels, float(count))
+                })
+            })
+        });
+        let help = "Frames that the class refused, by cause";
+        self.counter("class_dropped_frames", help, None, drops)
+    }
+}
+
+fn in_class<'s>(labels: &Labels<'s>, class: &'s ClassStatus) -> Labels<'s> {
+    let mut all = labels.clone();
+    all.push(("class", &class.name));
+    all
 }
 
 fn drops<'s>(labels: &Labels<'s>, pi: &PiStatus) -> Vec<(Labels<'s>, f64)> {
@@ -324,6 +364,8 @@ fn drops<'s>(labels: &Labels<'s>, pi: &PiStatus) -> Vec<(Labels<'s>, f64)> {
         ("out", "unknown_vn", tx.unknown_vn),
         ("out", "oversize", tx.oversize),
         ("out", "class_full", tx.class_full),
+        ("out", "class_policed", tx.class_policed),
+        ("out", "no_connection", tx.no_connection),
         ("out", "port_error", tx.port_error),
         ("out", "malformed", tx.malformed),
         ("out", "guest_down", tx.guest_down),
@@ -377,6 +419,10 @@ mod tests {
             "pinode_pi_queued_frames{port=\"west\",pi=\"can\"} 1.0",
             "pinode_pi_dropped_frames_total{port=\"west\",pi=\"can\",direction=\"in\",cause=\"ring_full\"} 1.0",
             "pinode_pi_dropped_frames_total{port=\"west\",pi=\"can\",direction=\"out\",cause=\"unknown_vn\"} 1.0",
+            "pinode_class_enqueued_frames_total{port=\"west\",pi=\"can\",class=\"rt\"} 24.0",
+            "pinode_class_dequeued_bytes_total{port=\"west\",pi=\"can\",class=\"be\"} 2000.0",
+            "pinode_class_queued_frames{port=\"west\",pi=\"can\",class=\"rt\"} 1.0",
+            "pinode_class_dropped_frames_total{port=\"west\",pi=\"can\",class=\"rt\",cause=\"policed\"} 5.0",
             "# UNIT pinode_pi_phase_seconds seconds",
             "pinode_pi_phase_seconds{port=\"west\",pi=\"can\"} 0.0001",
             "pinode_pi_gate_error_seconds{port=\"west\",pi=\"can\",quantile=\"0.99\"} 0.0000015",

@@ -12,9 +12,11 @@
 //! third at the owner of the port), so they hold in the sum over workers too, however far apart the
 //! workers were asked.
 
+use arrayvec::ArrayVec;
 use hdrhistogram::Histogram;
 use pinode_classifier::{Drop, TxDrop};
 use pinode_scheduler::GateCounters;
+use pinode_scheduler::level2::{ClassCounters, ClassName};
 
 /// A port, before a frame belongs to a PI.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -111,6 +113,10 @@ pub struct PiCounters {
     pub tx_oversize: u64,
     /// A class's bound was reached (a FIFO pushes back instead).
     pub tx_class_full: u64,
+    /// Above the rate and burst of its class.
+    pub tx_class_policed: u64,
+    /// Of a connection that was not set up.
+    pub tx_no_connection: u64,
     /// The port did not take it.
     pub tx_port_error: u64,
     /// A descriptor chain that holds no frame.
@@ -135,6 +141,8 @@ impl PiCounters {
             tx_unknown_vn,
             tx_oversize,
             tx_class_full,
+            tx_class_policed,
+            tx_no_connection,
             tx_port_error,
             tx_malformed,
             tx_guest_down,
@@ -151,6 +159,8 @@ impl PiCounters {
         self.tx_unknown_vn += tx_unknown_vn;
         self.tx_oversize += tx_oversize;
         self.tx_class_full += tx_class_full;
+        self.tx_class_policed += tx_class_policed;
+        self.tx_no_connection += tx_no_connection;
         self.tx_port_error += tx_port_error;
         self.tx_malformed += tx_malformed;
         self.tx_guest_down += tx_guest_down;
@@ -172,6 +182,8 @@ impl PiCounters {
             + self.tx_unknown_vn
             + self.tx_oversize
             + self.tx_class_full
+            + self.tx_class_policed
+            + self.tx_no_connection
             + self.tx_port_error
             + self.tx_malformed
             + self.tx_guest_down
@@ -244,6 +256,9 @@ pub struct PortSnapshot {
     pub pis: Vec<PiSnapshot>,
 }
 
+/// Classes of which a copy is made: all but of streams, whose first class is their sum.
+pub const CLASSES: usize = 64;
+
 /// The copy of a PI's counters on one port.
 #[derive(Debug, Clone)]
 pub struct PiSnapshot {
@@ -251,6 +266,8 @@ pub struct PiSnapshot {
     pub counters: PiCounters,
     /// Frames in the level 2 queue.
     pub queued: u64,
+    /// Its classes, the first of them if there are many.
+    pub classes: ArrayVec<(ClassName, ClassCounters), CLASSES>,
     /// The gate's own accounting.
     pub gate: GateCounters,
     /// See [`GateError`].
@@ -264,6 +281,7 @@ impl PortSnapshot {
         let pi = PiSnapshot {
             counters: PiCounters::default(),
             queued: 0,
+            classes: ArrayVec::new(),
             gate: GateCounters::default(),
             gate_error: gate_error(),
         };
@@ -279,6 +297,7 @@ impl PortSnapshot {
         for pi in &mut self.pis {
             pi.counters = PiCounters::default();
             pi.queued = 0;
+            pi.classes.clear();
             pi.gate = GateCounters::default();
             pi.gate_error.reset();
         }

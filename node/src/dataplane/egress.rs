@@ -5,6 +5,7 @@
 //! frames that are the same on both sides, `convert` for the others.
 
 mod convert;
+mod harvest;
 mod pass_on;
 
 use arrayvec::ArrayVec;
@@ -15,9 +16,11 @@ use pinode_scheduler::level2::Discipline;
 use pinode_virtqueue::{QueueError, TxFrame};
 
 use convert::convert_all;
+use harvest::{Seen, harvest};
 use pass_on::{Way, pass_on};
 
 use super::lane::{Outbound, PiOut, PortLane};
+use super::level2::each;
 use super::slots::SlotSet;
 use super::vif::{Broken, VifOut};
 use super::worker::Burst;
@@ -27,7 +30,12 @@ use crate::capture::Direction;
 /// that got buffers back.
 pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> Burst {
     let mut burst = Burst::default();
-    let Some(out) = &mut lane.outbound else {
+    let PortLane {
+        shape,
+        outbound: Some(out),
+        ..
+    } = lane
+    else {
         return burst;
     };
     let window = out.look(now_ns);
@@ -39,16 +47,18 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
             continue;
         }
         let before = pi.counters.from_guest;
-        match harvest(pi) {
+        let seen = Seen {
+            shape,
+            slot,
+            now_ns,
+        };
+        match harvest(pi, seen) {
             Ok(given_back) => touched.set_if(slot, given_back),
             Err(error) => burst.broken = Some(Broken { slot, error }),
         }
         burst.frames += usize::try_from(pi.counters.from_guest - before).unwrap_or(usize::MAX);
     }
-    let waits = |owner: &u8| {
-        let pi = out.pis.get(usize::from(*owner));
-        pi.is_some_and(|pi| !pi.queue.is_empty())
-    };
+    let waits = |owner: &u8| out.waits_at(usize::from(*owner), now_ns);
     let Some(owner) = window.owner.filter(waits) else {
         return burst;
     };
@@ -78,64 +88,13 @@ impl Outbound {
         if let Some(pi) = window
             .owner
             .and_then(|owner| self.pis.get_mut(usize::from(owner)))
-            && !pi.queue.is_empty()
+            && (pi.queue.due_ns(window.opens_ns)).is_some_and(|at_ns| at_ns <= window.opens_ns)
         {
             pi.gate_error
                 .saturating_record(now_ns.saturating_sub(window.opens_ns));
         }
         window
     }
-}
-
-/// Takes a burst off each transmit ring, in turn, as far as there is room for it. Whether buffers
-/// were given back already.
-#[inline(never)]
-fn harvest(pi: &mut PiOut) -> Result<bool, QueueError> {
-    let rings = pi.rings.len();
-    let first = pi.turn;
-    pi.turn = if first + 1 < rings { first + 1 } else { 0 };
-    let mut given_back = false;
-    for ring in (first..rings).chain(0..first.min(rings)) {
-        given_back |= harvest_ring(pi, ring)?;
-    }
-    Ok(given_back)
-}
-
-fn harvest_ring(pi: &mut PiOut, ring: usize) -> Result<bool, QueueError> {
-    let PiOut {
-        rings,
-        queue,
-        counters,
-        ..
-    } = pi;
-    let Some(vif) = rings.get_mut(ring) else {
-        return Ok(false);
-    };
-    // A vif has at most 64 pairs.
-    let ring = u8::try_from(ring).unwrap_or(u8::MAX);
-    let room = queue.room().min(BURST);
-    let mut frames = ArrayVec::<TxFrame, BURST>::new();
-    let harvest = vif.transmit.harvest(room, |frame| {
-        // At most `room`.
-        let _ = frames.try_push(frame.tagged(ring));
-    });
-    // From here and not from the answer, which a ring that breaks half-way does not give.
-    let taken = frames.len();
-    let mut refused = 0;
-    queue.enqueue_all(&frames, |frame| {
-        refused += 1;
-        vif.transmit.complete(frame);
-    });
-    counters.from_guest += taken as u64;
-    counters.tx_class_full += refused;
-    let malformed = u64::from(harvest?.malformed);
-    counters.from_guest += malformed;
-    counters.tx_malformed += malformed;
-    let gone = malformed > 0 || refused > 0;
-    if gone {
-        vif.transmit.publish();
-    }
-    Ok(gone)
 }
 
 /// Sends a burst from the level 2 queue of the open window's PI. Returns how many frames were let go
@@ -231,17 +190,12 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
             now_ns,
             longest: longest.min(usize::from(u16::MAX)),
         };
-        pass_on(way, rings, queue, &mut starts, &mut slots, &mut out);
+        each!(queue, queue => pass_on(way, rings, queue, &mut starts, &mut slots, &mut out));
     } else {
-        convert_all(
-            shape,
-            (owner, now_ns, longest),
-            rings,
-            queue,
-            &mut starts,
-            &mut slots,
-            &mut out,
-        );
+        let way = (owner, now_ns, longest);
+        each!(queue, queue => {
+            convert_all(shape, way, rings, queue, &mut starts, &mut slots, &mut out);
+        });
     }
     drop(starts);
     let Sent {

@@ -10,9 +10,9 @@ use pinode_classifier::{Policer, PortClassifier};
 use pinode_ports::Port;
 use pinode_scheduler::level2::{Discipline, Fifo};
 use pinode_scheduler::{Gate, Window};
-use pinode_virtqueue::TxFrame;
 
 use super::counters::{GateError, PiCounters, PortCounters, PortSnapshot, gate_error};
+use super::level2::Level2;
 use super::slots::SlotSet;
 use super::vif::{Mood, VifIn, VifOut, VifPart};
 use crate::capture::Tap;
@@ -20,7 +20,7 @@ use crate::capture::Tap;
 /// Octets of the FCS, which frames in memory do not carry and sizes count (RFC 2544).
 pub const FCS: u32 = 4;
 /// Octets of an Ethernet header.
-const ETHERNET_OCTETS: usize = 14;
+pub(super) const ETHERNET_OCTETS: usize = 14;
 /// Ethernet header and PIH: what is checked of a frame from a guest.
 pub const HEAD_OCTETS: usize = 15;
 
@@ -85,7 +85,9 @@ pub struct PiOut {
     /// The ring that is harvested first next time.
     pub(super) turn: usize,
     /// Frames that wait for their window, each tagged with the transmit ring in which it lies.
-    pub(super) queue: Fifo<TxFrame>,
+    pub(super) queue: Level2,
+    /// The network of its frames, if they come without a PIH.
+    pub(super) plain_vn: Option<u8>,
     /// Octets of its longest frame on the wire, without FCS (queueMaxSDU and the header).
     pub(super) longest: usize,
     pub(super) counters: PiCounters,
@@ -213,6 +215,10 @@ impl PortLane {
         for (slot, (pi, sum)) in (0u8..).zip(out.pis.iter().zip(&mut sum.pis)) {
             sum.counters.add(&pi.counters);
             sum.queued += pi.queue.len() as u64;
+            pi.queue.classes(sum.classes.capacity(), |name, counters| {
+                // As many as there is room for.
+                let _ = sum.classes.try_push((name, counters));
+            });
             sum.gate = out.gate.counters(slot);
             // Same bounds on both sides, so this neither grows nor fails.
             let _ = sum.gate_error.add(&pi.gate_error);
@@ -241,18 +247,32 @@ impl Outbound {
 impl Outbound {
     /// When the gate lets go of a frame that waits, as far as is known: another window may open for
     /// it when the one that is open closes.
-    pub(super) fn due(&self) -> Due {
-        let waits = |slot: usize| self.pis.get(slot).is_some_and(|pi| !pi.queue.is_empty());
+    pub(super) fn due(&self, now_ns: u64) -> Due {
         let owner = self.window.owner.map(usize::from);
-        if !self.attached.into_iter().any(waits) {
-            Due::Never
-        } else if self.refused {
-            Due::Refused
-        } else if owner.is_some_and(waits) {
-            Due::Now
-        } else {
-            Due::At(self.window.closes_ns)
+        let mut due_ns: Option<u64> = None;
+        for slot in self.attached {
+            let queue = self.pis.get(slot).map(|pi| &pi.queue);
+            let Some(by_itself_ns) = queue.and_then(|queue| queue.due_ns(now_ns)) else {
+                continue;
+            };
+            let at_ns = match owner == Some(slot) {
+                true => by_itself_ns,
+                false => by_itself_ns.max(self.window.closes_ns),
+            };
+            due_ns = Some(due_ns.map_or(at_ns, |due_ns| due_ns.min(at_ns)));
         }
+        match due_ns {
+            None => Due::Never,
+            Some(_) if self.refused => Due::Refused,
+            Some(at_ns) if at_ns <= now_ns => Due::Now,
+            Some(at_ns) => Due::At(at_ns),
+        }
+    }
+
+    /// Whether frames of the PI `slot` wait that may go at `at_ns` by their discipline.
+    pub(super) fn waits_at(&self, slot: usize, at_ns: u64) -> bool {
+        let due_ns = self.pis.get(slot).and_then(|pi| pi.queue.due_ns(at_ns));
+        due_ns.is_some_and(|due_ns| due_ns <= at_ns)
     }
 }
 
@@ -277,11 +297,23 @@ impl PiOut {
         Self {
             rings: Vec::new(),
             turn: 0,
-            queue: Fifo::new(queue),
+            queue: Level2::Fifo(Fifo::new(queue)),
+            plain_vn: None,
             longest: usize::MAX,
             counters: PiCounters::default(),
             gate_error: gate_error(),
             tap: None,
+        }
+    }
+
+    /// Its frames go in the order of `queue`. `plain_vn`: their virtual network, if the guest sends
+    /// them without a PIH.
+    #[must_use]
+    pub fn ordered_by(self, queue: Level2, plain_vn: Option<u8>) -> Self {
+        Self {
+            queue,
+            plain_vn,
+            ..self
         }
     }
 

@@ -8,6 +8,7 @@
 //! slots     a set of guests in one word
 //! egress    transmit ring -> level 2 -> gate -> copy, PIH checked -> port   (one copy)
 //! baton     which guest of a shared core is woken next
+//! level2    in which order a PI's frames go
 //! worker    runs all of it to completion, in bursts, on one core
 //! idle      when a worker without work sleeps, and until when
 //! sleeper   where it sleeps
@@ -31,6 +32,7 @@ pub mod idle;
 mod ingress;
 pub mod lane;
 pub mod layout;
+pub mod level2;
 pub mod mailbox;
 pub mod sleeper;
 pub mod slots;

@@ -250,9 +250,9 @@ impl<C: Clock> Worker<C> {
     /// Forgets which ports took no frames, so that each is tried in the next window in which one waits.
     /// Whether there were any.
     fn try_again(&mut self) -> bool {
-        let mut any = false;
+        let (mut any, now_ns) = (false, self.now_ns);
         for out in self.lanes.iter_mut().filter_map(|l| l.outbound.as_mut()) {
-            any |= out.due() == Due::Refused;
+            any |= out.due(now_ns) == Due::Refused;
             out.refused = false;
         }
         any
@@ -268,7 +268,7 @@ impl<C: Clock> Worker<C> {
         let mut due_ns: Option<u64> = None;
         let mut no_later = |at_ns: u64| due_ns = Some(due_ns.map_or(at_ns, |due| due.min(at_ns)));
         for out in self.lanes.iter().filter_map(|lane| lane.outbound.as_ref()) {
-            match out.due() {
+            match out.due(self.now_ns) {
                 Due::Now => return Sleep::No,
                 Due::At(at_ns) => no_later(at_ns),
                 Due::Refused => no_later(self.now_ns + REFUSED_NS),

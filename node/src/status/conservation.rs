@@ -67,6 +67,14 @@ pub fn violations(status: &Status) -> Vec<Violation> {
                 pi.from_guest,
                 pi.sent + pi.queued + pi.tx_drops.total(),
             );
+            for class in &pi.level2.classes {
+                check(
+                    &|| format!("{}, class {}", at(), class.name),
+                    "enqueued = queued + dequeued + cleared",
+                    class.enqueued,
+                    class.queued + class.dequeued + class.cleared,
+                );
+            }
         }
     }
     out
@@ -88,6 +96,7 @@ mod tests {
         status.ports[0].drops.truncated += 1;
         status.ports[1].pi["can"].to_guest += 2;
         status.ports[1].pi["dss"].queued += 3;
+        status.ports[1].pi["dss"].level2.classes[1].cleared += 1;
         let found: Vec<String> = violations(&status)
             .iter()
             .map(ToString::to_string)
@@ -98,6 +107,8 @@ mod tests {
                 "port west: rx_frames = drops + classified does not hold: 65 is not 66",
                 "port east, pi can: classified = to_guest + drops does not hold: 20 is not 22",
                 "port east, pi dss: from_guest = sent + queued + tx_drops does not hold: 43 is not 46",
+                "port east, pi dss, class be: enqueued = queued + dequeued + cleared does not hold: \
+                 24 is not 25",
             ]
         );
     }

@@ -5,6 +5,7 @@
 
 mod conservation;
 mod cpu;
+mod level2;
 #[cfg(test)]
 pub(crate) mod sample;
 mod table;
@@ -15,8 +16,9 @@ use utoipa::ToSchema;
 
 use crate::config::Isolation;
 
-pub use conservation::{Violation, violations};
 pub use cpu::{CpuBudget, GuestCpu, SchedPolicy};
+pub use conservation::{Violation, violations};
+pub use level2::{ClassDrops, ClassStatus, Level2Status};
 pub use table::{guests_table, phases_table, status_table, workers_table};
 
 /// Everything that a node counts, at one instant between two bursts.
@@ -195,6 +197,9 @@ pub struct PiStatus {
     pub queued: u64,
     /// The others.
     pub tx_drops: EgressDrops,
+    /// In which order they go, and what became of each class.
+    #[serde(default)]
+    pub level2: Level2Status,
     /// The PI's time in a cycle of the oper schedule, in nanoseconds.
     pub phase_ns: u64,
     /// Windows that have passed.
@@ -244,6 +249,12 @@ pub struct EgressDrops {
     pub oversize: u64,
     /// The bound of a class was reached.
     pub class_full: u64,
+    /// Above the rate and burst of its class.
+    #[serde(default)]
+    pub class_policed: u64,
+    /// Of a connection that was not set up.
+    #[serde(default)]
+    pub no_connection: u64,
     /// The port did not take it.
     pub port_error: u64,
     /// A descriptor chain that holds no frame.
@@ -261,11 +272,14 @@ impl EgressDrops {
             unknown_vn,
             oversize,
             class_full,
+            class_policed,
+            no_connection,
             port_error,
             malformed,
             guest_down,
         } = self;
-        spoofed + unknown_vn + oversize + class_full + port_error + malformed + guest_down
+        let classes = class_full + class_policed + no_connection;
+        spoofed + unknown_vn + oversize + classes + port_error + malformed + guest_down
     }
 }
 

@@ -3,13 +3,26 @@
 use indexmap::IndexMap;
 
 use super::{
-    CpuBudget, EgressDrops, GuestCpu, GuestState, GuestStatus, IngressDrops, PhaseEntry, PiStatus,
-    PortDrops, PortPhases, PortStatus, Quantiles, SchedPolicy, Schedule, Status, WorkerStatus,
+    ClassDrops, ClassStatus, CpuBudget, EgressDrops, GuestCpu, GuestState, GuestStatus,
+    IngressDrops, Level2Status, PhaseEntry, PiStatus, PortDrops, PortPhases, PortStatus, Quantiles,
+    SchedPolicy, Schedule, Status, WorkerStatus,
 };
 use crate::config::Isolation;
 
 /// Three PIs on two ports; every cause of a port and one of each PI occurred once.
 pub fn status() -> Status {
+    let class = |name: &str| ClassStatus {
+        name: name.to_owned(),
+        queued: 1,
+        enqueued: 24,
+        dequeued: 20,
+        dequeued_bytes: 2000,
+        cleared: 3,
+        drops: ClassDrops {
+            policed: 5,
+            ..ClassDrops::default()
+        },
+    };
     let pi = |extra: u64| PiStatus {
         classified: 20 + extra,
         to_guest: 19 + extra,
@@ -24,6 +37,10 @@ pub fn status() -> Status {
         tx_drops: EgressDrops {
             unknown_vn: 1,
             ..EgressDrops::default()
+        },
+        level2: Level2Status {
+            discipline: "diffserv".to_owned(),
+            classes: ["rt", "be"].map(class).to_vec(),
         },
         phase_ns: 100_000,
         windows: 7,

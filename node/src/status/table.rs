@@ -50,6 +50,7 @@ pub fn status_table(status: &Status) -> String {
             let _ = writeln!(out, "  lost behind the port: {lost} of the frames sent");
         }
         out.push_str(&indent(&pi_table(port)));
+        out.push_str(&indent(&classes_table(port)));
     }
     out.push('\n');
     out.push_str(&conservation_lines(status));
@@ -93,6 +94,8 @@ fn pi_table(port: &super::PortStatus) -> String {
             ("tx unknown_vn", tx.unknown_vn),
             ("tx oversize", tx.oversize),
             ("tx class_full", tx.class_full),
+            ("tx class_policed", tx.class_policed),
+            ("tx no_connection", tx.no_connection),
             ("tx port_error", tx.port_error),
             ("tx malformed", tx.malformed),
             ("tx guest_down", tx.guest_down),
@@ -109,6 +112,36 @@ fn pi_table(port: &super::PortStatus) -> String {
             dropped,
         ]);
     }
+    columns(&rows)
+}
+
+/// The classes of PIs that have some, a line each; of those that never saw a frame none.
+fn classes_table(port: &super::PortStatus) -> String {
+    let mut rows = Vec::new();
+    for (name, pi) in &port.pi {
+        for class in &pi.level2.classes {
+            let drops = class.drops();
+            if class.enqueued == 0 && drops.iter().all(|(_, count)| *count == 0) {
+                continue;
+            }
+            rows.push(vec![
+                name.clone(),
+                pi.level2.discipline.clone(),
+                class.name.clone(),
+                class.enqueued.to_string(),
+                class.dequeued.to_string(),
+                class.queued.to_string(),
+                causes(&drops),
+            ]);
+        }
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = [
+        "pi", "level 2", "class", "enqueued", "dequeued", "queued", "dropped",
+    ];
+    rows.insert(0, head.map(str::to_owned).to_vec());
     columns(&rows)
 }
 
@@ -303,6 +336,8 @@ dss      stopped             0  0.0 ms  32 MiB  builtin:patch  -
             table.contains("  dropped: bad_ethertype 1, unknown_pi 1, unknown_vn 1, truncated 1")
         );
         assert!(table.contains("tx spoofed 1"));
+        let class = "ipv6qos diffserv rt 24 20 1 policed 5".to_owned();
+        assert!(normal(&table).contains(&class), "{table}");
         let (west, east) = table.split_once("\nport east").unwrap();
         assert!(!west.contains("missed") && !west.contains("lost"));
         assert!(east.contains("\n  missed in front of the port: 3 frames\n"));

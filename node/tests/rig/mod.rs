@@ -19,6 +19,7 @@ use pinode_node::dataplane::counters::{NodeSnapshot, PortSnapshot};
 use pinode_node::dataplane::idle::Idle;
 use pinode_node::dataplane::lane::{Outbound, PiIn, PiOut, PortLane};
 use pinode_node::dataplane::layout::Layout;
+use pinode_node::dataplane::level2::Level2;
 use pinode_node::dataplane::mailbox::{Command, Event, Installed, Mailbox};
 use pinode_node::dataplane::vif::VifPart;
 use pinode_node::dataplane::worker::{Turn, Worker};
@@ -69,6 +70,10 @@ pub struct Plan {
     pub own_core: bool,
     /// Frames that the cable of a port holds in each direction.
     pub cable: usize,
+    /// By slot; none: a FIFO.
+    pub level2: fn(usize) -> Option<Level2>,
+    /// The network of guests with such a queue, if their frames carry no PIH.
+    pub plain_vn: Option<u8>,
 }
 
 impl Default for Plan {
@@ -86,6 +91,8 @@ impl Default for Plan {
             sleeper: None,
             own_core: true,
             cable: CABLE_SLOTS,
+            level2: |_| None,
+            plain_vn: None,
         }
     }
 }
@@ -136,7 +143,11 @@ impl Rig {
                     let gate = Gate::new(cycle, 0, plan.lookahead_ns);
                     let out = |slot: usize| {
                         let out = PiOut::new(usize::from(QUEUE) * plan.workers);
-                        out.with_max_sdu(plan.max_sdu[slot])
+                        let out = out.with_max_sdu(plan.max_sdu[slot]);
+                        match (plan.level2)(slot) {
+                            Some(queue) => out.ordered_by(queue, plan.plain_vn),
+                            None => out,
+                        }
                     };
                     Outbound::new(gate, (0..SLOTS).map(out).collect())
                 });
@@ -341,6 +352,13 @@ pub fn assert_conserved(ports: &[PortSnapshot]) {
                 "{c:?}"
             );
             assert_eq!(c.from_guest, c.sent + pi.queued + c.tx_drops(), "{c:?}");
+            for (name, c) in &pi.classes {
+                assert_eq!(
+                    c.enqueued,
+                    c.queued + c.dequeued + c.cleared,
+                    "{name}: {c:?}"
+                );
+            }
             sent += c.sent;
         }
         assert_eq!(p.tx_frames, sent);

@@ -62,6 +62,9 @@ pub(super) fn pass_on(
             count += 1;
             true
         });
+        if count + out.dropped.len() >= most {
+            break;
+        }
         // What can never go must not wait. It need not be the first head that is offered.
         let never = |frame: &TxFrame| frame.len() as usize > way.longest;
         match queue.dequeue_if(way.now_ns, never) {
