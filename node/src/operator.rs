@@ -23,8 +23,8 @@ use crate::dataplane::counters::{
 use crate::dataplane::mailbox::WorkerGone;
 use crate::dataplane::workers::{TapPoint, Workers};
 use crate::status::{
-    ClassStatus, EgressDrops, GuestState, GuestStatus, IngressDrops, Level2Status, PiStatus,
-    PortDrops, PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
+    ClassStatus, Departure, EgressDrops, GuestState, GuestStatus, IngressDrops, Level2Status,
+    PiStatus, PortDrops, PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
 };
 use crate::supervisor::lifecycle::State;
 use crate::supervisor::{Action, GuestView, SupervisorHandle};
@@ -197,6 +197,11 @@ impl Operator {
         PortStatus {
             name: self.config.ports[port].name.clone(),
             backend: self.backends.get(port).cloned().unwrap_or_default(),
+            departure: if copy.launch_time {
+                Departure::LaunchTime
+            } else {
+                Departure::HandOver
+            },
             rx_frames: counted.rx_frames,
             rx_bytes: counted.rx_bytes,
             tx_frames: counted.tx_frames,
@@ -441,6 +446,7 @@ fn pi_status(pi: &PiConfig, copy: &PiSnapshot) -> PiStatus {
         phase_ns: gate.phase_ns,
         windows: gate.windows,
         window_overruns: gate.window_overruns,
+        late_windows: gate.late_windows,
         guard_idle_ns: gate.guard_idle_ns,
         empty_idle_ns: gate.empty_idle_ns,
         gate_error_ns: quantiles(gate_error),

@@ -14,8 +14,12 @@ pub struct GateCounters {
     pub phase_ns: u64,
     /// Windows that have closed.
     pub windows: u64,
-    /// Of those, windows whose last frame held the link beyond their close; 0 by construction.
+    /// Of those, windows whose last frame held the link beyond their close by its computed start; 0 by
+    /// construction.
     pub window_overruns: u64,
+    /// Of those, windows in which frames left so much later than computed that the link was busy beyond
+    /// their close ([`Gate::delay`](crate::Gate::delay)).
+    pub late_windows: u64,
     /// Length of those windows, ns.
     pub open_ns: u64,
     /// Of that, wire time of frames, ns.
@@ -26,11 +30,21 @@ pub struct GateCounters {
     pub empty_idle_ns: u64,
 }
 
+/// How a window ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    /// Its last frame was started so that it ended behind the close.
+    pub overrun: bool,
+    /// Its last frame left so late that it ended behind the close.
+    pub late: bool,
+}
+
 /// The running sums behind [`GateCounters`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tally {
     windows: u64,
     overruns: u64,
+    late: u64,
     open_ns: u64,
     /// Sent, lost to the guard, lost empty.
     parts_ns: [u64; 3],
@@ -41,7 +55,7 @@ pub(crate) struct Tally {
 impl Tally {
     /// Accounts a closed window of `open_ns`, of which `busy_ps` sent and `guard_ps` lost to the
     /// guard; the rest was empty.
-    pub fn window(&mut self, open_ns: u64, busy_ps: u64, guard_ps: u64, overrun: bool) {
+    pub fn window(&mut self, open_ns: u64, busy_ps: u64, guard_ps: u64, end: End) {
         let open_ps = open_ns * PS_PER_NS;
         let busy_ps = busy_ps.min(open_ps);
         let guard_ps = guard_ps.min(open_ps - busy_ps);
@@ -73,7 +87,8 @@ impl Tally {
             left_ns -= 1;
         }
         self.windows += 1;
-        self.overruns += u64::from(overrun);
+        self.overruns += u64::from(end.overrun);
+        self.late += u64::from(end.late);
         self.open_ns += open_ns;
     }
 
@@ -91,6 +106,7 @@ impl Tally {
             phase_ns,
             windows: self.windows,
             window_overruns: self.overruns,
+            late_windows: self.late,
             open_ns: self.open_ns,
             busy_ns,
             guard_idle_ns,

@@ -6,6 +6,7 @@
 //! into it. A change of the schedule must never take time from under a frame that was committed.
 
 use crate::cycle::{Cycle, PS_PER_NS};
+use crate::delay::left_over_ps;
 use crate::extension::Extension;
 use crate::gate::{Gate, Place, Use, Window};
 use crate::starts::Starts;
@@ -31,6 +32,9 @@ impl Gate {
         let guard_ps = cycle.guard_ns().saturating_mul(PS_PER_NS);
         let latest_ps = closes_ps.saturating_sub(guard_ps);
         let link = cycle.link();
+        // What the link still carries of the open window's frames, if they left late.
+        let left_over_ps = left_over_ps(&self.usage, &self.window, window.opens_ns);
+        self.ahead.free_ps = self.ahead.free_ps.max(left_over_ps);
         Some(Starts::new(
             &mut self.ahead,
             link,
@@ -54,8 +58,15 @@ impl Gate {
         self.window.owner.is_none() || end_ps > latest_ns * PS_PER_NS
     }
 
+    /// Whether the frame that the open window's PI offered last no longer fits in it, and none went since.
+    #[inline]
+    #[must_use]
+    pub fn is_starved(&self) -> bool {
+        self.usage.starved_ps.is_some()
+    }
+
     /// The next window, and the cycle that it belongs to.
-    fn following(&self) -> Option<(Window, &Cycle)> {
+    pub(crate) fn following(&self) -> Option<(Window, &Cycle)> {
         let opens_ns = self.window.closes_ns;
         if opens_ns <= self.now_ns {
             return None;

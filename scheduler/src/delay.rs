@@ -1,18 +1,50 @@
 //! Frames that left later than they were to, on a link that sends what it is handed.
 //!
 //! The link is busy for so much longer, however late it is: what it still carries after a window's
-//! close is an overrun, and the next window's frames wait for it.
+//! close makes the window a late one, and the next window's frames wait for it.
 
 use crate::cycle::PS_PER_NS;
 use crate::gate::{Gate, Use, Window};
+use crate::rate::LinkRate;
 
 impl Gate {
-    /// The frames last started in the open window left `by_ns` later than at their starts.
+    /// The frames last started leave `by_ns` later than at their starts. `ahead`: they were started in the
+    /// next window, and not in the open one.
     #[inline]
-    pub fn delay(&mut self, by_ns: u64) {
+    pub fn delay(&mut self, ahead: bool, by_ns: u64) {
         if by_ns > 0 {
+            let usage = self.usage_of(ahead);
             let by_ps = by_ns.saturating_mul(PS_PER_NS);
-            self.usage.free_ps = self.usage.free_ps.saturating_add(by_ps);
+            usage.free_ps = usage.free_ps.saturating_add(by_ps);
+            usage.late_ps = usage.late_ps.saturating_add(by_ps);
+        }
+    }
+
+    /// The frames started last in a window, of `wire_ps` picoseconds on the wire together, do not leave
+    /// after all.
+    pub fn keep_back(&mut self, ahead: bool, wire_ps: u64) {
+        let usage = self.usage_of(ahead);
+        usage.free_ps = usage.free_ps.saturating_sub(wire_ps);
+        usage.busy_ps = usage.busy_ps.saturating_sub(wire_ps);
+    }
+
+    /// The link, and the instant (ns) by which frames have to end in the open window or the next.
+    #[must_use]
+    pub fn deadline(&self, ahead: bool) -> Option<(LinkRate, u64)> {
+        let (window, cycle) = match ahead {
+            true => self.following()?,
+            false => (self.window, &self.oper),
+        };
+        Some((
+            cycle.link(),
+            window.closes_ns.saturating_sub(cycle.guard_ns()),
+        ))
+    }
+
+    fn usage_of(&mut self, ahead: bool) -> &mut Use {
+        match ahead {
+            true => &mut self.ahead,
+            false => &mut self.usage,
         }
     }
 }

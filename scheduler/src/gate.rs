@@ -8,7 +8,7 @@
 
 use thiserror::Error;
 
-use crate::account::{GateCounters, Tally};
+use crate::account::{End, GateCounters, Tally};
 use crate::cycle::{Cycle, PS_PER_NS, Span};
 use crate::delay::left_over_ps;
 use crate::extension::Extension;
@@ -65,6 +65,8 @@ pub(crate) struct Use {
     pub(crate) busy_ps: u64,
     /// Time lost to the guard between frames.
     pub(crate) guard_ps: u64,
+    /// How much later than by the computed starts the link is free.
+    pub(crate) late_ps: u64,
 }
 
 impl Use {
@@ -301,6 +303,7 @@ impl Gate {
             closes_ns: 0,
         };
         self.usage.free_ps = left_over_ps(&left_usage, &left, self.window.opens_ns);
+        self.usage.late_ps = self.usage.free_ps;
         self.set_close();
         if first_look {
             self.usage.from_ps = (at_ns - self.window.opens_ns) * PS_PER_NS;
@@ -351,13 +354,16 @@ impl Gate {
         let starved_ps = usage
             .starved_ps
             .map_or(0, |from_ps| closes_ps.saturating_sub(from_ps));
-        let overrun = usage.free_ps > closes_ps;
+        let end = End {
+            overrun: usage.free_ps - usage.late_ps.min(usage.free_ps) > closes_ps,
+            late: usage.late_ps > 0 && usage.free_ps > closes_ps,
+        };
         let tally = &mut self.tallies[usize::from(slot)];
         tally.window(
             open_ps / PS_PER_NS,
             usage.busy_ps,
             usage.guard_ps + starved_ps,
-            overrun,
+            end,
         );
     }
 }

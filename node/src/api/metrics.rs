@@ -297,6 +297,8 @@ impl Exposition<'_, '_> {
             None,
             each(|p| p.window_overruns),
         )?;
+        let help = "Windows that were handed frames too late for their close";
+        self.counter("pi_late_windows", help, None, each(|p| p.late_windows))?;
         let help = "Window time too short for the frame at the head";
         self.counter("pi_guard_idle", help, unit(), seconds(|p| p.guard_idle_ns))?;
         let help = "Window time with nothing to send";

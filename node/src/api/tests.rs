@@ -240,7 +240,7 @@ fn every_refusal_says_where_and_what() {
     let (status, at, what) = put(phases, json!({ "phase": [] }));
     assert_eq!((status, at.as_str()), (400, "body"));
     assert!(
-        what.starts_with("unknown field `phase`, expected `phases` or `base_tai_ns`"),
+        what.starts_with("unknown field `phase`, expected one of `phases`, `base_tai_ns`"),
         "{what}"
     );
 

@@ -12,6 +12,18 @@ use rustix::time::{ClockId, DynamicClockId, Timespec, clock_gettime, clock_getti
 pub trait Clock: Send {
     /// Nanoseconds of one monotonic clock. Never enters the kernel.
     fn now_ns(&self) -> u64;
+
+    /// Looks at nothing but the clock until `at_ns`, and gives the instant at which it was over. Never
+    /// enters the kernel: for microseconds.
+    fn watch_until(&self, at_ns: u64) -> u64 {
+        loop {
+            let now_ns = self.now_ns();
+            if now_ns >= at_ns {
+                return now_ns;
+            }
+            std::hint::spin_loop();
+        }
+    }
 }
 
 /// CLOCK_MONOTONIC, read through the vDSO.

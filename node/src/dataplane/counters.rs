@@ -252,6 +252,8 @@ pub struct WorkerSnapshot {
 pub struct PortSnapshot {
     /// The port's own.
     pub port: PortCounters,
+    /// Frames leave at their start and not when they are handed over.
+    pub launch_time: bool,
     /// By slot.
     pub pis: Vec<PiSnapshot>,
 }
@@ -287,6 +289,7 @@ impl PortSnapshot {
         };
         Self {
             port: PortCounters::default(),
+            launch_time: false,
             pis: vec![pi; slots],
         }
     }
@@ -294,6 +297,7 @@ impl PortSnapshot {
     /// Back to nothing, without allocating.
     pub fn clear(&mut self) {
         self.port = PortCounters::default();
+        self.launch_time = false;
         for pi in &mut self.pis {
             pi.counters = PiCounters::default();
             pi.queued = 0;

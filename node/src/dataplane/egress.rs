@@ -6,19 +6,23 @@
 
 mod convert;
 mod harvest;
+mod late;
 mod pass_on;
+mod window;
 
 use arrayvec::ArrayVec;
 use pinode_classifier::TxDrop;
 use pinode_ports::{BURST, TxMeta, TxSlots};
-use pinode_scheduler::Window;
+use pinode_scheduler::Starts;
 use pinode_scheduler::level2::Discipline;
 use pinode_virtqueue::{QueueError, TxFrame};
 
 use convert::convert_all;
 use harvest::{Seen, harvest};
 use pass_on::{Way, pass_on};
+use window::When;
 
+use super::clock::Clock;
 use super::lane::{Outbound, PiOut, PortLane};
 use super::level2::each;
 use super::slots::SlotSet;
@@ -28,7 +32,12 @@ use crate::capture::Direction;
 
 /// Harvests what guests sent, and puts on the wire what the open gate allows. `touched`: the guests
 /// that got buffers back.
-pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> Burst {
+pub(super) fn burst(
+    lane: &mut PortLane,
+    clock: &impl Clock,
+    now_ns: u64,
+    touched: &mut SlotSet,
+) -> Burst {
     let mut burst = Burst::default();
     let PortLane {
         shape,
@@ -38,7 +47,7 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
     else {
         return burst;
     };
-    let window = out.look(now_ns);
+    out.look(now_ns);
     for slot in out.attached {
         let Some(pi) = out.pis.get_mut(slot) else {
             continue;
@@ -58,52 +67,85 @@ pub(super) fn burst(lane: &mut PortLane, now_ns: u64, touched: &mut SlotSet) -> 
         }
         burst.frames += usize::try_from(pi.counters.from_guest - before).unwrap_or(usize::MAX);
     }
-    let waits = |owner: &u8| out.waits_at(usize::from(*owner), now_ns);
-    let Some(owner) = window.owner.filter(waits) else {
-        return burst;
-    };
-    match send(lane, owner, now_ns) {
-        Ok(0) => {}
-        Ok(gone) => {
-            burst.frames += gone;
-            touched.set(usize::from(owner), true);
-        }
-        Err(error) => {
-            let slot = usize::from(owner);
-            burst.broken = Some(Broken { slot, error });
-        }
+    send_in(When::Open, lane, clock, now_ns, touched, &mut burst);
+    if lane
+        .outbound
+        .as_ref()
+        .is_some_and(|out| out.is_over(now_ns))
+    {
+        send_in(When::Ahead, lane, clock, now_ns, touched, &mut burst);
     }
     burst
 }
 
-impl Outbound {
-    /// Moves the gate to `now_ns`. The first look into a new window tells how late the worker is at
-    /// its edge, for frames that waited for it.
-    pub(super) fn look(&mut self, now_ns: u64) -> Window {
-        let window = self.gate.advance(now_ns);
-        let known = std::mem::replace(&mut self.window, window);
-        if window.opens_ns == known.opens_ns {
-            return window;
+/// Ahead of an edge, on a port that has launch time: what the open window still has time for, then the
+/// first frames of the next.
+pub(super) fn ahead(
+    lane: &mut PortLane,
+    clock: &impl Clock,
+    now_ns: u64,
+    touched: &mut SlotSet,
+) -> Burst {
+    let mut burst = burst(lane, clock, now_ns, touched);
+    send_in(When::Ahead, lane, clock, now_ns, touched, &mut burst);
+    burst
+}
+
+/// At an edge: puts on the wire what the gate allows that has just opened, and looks at nothing else.
+pub(super) fn open(
+    lane: &mut PortLane,
+    clock: &impl Clock,
+    now_ns: u64,
+    touched: &mut SlotSet,
+) -> Burst {
+    let mut burst = Burst::default();
+    if let Some(out) = &mut lane.outbound {
+        out.look(now_ns);
+        send_in(When::Open, lane, clock, now_ns, touched, &mut burst);
+    }
+    burst
+}
+
+/// Sends frames of the PI whose window it is, if any wait.
+fn send_in(
+    when: When,
+    lane: &mut PortLane,
+    clock: &impl Clock,
+    now_ns: u64,
+    touched: &mut SlotSet,
+    burst: &mut Burst,
+) {
+    let Some(owner) = lane
+        .outbound
+        .as_ref()
+        .and_then(|out| out.sends(when, now_ns))
+    else {
+        return;
+    };
+    let slot = usize::from(owner);
+    match send(lane, clock, owner, when, now_ns) {
+        Ok(0) => {}
+        Ok(gone) => {
+            burst.frames += gone;
+            touched.set(slot, true);
         }
-        if let Some(pi) = window
-            .owner
-            .and_then(|owner| self.pis.get_mut(usize::from(owner)))
-            && (pi.queue.due_ns(window.opens_ns)).is_some_and(|at_ns| at_ns <= window.opens_ns)
-        {
-            pi.gate_error
-                .saturating_record(now_ns.saturating_sub(window.opens_ns));
-        }
-        window
+        Err(error) => burst.broken = Some(Broken { slot, error }),
     }
 }
 
-/// Sends a burst from the level 2 queue of the open window's PI. Returns how many frames were let go
-/// of, sent or dropped.
+/// Sends a burst from the level 2 queue of a window's PI. Returns how many frames were let go of, sent
+/// or dropped.
 #[inline(never)]
-fn send(lane: &mut PortLane, owner: u8, now_ns: u64) -> Result<usize, QueueError> {
+fn send(
+    lane: &mut PortLane,
+    clock: &impl Clock,
+    owner: u8,
+    when: When,
+    now_ns: u64,
+) -> Result<usize, QueueError> {
     let mut sum = Part::default();
     loop {
-        let part = part(lane, owner, now_ns);
+        let part = part(lane, clock, owner, when, now_ns);
         sum.gone += part.gone;
         sum.rings |= part.rings;
         sum.outcome = part.outcome;
@@ -150,15 +192,22 @@ impl Default for Part {
 
 /// Sends as much as the port takes at once.
 #[inline(always)]
-fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
+fn part(lane: &mut PortLane, clock: &impl Clock, owner: u8, when: When, now_ns: u64) -> Part {
     let PortLane {
         port,
         shape,
         counters,
         tap,
-        outbound: Some(Outbound {
-            gate, pis, refused, ..
-        }),
+        outbound:
+            Some(Outbound {
+                gate,
+                pis,
+                next,
+                launch_lead_ns,
+                edge,
+                refused,
+                ..
+            }),
         ..
     } = lane
     else {
@@ -167,7 +216,9 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
     let Some(PiOut {
         rings,
         queue,
+        held,
         counters: counted,
+        gate_error,
         tap: vif_tap,
         longest,
         ..
@@ -175,14 +226,26 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
     else {
         return Part::default();
     };
-    let Some(mut starts) = gate.open(owner).filter(|_| !queue.is_empty()) else {
+    let starts = match when {
+        When::Open => gate.open(owner),
+        When::Ahead => gate.open_ahead(owner),
+    };
+    // What was held back goes first.
+    let waits = match held.len() {
+        0 => queue.len(),
+        held => held,
+    };
+    let Some(mut starts) = starts.filter(|_| waits > 0) else {
         return Part::default();
     };
+    let launches = launch_lead_ns.is_some();
     let longest = shape.largest_frame().min(port.slot_octets()).min(*longest);
     let mut slots = TxSlots::new();
-    port.tx_slots(queue.len().min(BURST), &mut slots);
+    let most = if launches { BURST } else { edge.next_burst() };
+    port.tx_slots(waits.min(most), &mut slots);
     *refused = slots.is_empty();
     let mut out = Sent::default();
+    let mut going = [TxFrame::default(); BURST];
     if shape.passes_as_is(owner) {
         let way = Way {
             shape,
@@ -190,25 +253,33 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
             now_ns,
             longest: longest.min(usize::from(u16::MAX)),
         };
-        each!(queue, queue => pass_on(way, rings, queue, &mut starts, &mut slots, &mut out));
+        let io = (&mut starts, &mut slots, &mut going, &mut out);
+        if held.is_empty() {
+            each!(queue, queue => pass_on(way, rings, queue, io));
+        } else {
+            pass_on(way, rings, held, io);
+        }
     } else {
         let way = (owner, now_ns, longest);
-        each!(queue, queue => {
-            convert_all(shape, way, rings, queue, &mut starts, &mut slots, &mut out);
-        });
+        let io = (&mut starts, &mut slots, &mut going, &mut out);
+        if held.is_empty() {
+            each!(queue, queue => convert_all(shape, way, rings, queue, io));
+        } else {
+            convert_all(shape, way, rings, held, io);
+        }
     }
     drop(starts);
-    let Sent {
-        gone,
-        rings: completed,
-        unread,
-        outcome,
-        ..
-    } = out;
     for cause in &out.dropped {
         counted.count_tx_drop(*cause);
     }
-    counted.tx_malformed += unread;
+    counted.tx_malformed += out.unread;
+    let offered = slots.len();
+    let ahead = when == When::Ahead;
+    let handed_ns = clock.now_ns();
+    let late_ns = late::late_ns(&out, handed_ns);
+    if late_ns > 0 {
+        late::keep_back(gate, ahead, late_ns, &mut out, &mut going, held);
+    }
     let metas = out.metas.get(..out.sent).unwrap_or_default();
     for tap in [vif_tap, tap].into_iter().flatten() {
         for (slot, meta) in slots.iter().zip(metas) {
@@ -216,11 +287,21 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
             tap.record(Direction::Outbound, now_ns, copy, &[]);
         }
     }
-    let offered = slots.len();
     drop(slots);
     let mut accepted = 0;
-    if !metas.is_empty() {
+    if let (Some(first), Some(last)) = (metas.first(), metas.last()) {
         accepted = port.tx_commit(metas).min(metas.len());
+        let left_ns = first.start_ns + late_ns;
+        match (when, next) {
+            (When::Ahead, Some(next)) => edge.leaves_ahead(next.opens_ns, left_ns, gate_error),
+            _ => edge.left(left_ns, gate_error),
+        }
+        // What leaves after its computed start holds the link for so much longer.
+        let behind_ns = match launches {
+            true => 0,
+            false => clock.now_ns().saturating_sub(last.start_ns),
+        };
+        gate.delay(ahead, late_ns.max(behind_ns));
         let octets: u64 = metas[..accepted].iter().map(|m| u64::from(m.len)).sum();
         counters.tx_frames += accepted as u64;
         counters.tx_bytes += octets;
@@ -228,17 +309,37 @@ fn part(lane: &mut PortLane, owner: u8, now_ns: u64) -> Part {
         counted.sent_bytes += octets;
         counted.tx_port_error += (metas.len() - accepted) as u64;
     }
+    out.give_back_all(rings, going.get(..out.picked).unwrap_or_default());
     Part {
-        gone,
-        rings: completed,
+        gone: out.gone,
+        rings: out.rings,
         all: offered > 0 && accepted == offered,
-        outcome,
+        outcome: out.outcome,
     }
 }
+
+/// What a burst is sent with: the right to start, the port's slots, the frames that are picked, and what
+/// comes of them.
+type Io<'io, 'gate, 'port> = (
+    &'io mut Starts<'gate>,
+    &'io mut TxSlots<'port>,
+    &'io mut [TxFrame; BURST],
+    &'io mut Sent,
+);
 
 const NO_META: TxMeta = TxMeta {
     len: 0,
     start_ns: 0,
+};
+
+const IN_ORDER: [u8; BURST] = {
+    let mut order = [0; BURST];
+    let mut at = 0u8;
+    while (at as usize) < BURST {
+        order[at as usize] = at;
+        at += 1;
+    }
+    order
 };
 
 /// What came of a burst.
@@ -247,6 +348,10 @@ struct Sent {
     metas: [TxMeta; BURST],
     /// How many those are.
     sent: usize,
+    /// Which of the frames that were picked each of them is.
+    from: [u8; BURST],
+    /// Frames that were picked from the queue and have their buffers still.
+    picked: usize,
     /// Frames that left the queue.
     gone: usize,
     /// One bit a ring: which have buffers to give back.
@@ -265,6 +370,8 @@ impl Default for Sent {
         Self {
             metas: [NO_META; BURST],
             sent: 0,
+            from: IN_ORDER,
+            picked: 0,
             gone: 0,
             rings: 0,
             dropped: ArrayVec::new(),
@@ -291,11 +398,29 @@ impl Sent {
     /// The frame at `from` goes from the slot `to`: some before it do not go.
     #[cold]
     fn move_up(&mut self, from: usize, to: usize) {
-        if let Some(meta) = self.metas.get(from).copied()
-            && let Some(place) = self.metas.get_mut(to)
-        {
-            *place = meta;
+        if from < BURST && to < BURST {
+            self.metas[to] = self.metas[from];
+            self.from[to] = self.from[from];
         }
+    }
+
+    /// The frames have left the queue, as [`give_back`](Self::give_back) for each.
+    #[inline]
+    fn give_back_all(&mut self, rings: &mut [VifOut], frames: &[TxFrame]) {
+        let mut rest = frames;
+        while let Some(tag) = rest.first().map(TxFrame::tag) {
+            let others = |frame: &TxFrame| frame.tag() != tag;
+            let run = match rings {
+                [_] => rest.len(),
+                _ => rest.iter().position(others).unwrap_or(rest.len()),
+            };
+            let run = rest.split_off(..run).unwrap_or_default();
+            if let Some(vif) = rings.get_mut(usize::from(tag)) {
+                vif.transmit.complete_all(run);
+                self.rings |= 1u64.wrapping_shl(u32::from(tag));
+            }
+        }
+        self.gone += frames.len();
     }
 
     /// The frame has left the queue: the guest gets its buffer back.

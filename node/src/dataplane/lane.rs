@@ -7,11 +7,13 @@
 use std::sync::Arc;
 
 use pinode_classifier::{Policer, PortClassifier};
-use pinode_ports::Port;
+use pinode_ports::{BURST, Port};
 use pinode_scheduler::level2::{Discipline, Fifo};
 use pinode_scheduler::{Gate, Window};
+use pinode_virtqueue::TxFrame;
 
 use super::counters::{GateError, PiCounters, PortCounters, PortSnapshot, gate_error};
+use super::edge::Edge;
 use super::level2::Level2;
 use super::slots::SlotSet;
 use super::vif::{Mood, VifIn, VifOut, VifPart};
@@ -50,6 +52,11 @@ pub struct Outbound {
     pub(super) attached: SlotSet,
     /// The window that was open at the last look.
     pub(super) window: Window,
+    /// The one behind it.
+    pub(super) next: Option<Window>,
+    /// See [`Port::launch_lead_ns`].
+    pub(super) launch_lead_ns: Option<u64>,
+    pub(super) edge: Edge,
     /// The port took nothing of what its gate would have let go: its far end is away, or full.
     pub(super) refused: bool,
 }
@@ -86,6 +93,9 @@ pub struct PiOut {
     pub(super) turn: usize,
     /// Frames that wait for their window, each tagged with the transmit ring in which it lies.
     pub(super) queue: Level2,
+    /// Frames that the discipline let go and whose window ended before the port had them: they go first in
+    /// the next.
+    pub(super) held: Fifo<TxFrame>,
     /// The network of its frames, if they come without a PIH.
     pub(super) plain_vn: Option<u8>,
     /// Octets of its longest frame on the wire, without FCS (queueMaxSDU and the header).
@@ -104,8 +114,11 @@ impl PortLane {
         port: Box<dyn Port>,
         shape: PortClassifier,
         inbound: Vec<PiIn>,
-        outbound: Option<Outbound>,
+        mut outbound: Option<Outbound>,
     ) -> Self {
+        if let Some(out) = &mut outbound {
+            out.launch_lead_ns = port.launch_lead_ns();
+        }
         Self {
             index,
             in_parts: port.in_parts(),
@@ -145,6 +158,7 @@ impl PortLane {
         {
             let counters = &mut pi.counters;
             pi.queue.clear(|_frame| counters.tx_guest_down += 1);
+            pi.held.clear(|_frame| counters.tx_guest_down += 1);
             part.outbound = std::mem::take(&mut pi.rings);
             out.attached.set(slot, false);
         }
@@ -164,6 +178,13 @@ impl PortLane {
             }
         }
         mood
+    }
+
+    /// See [`Outbound::edge_ns`]; and whether the port has launch time.
+    #[inline]
+    pub(super) fn edge(&self) -> Option<(u64, bool)> {
+        let out = self.outbound.as_ref()?;
+        Some((out.edge_ns()?, out.launch_lead_ns.is_some()))
     }
 
     /// Interrupts a guest, once, for whatever it waits for on this lane's rings: they are all of one
@@ -212,9 +233,10 @@ impl PortLane {
             sum.counters.add(&pi.counters);
         }
         let Some(out) = &self.outbound else { return };
+        sum.launch_time = out.launch_lead_ns.is_some();
         for (slot, (pi, sum)) in (0u8..).zip(out.pis.iter().zip(&mut sum.pis)) {
             sum.counters.add(&pi.counters);
-            sum.queued += pi.queue.len() as u64;
+            sum.queued += (pi.queue.len() + pi.held.len()) as u64;
             pi.queue.classes(sum.classes.capacity(), |name, counters| {
                 // As many as there is room for.
                 let _ = sum.classes.try_push((name, counters));
@@ -239,6 +261,9 @@ impl Outbound {
                 opens_ns: 0,
                 closes_ns: 0,
             },
+            next: None,
+            launch_lead_ns: None,
+            edge: Edge::default(),
             refused: false,
         }
     }
@@ -251,8 +276,8 @@ impl Outbound {
         let owner = self.window.owner.map(usize::from);
         let mut due_ns: Option<u64> = None;
         for slot in self.attached {
-            let queue = self.pis.get(slot).map(|pi| &pi.queue);
-            let Some(by_itself_ns) = queue.and_then(|queue| queue.due_ns(now_ns)) else {
+            let pi = self.pis.get(slot);
+            let Some(by_itself_ns) = pi.and_then(|pi| pi.due_ns(now_ns)) else {
                 continue;
             };
             let at_ns = match owner == Some(slot) {
@@ -271,8 +296,20 @@ impl Outbound {
 
     /// Whether frames of the PI `slot` wait that may go at `at_ns` by their discipline.
     pub(super) fn waits_at(&self, slot: usize, at_ns: u64) -> bool {
-        let due_ns = self.pis.get(slot).and_then(|pi| pi.queue.due_ns(at_ns));
+        let due_ns = self.pis.get(slot).and_then(|pi| pi.due_ns(at_ns));
         due_ns.is_some_and(|due_ns| due_ns <= at_ns)
+    }
+
+    /// The next edge that the worker has to be at: where a window opens for frames that wait, of which
+    /// none was handed over ahead.
+    #[inline]
+    pub(super) fn edge_ns(&self) -> Option<u64> {
+        let next = self
+            .next
+            .filter(|next| !self.edge.is_ahead(next.opens_ns))?;
+        let at_ns = next.opens_ns;
+        self.waits_at(usize::from(next.owner?), at_ns)
+            .then_some(at_ns)
     }
 }
 
@@ -298,11 +335,22 @@ impl PiOut {
             rings: Vec::new(),
             turn: 0,
             queue: Level2::Fifo(Fifo::new(queue)),
+            held: Fifo::new(BURST),
             plain_vn: None,
             longest: usize::MAX,
             counters: PiCounters::default(),
             gate_error: gate_error(),
             tap: None,
+        }
+    }
+
+    /// From when on a frame may go, as far as its discipline is asked; none waits.
+    #[inline]
+    pub(super) fn due_ns(&self, now_ns: u64) -> Option<u64> {
+        if self.held.is_empty() {
+            self.queue.due_ns(now_ns)
+        } else {
+            Some(now_ns)
         }
     }
 

@@ -44,6 +44,11 @@ impl Level2 {
             Self::Streams(_) => "streams",
         }
     }
+
+    /// Whether only the frame that waits longest may go next.
+    pub(super) fn has_one_head(&self) -> bool {
+        matches!(self, Self::Fifo(_))
+    }
 }
 
 impl Discipline<TxFrame> for Level2 {

@@ -7,8 +7,9 @@
 //! vif       the guest's rings, each with its worker
 //! slots     a set of guests in one word
 //! egress    transmit ring -> level 2 -> gate -> copy, PIH checked -> port   (one copy)
-//! baton     which guest of a shared core is woken next
 //! level2    in which order a PI's frames go
+//! edge      what a worker does around the instant at which a gate opens
+//! baton     which guest of a shared core is woken next
 //! worker    runs all of it to completion, in bursts, on one core
 //! idle      when a worker without work sleeps, and until when
 //! sleeper   where it sleeps
@@ -27,6 +28,7 @@ pub mod baton;
 pub mod bell;
 pub mod clock;
 pub mod counters;
+mod edge;
 mod egress;
 pub mod idle;
 mod ingress;

@@ -36,6 +36,7 @@ use pinode_ports::Wake;
 use super::baton::{Baton, Guests};
 use super::clock::Clock;
 use super::counters::{NodeSnapshot, WorkerSnapshot};
+use super::edge::{WAKE_NS, WATCH_NS, Watch};
 use super::idle::{Idle, REFUSED_NS, Sleep};
 use super::lane::{Due, PortLane};
 use super::mailbox::{Command, Event, Inbox, Installed, TapPlace};
@@ -62,6 +63,12 @@ pub struct Worker<C: Clock> {
     /// Guests that want to be woken and were not yet.
     waiting: SlotSet,
     time: WorkerSnapshot,
+    /// How long turns take, without what follows.
+    turns: Watch,
+    /// How long it takes to wake a guest.
+    wakes: Watch,
+    /// Time of this turn in which it looked at nothing but the clock, or woke guests.
+    apart_ns: u64,
     /// When the turn before this one began, and what it was for.
     last: (u64, Turn),
     /// The last reading of the clock.
@@ -121,6 +128,9 @@ impl<C: Clock> Worker<C> {
             rest: None,
             waiting: SlotSet::default(),
             time: WorkerSnapshot::default(),
+            turns: Watch::upto(WATCH_NS),
+            wakes: Watch::upto(WAKE_NS),
+            apart_ns: 0,
             last: (0, Turn::Nothing),
             now_ns: 0,
         }
@@ -170,7 +180,8 @@ impl<C: Clock> Worker<C> {
         self.now_ns = self.clock.now_ns();
         self.account();
         // Frames moved since the clock was read.
-        let mut since = 0;
+        let mut since = self.be_at_the_edge(&mut touched);
+        frames += since;
         for index in 0..self.lanes.len() {
             let lane = &mut self.lanes[index];
             let received = match self.open {
@@ -182,7 +193,7 @@ impl<C: Clock> Worker<C> {
             if since + received.frames > 0 {
                 self.now_ns = self.clock.now_ns();
             }
-            let sent = egress::burst(lane, self.now_ns, &mut touched);
+            let sent = egress::burst(lane, &self.clock, self.now_ns, &mut touched);
             since = sent.frames;
             let port = lane.index;
             frames += received.frames + sent.frames;
@@ -201,10 +212,61 @@ impl<C: Clock> Worker<C> {
         turn
     }
 
+    /// Sees to gates that open for frames that wait before this turn would be over: hands frames over
+    /// ahead where the port holds them, else waits for the edge and sends first of all. Returns how many
+    /// frames were moved.
+    fn be_at_the_edge(&mut self, touched: &mut SlotSet) -> usize {
+        let mut frames = 0;
+        let mut wait_ns: Option<u64> = None;
+        for index in 0..self.lanes.len() {
+            match self.lanes[index].edge() {
+                Some((edge_ns, _)) if !self.turns.is_near(self.now_ns, edge_ns) => {}
+                Some((_, true)) => frames += self.send_now(index, egress::ahead, touched),
+                Some((edge_ns, false)) => {
+                    wait_ns = Some(wait_ns.map_or(edge_ns, |at_ns| at_ns.min(edge_ns)));
+                }
+                None => {}
+            }
+        }
+        let Some(edge_ns) = wait_ns else {
+            return frames;
+        };
+        let from_ns = self.now_ns;
+        self.now_ns = self.clock.watch_until(edge_ns.max(from_ns));
+        self.apart_ns = self.now_ns.saturating_sub(from_ns);
+        for index in 0..self.lanes.len() {
+            if let Some((edge_ns, false)) = self.lanes[index].edge()
+                && edge_ns <= self.now_ns
+            {
+                frames += self.send_now(index, egress::open, touched);
+            }
+        }
+        frames
+    }
+
+    /// Sends on one port, and looks at the clock.
+    fn send_now(
+        &mut self,
+        index: usize,
+        send: impl Fn(&mut PortLane, &C, u64, &mut SlotSet) -> Burst,
+        touched: &mut SlotSet,
+    ) -> usize {
+        let lane = &mut self.lanes[index];
+        let port = lane.index;
+        let Burst { frames, broken } = send(lane, &self.clock, self.now_ns, touched);
+        if let Some(broken) = broken {
+            self.take_off(broken, port);
+        }
+        self.now_ns = self.clock.now_ns();
+        frames
+    }
+
     /// Books the time since the last turn began to what that turn was for.
     fn account(&mut self) {
         let (began_ns, turn) = self.last;
         let took_ns = self.now_ns.saturating_sub(began_ns);
+        self.turns
+            .took(took_ns.saturating_sub(std::mem::take(&mut self.apart_ns)));
         match turn {
             Turn::Worked => self.time.busy_ns += took_ns,
             Turn::Nothing | Turn::Stopped => self.time.idle_ns += took_ns,
@@ -319,14 +381,31 @@ impl<C: Clock> Worker<C> {
             // Asleep with nothing to be woken for: until something is published to it, that stays.
             self.watched.set(slot, !mood.idle || mood.wants_wake);
         }
-        let lanes = &mut self.lanes;
         let mut waiting = guests.waiting;
+        if !waiting.is_empty() && self.an_edge_is_near(self.wakes) {
+            // Soon after it.
+            self.waiting = waiting;
+            return false;
+        }
+        let lanes = &mut self.lanes;
         self.baton.pass(self.now_ns, guests, |slot| {
             lanes.iter_mut().for_each(|lane| lane.wake(slot));
             waiting.set(slot, false);
         });
         self.waiting = waiting;
-        waiting != guests.waiting
+        let woken = waiting != guests.waiting;
+        if woken {
+            let took_ns = self.clock.now_ns().saturating_sub(self.now_ns);
+            self.wakes.took(took_ns);
+            self.apart_ns += took_ns;
+        }
+        woken
+    }
+
+    /// Whether a gate opens, for frames that wait, before something that takes its time is over.
+    fn an_edge_is_near(&self, takes: Watch) -> bool {
+        let mut edges = self.lanes.iter().filter_map(PortLane::edge);
+        edges.any(|(edge_ns, _)| takes.is_near(self.now_ns, edge_ns))
     }
 
     fn look_for_commands(&mut self) -> Turn {
@@ -366,6 +445,7 @@ impl<C: Clock> Worker<C> {
                 if let Some(out) = self.lane(port).and_then(|lane| lane.outbound.as_mut()) {
                     let retired = std::iter::from_fn(|| out.gate.retired()).collect();
                     let from_ns = out.gate.install(*cycle, base_ns, now_ns);
+                    out.rescheduled();
                     let _ = reply.try_send(Installed { from_ns, retired });
                 }
             }

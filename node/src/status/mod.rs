@@ -128,6 +128,9 @@ pub struct PortStatus {
     pub name: String,
     /// What stands behind it, as the port describes itself.
     pub backend: String,
+    /// What holds its gate's edges.
+    #[serde(default)]
+    pub departure: Departure,
     /// Frames received.
     pub rx_frames: u64,
     /// Octets received.
@@ -146,6 +149,30 @@ pub struct PortStatus {
     pub drops: PortDrops,
     /// By name of the PI.
     pub pi: IndexMap<String, PiStatus>,
+}
+
+/// When a frame leaves a port.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Departure {
+    /// When the worker hands it over: the worker has to be there when a gate opens.
+    #[default]
+    HandOver,
+    /// At the instant that goes with it (launch time), which the port holds.
+    LaunchTime,
+}
+
+impl Departure {
+    /// As in the JSON document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HandOver => "hand_over",
+            Self::LaunchTime => "launch_time",
+        }
+    }
 }
 
 /// Received frames that belong to no PI here, by cause.
@@ -206,6 +233,10 @@ pub struct PiStatus {
     pub windows: u64,
     /// Frames that ended behind their window; stays 0.
     pub window_overruns: u64,
+    /// Windows of which frames were handed over so late that the link was busy with them behind the close:
+    /// the worker was held up, or a system call took its time. The guard is there for it.
+    #[serde(default)]
+    pub late_windows: u64,
     /// Time at the end of windows that was too short for the frame at the head, in nanoseconds.
     pub guard_idle_ns: u64,
     /// Time in windows with nothing to send, in nanoseconds.

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::{
-    ClassDrops, ClassStatus, CpuBudget, EgressDrops, GuestCpu, GuestState, GuestStatus,
+    ClassDrops, ClassStatus, CpuBudget, Departure, EgressDrops, GuestCpu, GuestState, GuestStatus,
     IngressDrops, Level2Status, PhaseEntry, PiStatus, PortDrops, PortPhases, PortStatus, Quantiles,
     SchedPolicy, Schedule, Status, WorkerStatus,
 };
@@ -45,6 +45,7 @@ pub fn status() -> Status {
         phase_ns: 100_000,
         windows: 7,
         window_overruns: 0,
+        late_windows: 0,
         guard_idle_ns: 11,
         empty_idle_ns: 13,
         gate_error_ns: Quantiles {
@@ -57,6 +58,7 @@ pub fn status() -> Status {
     let port = |name: &str, extra: u64| PortStatus {
         name: name.to_owned(),
         backend: "memory".to_owned(),
+        departure: Departure::LaunchTime,
         rx_frames: 65 + extra,
         rx_bytes: 6500,
         tx_frames: 60,

@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::{GuestState, GuestStatus, PortPhases, Schedule, Status, WorkerStatus, violations};
+use super::{
+    Departure, GuestState, GuestStatus, PortPhases, Schedule, Status, WorkerStatus, violations,
+};
 
 /// The whole status: the node, its guests, its ports, and whether the sums hold.
 #[must_use]
@@ -26,10 +28,20 @@ pub fn status_table(status: &Status) -> String {
     out.push('\n');
     out.push_str(&workers_table(&status.workers));
     for port in &status.ports {
+        let leaves = match port.departure {
+            Departure::HandOver => "when handed over",
+            Departure::LaunchTime => "at its launch time",
+        };
         let _ = writeln!(
             out,
-            "\nport {} ({}): received {} frames, {} octets; sent {} frames, {} octets",
-            port.name, port.backend, port.rx_frames, port.rx_bytes, port.tx_frames, port.tx_bytes
+            "\nport {} ({}; leaves {}): received {} frames, {} octets; sent {} frames, {} octets",
+            port.name,
+            port.backend,
+            leaves,
+            port.rx_frames,
+            port.rx_bytes,
+            port.tx_frames,
+            port.tx_bytes
         );
         let d = &port.drops;
         let causes = causes(&[
@@ -100,6 +112,7 @@ fn pi_table(port: &super::PortStatus) -> String {
             ("tx malformed", tx.malformed),
             ("tx guest_down", tx.guest_down),
             ("window overruns", pi.window_overruns),
+            ("late windows", pi.late_windows),
         ]);
         rows.push(vec![
             name.clone(),
@@ -331,7 +344,9 @@ dss      stopped             0  0.0 ms  32 MiB  builtin:patch  -
                 .collect()
         };
         assert_eq!(normal(&table)[..6], normal(expected)[..]);
-        assert!(table.contains("\nport west (memory): received 65 frames, 6500 octets; sent 60"));
+        assert!(table.contains(
+            "\nport west (memory; leaves at its launch time): received 65 frames, 6500 octets; sent 60"
+        ));
         assert!(
             table.contains("  dropped: bad_ethertype 1, unknown_pi 1, unknown_vn 1, truncated 1")
         );

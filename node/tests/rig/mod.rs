@@ -50,6 +50,10 @@ impl Clock for VirtualClock {
     fn now_ns(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    fn watch_until(&self, at_ns: u64) -> u64 {
+        self.0.fetch_max(at_ns, Ordering::Relaxed).max(at_ns)
+    }
 }
 
 /// What a rig is made of; ordinary values first, a test changes what it is about.

@@ -16,6 +16,7 @@ fn a_full_window_loses_its_rest_to_the_guard() {
             phase_ns: 100_000,
             windows: 1,
             window_overruns: 0,
+            late_windows: 0,
             open_ns: 100_000,
             busy_ns: 126 * 792,
             guard_idle_ns: 100_000 - 126 * 792,

@@ -1,14 +1,14 @@
 //! Frames whose head the wire has otherwise than the guest: one by one, with a head of the host's own.
 
 use pinode_classifier::{PortClassifier, TxDrop};
-use pinode_ports::{BURST, TxMeta, TxSlots};
+use pinode_ports::{BURST, TxMeta};
 use pinode_scheduler::Starts;
 use pinode_scheduler::level2::Discipline;
 use pinode_virtqueue::TxFrame;
 
 use super::super::lane::{FCS, HEAD_OCTETS};
 use super::super::vif::VifOut;
-use super::{Sent, Stays};
+use super::{Io, Stays};
 
 /// Sends frames whose head the wire has otherwise than the guest, one by one.
 pub(super) fn convert_all(
@@ -16,9 +16,7 @@ pub(super) fn convert_all(
     (owner, now_ns, longest): (u8, u64, usize),
     rings: &mut [VifOut],
     queue: &mut impl Discipline<TxFrame>,
-    starts: &mut Starts<'_>,
-    slots: &mut TxSlots<'_>,
-    out: &mut Sent,
+    (starts, slots, going, out): Io<'_, '_, '_>,
 ) {
     // Bounded by frames looked at, not by frames sent: a guest that queues what may not go would
     // otherwise hold the worker until its queue is empty, and the instant would grow stale.
@@ -50,7 +48,13 @@ pub(super) fn convert_all(
         let Some(frame) = taken else {
             break;
         };
-        out.give_back(rings, frame);
+        match going.get_mut(out.picked) {
+            Some(place) if stays.is_none() => {
+                *place = frame;
+                out.picked += 1;
+            }
+            _ => out.give_back(rings, frame),
+        }
         let broken = matches!(stays, Some(Stays::Broken(_)));
         if let Some(why) = stays {
             out.stays(why);

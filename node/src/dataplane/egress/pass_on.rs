@@ -1,16 +1,16 @@
 //! Frames that are the same on the wire and at the guest: copied whole, a burst at once.
 //!
-//! The check is of the copy. Must never let go of a frame without giving its buffer back.
+//! The check is of the copy.
 
 use pinode_classifier::{MIN_FRAME_OCTETS, PortClassifier, TxDrop};
-use pinode_ports::{BURST, TxMeta, TxSlots};
+use pinode_ports::{BURST, TxMeta};
 use pinode_scheduler::Starts;
 use pinode_scheduler::level2::Discipline;
 use pinode_virtqueue::TxFrame;
 
 use super::super::lane::FCS;
 use super::super::vif::VifOut;
-use super::{Sent, Stays};
+use super::{Io, Sent, Stays};
 
 /// Sends frames that are the same on the wire and at the guest, as many as there are slots for.
 ///
@@ -21,11 +21,8 @@ pub(super) fn pass_on(
     way: Way<'_>,
     rings: &mut [VifOut],
     queue: &mut impl Discipline<TxFrame>,
-    starts: &mut Starts<'_>,
-    slots: &mut TxSlots<'_>,
-    out: &mut Sent,
+    (starts, slots, going, out): Io<'_, '_, '_>,
 ) {
-    let mut going = [TxFrame::default(); BURST];
     let mut count = 0;
     let most = slots.len().min(BURST);
     loop {
@@ -84,17 +81,15 @@ pub(super) fn pass_on(
         };
         let run = rest.split_off(..run).unwrap_or_default();
         let at = count - rest.len() - run.len();
-        match rings.get_mut(usize::from(tag)) {
+        match rings.get(usize::from(tag)) {
             Some(vif) => {
                 way.copy_all(vif, run, at, slots, out);
-                vif.transmit.complete_all(run);
-                out.rings |= 1u64.wrapping_shl(u32::from(tag));
             }
             // Frames of a ring that is gone have gone with it.
             None => out.unread += run.len() as u64,
         }
     }
-    out.gone += count;
+    out.picked = count;
     if out.sent < count {
         charge_again(starts, out.metas.get_mut(..out.sent).unwrap_or_default());
     }
