@@ -29,6 +29,8 @@
 //! - **A port that takes no frames** (its far end is away, or full) is tried again now and then. If its
 //!   far end comes back, that ends the sleep as a frame does.
 
+mod edges;
+
 use std::sync::atomic::{Ordering, fence};
 
 use pinode_ports::Wake;
@@ -67,6 +69,8 @@ pub struct Worker<C: Clock> {
     turns: Watch,
     /// How long it takes to wake a guest.
     wakes: Watch,
+    /// The edge that a wake-up was put off for.
+    deferred_ns: Option<u64>,
     /// Time of this turn in which it looked at nothing but the clock, or woke guests.
     apart_ns: u64,
     /// When the turn before this one began, and what it was for.
@@ -130,6 +134,7 @@ impl<C: Clock> Worker<C> {
             time: WorkerSnapshot::default(),
             turns: Watch::upto(WATCH_NS),
             wakes: Watch::upto(WAKE_NS),
+            deferred_ns: None,
             apart_ns: 0,
             last: (0, Turn::Nothing),
             now_ns: 0,
@@ -210,55 +215,6 @@ impl<C: Clock> Worker<C> {
         self.time.sleeps = false;
         self.last.1 = turn;
         turn
-    }
-
-    /// Sees to gates that open for frames that wait before this turn would be over: hands frames over
-    /// ahead where the port holds them, else waits for the edge and sends first of all. Returns how many
-    /// frames were moved.
-    fn be_at_the_edge(&mut self, touched: &mut SlotSet) -> usize {
-        let mut frames = 0;
-        let mut wait_ns: Option<u64> = None;
-        for index in 0..self.lanes.len() {
-            match self.lanes[index].edge() {
-                Some((edge_ns, _)) if !self.turns.is_near(self.now_ns, edge_ns) => {}
-                Some((_, true)) => frames += self.send_now(index, egress::ahead, touched),
-                Some((edge_ns, false)) => {
-                    wait_ns = Some(wait_ns.map_or(edge_ns, |at_ns| at_ns.min(edge_ns)));
-                }
-                None => {}
-            }
-        }
-        let Some(edge_ns) = wait_ns else {
-            return frames;
-        };
-        let from_ns = self.now_ns;
-        self.now_ns = self.clock.watch_until(edge_ns.max(from_ns));
-        self.apart_ns = self.now_ns.saturating_sub(from_ns);
-        for index in 0..self.lanes.len() {
-            if let Some((edge_ns, false)) = self.lanes[index].edge()
-                && edge_ns <= self.now_ns
-            {
-                frames += self.send_now(index, egress::open, touched);
-            }
-        }
-        frames
-    }
-
-    /// Sends on one port, and looks at the clock.
-    fn send_now(
-        &mut self,
-        index: usize,
-        send: impl Fn(&mut PortLane, &C, u64, &mut SlotSet) -> Burst,
-        touched: &mut SlotSet,
-    ) -> usize {
-        let lane = &mut self.lanes[index];
-        let port = lane.index;
-        let Burst { frames, broken } = send(lane, &self.clock, self.now_ns, touched);
-        if let Some(broken) = broken {
-            self.take_off(broken, port);
-        }
-        self.now_ns = self.clock.now_ns();
-        frames
     }
 
     /// Books the time since the last turn began to what that turn was for.
@@ -382,8 +338,7 @@ impl<C: Clock> Worker<C> {
             self.watched.set(slot, !mood.idle || mood.wants_wake);
         }
         let mut waiting = guests.waiting;
-        if !waiting.is_empty() && self.an_edge_is_near(self.wakes) {
-            // Soon after it.
+        if !waiting.is_empty() && self.defers_wakes() {
             self.waiting = waiting;
             return false;
         }
@@ -400,12 +355,6 @@ impl<C: Clock> Worker<C> {
             self.apart_ns += took_ns;
         }
         woken
-    }
-
-    /// Whether a gate opens, for frames that wait, before something that takes its time is over.
-    fn an_edge_is_near(&self, takes: Watch) -> bool {
-        let mut edges = self.lanes.iter().filter_map(PortLane::edge);
-        edges.any(|(edge_ns, _)| takes.is_near(self.now_ns, edge_ns))
     }
 
     fn look_for_commands(&mut self) -> Turn {
