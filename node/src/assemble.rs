@@ -177,7 +177,11 @@ pub fn check_base_time(base_tai_ns: u64, now_tai_ns: u64) -> Result<(), FarBase>
 pub fn base_ns(port: &PortConfig, tai_offset_ns: i128) -> u64 {
     let base = i128::from(port.base_tai_ns) - tai_offset_ns;
     let cycle = i128::from(port.cycle_ns().max(1));
-    let base = if base < 0 { base.rem_euclid(cycle) } else { base };
+    let base = if base < 0 {
+        base.rem_euclid(cycle)
+    } else {
+        base
+    };
     u64::try_from(base).unwrap_or(u64::MAX)
 }
 
@@ -250,7 +254,11 @@ mod tests {
                 let base = base_ns(&port(into), offset + 300_000);
                 assert!(base < 300_000);
                 let tai = i128::from(base) + offset;
-                assert_eq!((tai - i128::from(into)).rem_euclid(300_000), 0, "{offset} {into}");
+                assert_eq!(
+                    (tai - i128::from(into)).rem_euclid(300_000),
+                    0,
+                    "{offset} {into}"
+                );
             }
         }
         // Ahead of it: that instant, and nothing before.

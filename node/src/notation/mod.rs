@@ -87,11 +87,12 @@ impl GateList {
                 name => {
                     let bit = gates.iter().position(|gate| gate.pi == name);
                     let bit = bit.and_then(|bit| u32::try_from(bit).ok());
-                    bit.and_then(|bit| 1u32.checked_shl(bit))
-                        .ok_or_else(|| NotationError::UnknownPi {
+                    bit.and_then(|bit| 1u32.checked_shl(bit)).ok_or_else(|| {
+                        NotationError::UnknownPi {
                             at: at.clone(),
                             name: name.to_owned(),
-                        })?
+                        }
+                    })?
                 }
             };
             let mut left_ns = phase.duration_ns;

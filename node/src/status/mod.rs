@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 
 use crate::config::Isolation;
 
-pub use cpu::{CpuBudget, GuestCpu, SchedPolicy};
 pub use conservation::{Violation, violations};
+pub use cpu::{CpuBudget, GuestCpu, SchedPolicy};
 pub use level2::{ClassDrops, ClassStatus, Level2Status};
 pub use table::{guests_table, phases_table, status_table, workers_table};
 
@@ -152,9 +152,7 @@ pub struct PortStatus {
 }
 
 /// When a frame leaves a port.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Departure {
     /// When the worker hands it over: the worker has to be there when a gate opens.

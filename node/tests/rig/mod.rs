@@ -2,11 +2,13 @@
 //! the test itself steps, time that the test sets. Everything that happens is the test's doing.
 #![allow(dead_code, reason = "each test uses its part of the rig")]
 
+pub mod exit;
 pub mod guest;
 pub mod sleeper;
 #[allow(unsafe_code)]
 mod unsafe_guest_ram;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -23,9 +25,11 @@ use pinode_node::dataplane::level2::Level2;
 use pinode_node::dataplane::mailbox::{Command, Event, Installed, Mailbox};
 use pinode_node::dataplane::vif::VifPart;
 use pinode_node::dataplane::worker::{Turn, Worker};
+use pinode_ports::Port;
 use pinode_ports::memory::{self, FarEnd};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 
+pub use exit::{Exit, ExitPort};
 pub use guest::RigGuest;
 pub use sleeper::FakeSleeper;
 
@@ -37,22 +41,46 @@ pub const QUEUE: u16 = 256;
 pub const GENERATION: u64 = 7;
 const CABLE_SLOTS: usize = 4096;
 
+/// Time that the test sets. It stands still while the worker works, but where it is told to stall.
 #[derive(Clone, Default)]
-pub struct VirtualClock(Arc<AtomicU64>);
+pub struct VirtualClock {
+    now_ns: Arc<AtomicU64>,
+    /// After so many looks at the clock the worker is held up for so long, nanoseconds.
+    stalls: Arc<Mutex<VecDeque<(u32, u64)>>>,
+}
 
 impl VirtualClock {
     pub fn advance(&self, ns: u64) -> u64 {
-        self.0.fetch_add(ns, Ordering::Relaxed) + ns
+        self.now_ns.fetch_add(ns, Ordering::Relaxed) + ns
+    }
+
+    /// The time, without being a look of the worker's.
+    pub fn peek(&self) -> u64 {
+        self.now_ns.load(Ordering::Relaxed)
+    }
+
+    pub fn stall(&self, after_looks: u32, ns: u64) {
+        self.stalls.lock().unwrap().push_back((after_looks, ns));
     }
 }
 
 impl Clock for VirtualClock {
     fn now_ns(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        let mut stalls = self.stalls.lock().unwrap();
+        if let Some((looks, ns)) = stalls.front_mut() {
+            match looks.checked_sub(1) {
+                Some(left) => *looks = left,
+                None => {
+                    self.advance(*ns);
+                    stalls.pop_front();
+                }
+            }
+        }
+        self.peek()
     }
 
     fn watch_until(&self, at_ns: u64) -> u64 {
-        self.0.fetch_max(at_ns, Ordering::Relaxed).max(at_ns)
+        self.now_ns.fetch_max(at_ns, Ordering::Relaxed).max(at_ns)
     }
 }
 
@@ -95,6 +123,7 @@ impl Default for Plan {
             sleeper: None,
             own_core: true,
             cable: CABLE_SLOTS,
+            exit: None,
             level2: |_| None,
             plain_vn: None,
         }
@@ -133,6 +162,7 @@ impl Rig {
         let mut far = Vec::new();
         let layout = Layout::new(plan.workers, vec![plan.queues; plan.shapes.len()]);
         let mut lanes: Vec<Vec<PortLane>> = (0..plan.workers).map(|_| Vec::new()).collect();
+        let clock = VirtualClock::default();
         for (index, shape) in plan.shapes.into_iter().enumerate() {
             let policers = plan.police.map(|police| {
                 police.map(|(rate, burst)| Arc::new(Policer::new(rate, burst).unwrap()))
@@ -155,11 +185,14 @@ impl Rig {
                     };
                     Outbound::new(gate, (0..SLOTS).map(out).collect())
                 });
-                let lane = PortLane::new(index, Box::new(port), shape.clone(), inbound, outbound);
+                let port: Box<dyn Port> = match &plan.exit {
+                    Some(exit) => Box::new(ExitPort::new(port, index, exit, &clock)),
+                    None => Box::new(port),
+                };
+                let lane = PortLane::new(index, port, shape.clone(), inbound, outbound);
                 lanes[worker].push(lane);
             }
         }
-        let clock = VirtualClock::default();
         let (sender, events) = channel();
         let board = Board::new(plan.workers);
         let (mut workers, mut mailboxes) = (Vec::new(), Vec::new());
