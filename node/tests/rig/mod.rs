@@ -102,6 +102,8 @@ pub struct Plan {
     pub own_core: bool,
     /// Frames that the cable of a port holds in each direction.
     pub cable: usize,
+    /// What ports say of launch time, and where it is noted when they are handed frames; none: plain cables.
+    pub exit: Option<Exit>,
     /// By slot; none: a FIFO.
     pub level2: fn(usize) -> Option<Level2>,
     /// The network of guests with such a queue, if their frames carry no PIH.
