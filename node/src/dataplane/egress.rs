@@ -202,6 +202,7 @@ fn part(lane: &mut PortLane, clock: &impl Clock, owner: u8, when: When, now_ns: 
             Some(Outbound {
                 gate,
                 pis,
+                window,
                 next,
                 launch_lead_ns,
                 edge,
@@ -278,7 +279,12 @@ fn part(lane: &mut PortLane, clock: &impl Clock, owner: u8, when: When, now_ns: 
     let handed_ns = clock.now_ns();
     let late_ns = late::late_ns(&out, handed_ns);
     if late_ns > 0 {
-        late::keep_back(gate, ahead, late_ns, &mut out, &mut going, held);
+        let opens_ns = match (when, &next) {
+            (When::Ahead, Some(next)) => next.opens_ns,
+            _ => window.opens_ns,
+        };
+        let window = (ahead, opens_ns);
+        late::keep_back(gate, window, late_ns, &mut out, &mut going, held);
     }
     let metas = out.metas.get(..out.sent).unwrap_or_default();
     for tap in [vif_tap, tap].into_iter().flatten() {

@@ -271,9 +271,11 @@ impl Outbound {
 
 impl Outbound {
     /// When the gate lets go of a frame that waits, as far as is known: another window may open for
-    /// it when the one that is open closes.
+    /// it when the one that is open closes. With launch time that is seen ahead of the close.
     pub(super) fn due(&self, now_ns: u64) -> Due {
         let owner = self.window.owner.map(usize::from);
+        let lead_ns = self.launch_lead_ns.unwrap_or(0);
+        let next_ns = self.window.closes_ns.saturating_sub(lead_ns);
         let mut due_ns: Option<u64> = None;
         for slot in self.attached {
             let pi = self.pis.get(slot);
@@ -282,7 +284,7 @@ impl Outbound {
             };
             let at_ns = match owner == Some(slot) {
                 true => by_itself_ns,
-                false => by_itself_ns.max(self.window.closes_ns),
+                false => by_itself_ns.max(next_ns),
             };
             due_ns = Some(due_ns.map_or(at_ns, |due_ns| due_ns.min(at_ns)));
         }

@@ -26,12 +26,15 @@ pub(super) fn late_ns(out: &Sent, handed_ns: u64) -> u64 {
     }
 }
 
-/// Holds back what of a burst that leaves `late_ns` late ends behind its window. `ahead`: the next one,
-/// and not the open one.
+/// Holds back what of a burst that leaves `late_ns` late ends behind its window, which opens at
+/// `opens_ns`. `ahead`: the next one, and not the open one.
+///
+/// A frame that leaves right at the opening is not held back: where a window is hardly longer than a
+/// frame there is no better instant in any of them, and it would wait for ever.
 #[inline]
 pub(super) fn keep_back(
     gate: &mut Gate,
-    ahead: bool,
+    (ahead, opens_ns): (bool, u64),
     late_ns: u64,
     out: &mut Sent,
     going: &mut [TxFrame; BURST],
@@ -50,7 +53,15 @@ pub(super) fn keep_back(
         return;
     }
     // Frames follow one another, so their ends do.
-    let sent = metas.partition_point(ends_in_time);
+    let mut sent = metas.partition_point(ends_in_time);
+    if let Some(first) = metas.first()
+        && first.start_ns.saturating_add(late_ns) <= opens_ns.saturating_add(HAND_OVER_NS)
+    {
+        sent = sent.max(1);
+    }
+    if sent == metas.len() {
+        return;
+    }
     let kept = metas.get(sent..).unwrap_or_default();
     let kept_ps = kept.iter().map(|meta| wires.ps(meta.len)).sum();
     gate.keep_back(ahead, kept_ps);
