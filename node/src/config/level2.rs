@@ -182,7 +182,7 @@ impl ContentConfig {
         let requests = match (self.requests, self.data) {
             (Some(requests), _) => requests,
             (None, Some(data)) => each.saturating_sub(data),
-            (None, None) => each / 4,
+            (None, None) => (each / 4).max(1),
         };
         [requests, self.data.unwrap_or(each.saturating_sub(requests))]
     }
@@ -229,7 +229,8 @@ pub fn stream_problems(port: &PortConfig, pis: &[PiConfig]) -> Vec<(usize, Strin
     let mut problems = Vec::new();
     for (index, pi) in pis.iter().enumerate() {
         let slot = u8::try_from(index).unwrap_or(u8::MAX);
-        let all_bps: u64 = pi.level2.streams(&port.name).map(|s| s.rate_bps).sum();
+        let rates = pi.level2.streams(&port.name).map(|s| s.rate_bps);
+        let all_bps = rates.fold(0, u64::saturating_add);
         if all_bps == 0 {
             continue;
         }
@@ -295,11 +296,23 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
                 );
             }
         };
+        let room = |limits: &[u64], names: &[&str]| {
+            for (_, name) in limits.iter().zip(names).filter(|(limit, _)| **limit == 0) {
+                at(
+                    &[],
+                    format!(
+                        "leaves no room for {name}, of which nothing could ever go; needed: 1 frame of \
+                         the {frames} that its transmit rings hold (queue times workers)"
+                    ),
+                );
+            }
+        };
         match &pi.level2 {
             Level2Config::Fifo => {}
             Level2Config::Diffserv(classes) => {
                 let limits = classes.limits(frames).map(u64::from);
                 within(&[], limits.iter().sum(), "the limits of nc, rt, as and be");
+                room(&limits, &["nc", "rt", "as", "be"]);
                 let largest = config.ports.iter().map(|p| p.largest_frame_of(pi.needs));
                 let largest = largest.max().unwrap_or(0);
                 for (key, class) in [("nc", classes.nc), ("rt", classes.rt)] {
@@ -319,6 +332,7 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
                 let [requests, data] = content.limits(frames, pi.vns.len()).map(u64::from);
                 let sum = (requests + data) * u64::from(pi.vns.len());
                 within(&[], sum, "requests and data of all virtual networks");
+                room(&[requests, data], &["requests", "data"]);
             }
             Level2Config::Streams(streams) => {
                 for port in &config.ports {

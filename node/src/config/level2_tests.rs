@@ -83,7 +83,8 @@ fn what_is_left_out_fits_the_rings() {
         assert!(limits.iter().all(|limit| *limit > 0));
         for networks in [1, 3, 32] {
             let [requests, data] = super::ContentConfig::default().limits(frames, networks);
-            assert!((requests + data) * networks <= frames && data > 0);
+            assert!((requests + data) * networks <= frames);
+            assert!(requests > 0 && data > 0);
         }
     }
     let [nc, rt] = classes.policed(4096, 300e6, 1518);
@@ -142,6 +143,18 @@ fn mistakes_are_named() {
              more than the 4096 that its transmit rings hold (queue times workers)"
                 .to_owned(),
         ),
+        (
+            "discipline = \"diffserv\"\nas = { limit = 3072 }",
+            "13: pi.can.level2: leaves no room for be, of which nothing could ever go; needed: 1 frame \
+             of the 4096 that its transmit rings hold (queue times workers)"
+                .to_owned(),
+        ),
+        (
+            "discipline = \"content\"\ndata = 4096",
+            "13: pi.can.level2: leaves no room for requests, of which nothing could ever go; needed: 1 \
+             frame of the 4096 that its transmit rings hold (queue times workers)"
+                .to_owned(),
+        ),
     ] {
         assert_eq!(messages_of(&with(level2)), format!("node.toml:{message}"));
     }
@@ -186,6 +199,13 @@ fn mistakes_of_connections_are_named() {
              { port = \"west\", label = 18, rate = \"377Mbps\" }",
             ": connections of PI \"can\" on port west sum up to 877.000 Mb/s, and its phases guarantee \
              876.960 Mb/s: short by 0.040 Mb/s",
+        ),
+        // Twice half of what 64 bits hold is not 0.
+        (
+            "{ port = \"west\", label = 17, rate = \"9223372036854775808bps\" }, \
+             { port = \"west\", label = 18, rate = \"9223372036854775808bps\" }",
+            ": connections of PI \"can\" on port west sum up to 18446744073709.551 Mb/s, and its phases \
+             guarantee 876.960 Mb/s: short by 18446744072832.594 Mb/s",
         ),
         (
             "{ port = \"west\", label = 17, rate = \"1Mbps\", tolerance = \"12us\" }",

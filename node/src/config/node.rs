@@ -235,10 +235,11 @@ impl PortConfig {
         u32::from(self.mtu) + ETHERNET_HEADER + FCS
     }
 
-    /// The length of the cycle, in nanoseconds.
+    /// The length of the cycle, in nanoseconds; of phases that are no cycle yet, the longest there is.
     #[must_use]
     pub fn cycle_ns(&self) -> u64 {
-        self.phases.iter().map(|phase| phase.duration_ns).sum()
+        let durations = self.phases.iter().map(|phase| phase.duration_ns);
+        durations.fold(0, u64::saturating_add)
     }
 }
 

@@ -148,3 +148,22 @@ fn the_smaller_of_mtu_and_max_sdu_holds() {
     assert!(exact.schedule(&[needs(Some(1000))]).is_ok());
     assert!(exact.schedule(&[needs(Some(1001))]).is_err());
 }
+
+/// Durations are an operator's, and what is asked of a running node is judged before it is a cycle.
+#[test]
+fn phases_longer_than_the_clock_are_no_cycle() {
+    let phase = super::super::PhaseConfig {
+        owner: Some(0),
+        duration_ns: u64::MAX,
+    };
+    let port = PortConfig {
+        phases: vec![phase, phase],
+        ..port("")
+    };
+    assert_eq!(port.cycle_ns(), u64::MAX);
+    let _ = schedule_problems(&port, &[("can", Needs::default())]);
+    assert_eq!(
+        port.schedule(&[]),
+        Err(CycleError::TooLong { phase: 0 }.into())
+    );
+}
