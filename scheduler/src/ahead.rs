@@ -46,6 +46,10 @@ impl Gate {
     #[inline]
     #[must_use]
     pub fn is_over(&self, octets_with_fcs: u32) -> bool {
+        // Before the base time it may be open for longer than picoseconds count.
+        if self.window.owner.is_none() {
+            return true;
+        }
         let opens_ns = self.window.opens_ns;
         let guard_ns = self.oper.guard_ns();
         let latest_ns = self
@@ -55,7 +59,7 @@ impl Gate {
             .saturating_sub(guard_ns);
         let start_ps = ((self.now_ns - opens_ns) * PS_PER_NS).max(self.usage.free_ps);
         let end_ps = start_ps.saturating_add(self.oper.link().wire_time_ps(octets_with_fcs));
-        self.window.owner.is_none() || end_ps > latest_ns * PS_PER_NS
+        end_ps > latest_ns * PS_PER_NS
     }
 
     /// Whether the frame that the open window's PI offered last no longer fits in it, and none went since.

@@ -183,3 +183,15 @@ fn full_windows_ahead_are_as_full_as_open_ones() {
     assert_eq!(committed.len(), opened);
     assert_eq!(committed.first(), Some(&100_000));
 }
+
+#[test]
+fn before_a_base_time_years_ahead_no_window_has_time_left() {
+    const YEAR_NS: u64 = 31_557_600_000_000_000;
+    let mut gate = Gate::new(three(), 50 * YEAR_NS, 20_000);
+    gate.advance(1);
+    assert!(gate.is_over(64));
+    gate.advance(YEAR_NS);
+    assert!(gate.is_over(64) && fill_ahead(&mut gate, 0, 64).is_empty());
+    gate.advance(50 * YEAR_NS);
+    assert!(!gate.is_over(64));
+}
