@@ -118,6 +118,7 @@ struct Run {
     launch_lead_ns: Option<u64>,
     level2: usize,
     cable: usize,
+    workers: usize,
     events: Vec<Event>,
 }
 
@@ -146,12 +147,14 @@ fn runs() -> impl Strategy<Value = Run> {
         ],
         0usize..4,
         prop_oneof![Just(8), Just(4096)],
+        1usize..=2,
         prop::collection::vec(event, 20..160),
     )
-        .prop_map(|(launch_lead_ns, level2, cable, events)| Run {
+        .prop_map(|(launch_lead_ns, level2, cable, workers, events)| Run {
             launch_lead_ns,
             level2,
             cable,
+            workers,
             events,
         })
 }
@@ -298,6 +301,7 @@ fn play(run: &Run) {
         exit: Some(exit.clone()),
         level2: disciplines(run.level2),
         cable: run.cable,
+        workers: run.workers,
         ..Plan::default()
     });
     let mut links = Links {
@@ -395,7 +399,7 @@ fn play(run: &Run) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 200,
+        cases: 150,
         rng_seed: RngSeed::Fixed(1588),
         failure_persistence: None,
         ..ProptestConfig::default()
