@@ -107,6 +107,8 @@ enum Event {
     Stall(u32, u64),
     /// A guest goes and another comes.
     Restart(usize),
+    /// A guest breaks its ring and is taken off, and another comes.
+    Break(usize),
     /// A guest sends a frame that may not go.
     Spoof(usize),
     /// A port gets other phases, at the next boundary or so long from now.
@@ -136,6 +138,7 @@ fn runs() -> impl Strategy<Value = Run> {
             .prop_map(|(looks, ns)| Event::Stall(looks, ns)),
         1 => (0..SLOTS).prop_map(Event::Spoof),
         1 => (0..SLOTS).prop_map(Event::Restart),
+        1 => (0..SLOTS).prop_map(Event::Break),
         3 => (0usize..2, phases, base).prop_map(|(port, phases, base)| Event::Change(port, phases, base)),
     ];
     (
@@ -326,6 +329,13 @@ fn play(run: &Run) {
             }
             Event::Turn(ns) => rig.step(*ns),
             Event::Stall(looks, ns) => rig.clock.stall(*looks, *ns),
+            Event::Break(slot) => {
+                rig.guests[*slot].break_transmit_ring(0);
+                rig.turn();
+                assert!(rig.events.try_iter().count() > 0, "taken off");
+                rig.detach(*slot);
+                rig.guests[*slot] = rig.attach_new_guest(*slot);
+            }
             Event::Restart(slot) => {
                 rig.detach(*slot);
                 rig.guests[*slot] = rig.attach_new_guest(*slot);
