@@ -289,7 +289,8 @@ impl Control for Operator {
             Some(asked) => asked,
             None => planned.extension_ns.min(planned.cycle_ns()),
         };
-        let mut problems = schedule_problems(&planned, &self.config.named_needs());
+        let needs = self.config.needs_in_force(&self.config.ports[index]);
+        let mut problems = schedule_problems(&planned, &needs);
         let streams = stream_problems(&planned, &self.config.pis);
         problems.extend(streams.into_iter().map(|(_, what)| what));
         if !problems.is_empty() {

@@ -22,14 +22,14 @@ pub struct Flow {
 impl Flow {
     /// A token bucket that counts octets with FCS, `rate_bps` and `burst_octets`, whose frames have
     /// `smallest_frame` octets or more: what it lets pass weighs most on the wire in frames of that
-    /// size. At most floor(burst / size) of them come at once.
+    /// size. Part of a frame that is left of the burst counts too: the rate soon makes it a whole one.
     #[must_use]
     pub fn of_frames(rate_bps: u64, burst_octets: u64, smallest_frame: u32) -> Self {
         let size = u64::from(smallest_frame.max(1));
-        let overhead = (burst_octets / size).saturating_mul(OVERHEAD_OCTETS);
+        let weight = (size + OVERHEAD_OCTETS) as f64 / size as f64;
         Self {
-            sigma_bits: 8.0 * burst_octets.saturating_add(overhead) as f64,
-            rho_bps: rate_bps as f64 * (size + OVERHEAD_OCTETS) as f64 / size as f64,
+            sigma_bits: 8.0 * burst_octets as f64 * weight,
+            rho_bps: rate_bps as f64 * weight,
         }
     }
 }
@@ -65,6 +65,48 @@ impl PiBounds {
     pub fn backlog_bits(&self, flow: Flow) -> Option<f64> {
         self.carries(flow)
             .then(|| flow.sigma_bits + flow.rho_bps * self.latency_ns / 1e9)
+    }
+
+    /// As [`delay_ns`](Self::delay_ns), with the flows `before` going strictly before this one in the
+    /// PI and all else strictly behind it, at a gate that lets frames go up to `lookahead_ns` ahead of
+    /// their start.
+    ///
+    /// With L = T + lookahead: L + (sigma + sigma of those before + l_max + rho of those before * L)
+    /// / (R - rho of those before). Up to the lookahead from its arrival on the wire is promised to
+    /// others, and one largest frame of those may end after that; what comes of `before` during L
+    /// goes first too. `None` if nothing bounds it: all those rates sum up to more than R, or R is 0.
+    #[must_use]
+    pub fn strict_delay_ns(&self, before: &[Flow], flow: Flow, lookahead_ns: u64) -> Option<f64> {
+        let left_bps = self.left_bps(before)?;
+        let latency_ns = self.latency_ns + lookahead_ns as f64;
+        let bursts: f64 = before.iter().map(|other| other.sigma_bits).sum();
+        let meanwhile = (self.guaranteed_bps - left_bps) * latency_ns / 1e9;
+        let bits = flow.sigma_bits + bursts + self.largest_bits() + meanwhile;
+        (left_bps > 0.0 && flow.rho_bps <= left_bps).then(|| latency_ns + bits / left_bps * 1e9)
+    }
+
+    /// What flows that go strictly before all else leave of R, bits/s. `None`: they sum up to more.
+    #[must_use]
+    pub fn left_bps(&self, strict: &[Flow]) -> Option<f64> {
+        let taken: f64 = strict.iter().map(|flow| flow.rho_bps).sum();
+        let left_bps = self.guaranteed_bps - taken;
+        (left_bps >= 0.0).then_some(left_bps)
+    }
+
+    /// The longest time to its end on the wire, ns, from when a frame is the first of its connection
+    /// and conforms, with so many connections in its PI, itself among them, each of which offers one
+    /// frame and then stands behind those that do already: T + lookahead + (connections + 1) l_max / R.
+    /// Whatever the others send. `None` if R is 0.
+    #[must_use]
+    pub fn turn_delay_ns(&self, connections: usize, lookahead_ns: u64) -> Option<f64> {
+        let bits = (connections as f64 + 1.0) * self.largest_bits();
+        (self.guaranteed_bps > 0.0)
+            .then(|| self.latency_ns + lookahead_ns as f64 + bits / self.guaranteed_bps * 1e9)
+    }
+
+    /// l_max: bits of wire of the largest frame.
+    fn largest_bits(&self) -> f64 {
+        8.0 * (u64::from(self.largest_frame) + OVERHEAD_OCTETS) as f64
     }
 
     fn carries(&self, flow: Flow) -> bool {

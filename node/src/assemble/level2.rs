@@ -1,7 +1,5 @@
 //! The level 2 queue of a PI at a port, with what its configuration leaves open filled in.
 
-use std::num::NonZeroU8;
-
 use pinode_scheduler::bounds;
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
 use pinode_scheduler::level2::streams::Connection;
@@ -10,13 +8,9 @@ use pinode_scheduler::{Cycle, LinkRate, RateError};
 
 use super::AssembleError;
 use crate::config::{
-    DiffservConfig, Level2Config, PiConfig, PolicedBounds, PortConfig, WeightedConfig,
-    sure_tolerance_ns,
+    DiffservConfig, Level2Config, PiConfig, PolicedBounds, PortConfig, sure_tolerance_ns,
 };
 use crate::dataplane::level2::Level2;
-
-/// AS gets twice as much of what is left as BE, unless the configuration says otherwise.
-const AS_WEIGHT: NonZeroU8 = NonZeroU8::MIN.saturating_add(1);
 
 /// The queue of `pi`, which is in `slot`, at `port` with this `cycle`; `frames`: what its transmit
 /// rings hold.
@@ -98,14 +92,15 @@ fn classes(
             limit: limit as usize,
         })
     };
-    let weighted = |class: WeightedConfig, weight: NonZeroU8, limit: u32| Weighted {
-        weight: class.weight.unwrap_or(weight),
+    let [as_weight, be_weight] = config.weights();
+    let weighted = |weight, limit: u32| Weighted {
+        weight,
         limit: limit as usize,
     };
     Ok(Classes {
         nc: policed(nc)?,
         rt: policed(rt)?,
-        assured: weighted(config.assured, AS_WEIGHT, assured),
-        be: weighted(config.be, NonZeroU8::MIN, be),
+        assured: weighted(as_weight, assured),
+        be: weighted(be_weight, be),
     })
 }

@@ -3,6 +3,7 @@
 //! The figures come from the same arithmetic as the gate's decisions ([`pinode_scheduler::bounds`]);
 //! nothing is measured here and no interface, image or KVM is looked at.
 
+mod level2;
 mod table;
 
 use indexmap::IndexMap;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use crate::config::{Demand, NodeConfig, PiConfig, PortConfig, Problem, ScheduleError};
 
+pub use level2::{ConnectionReport, Level2Report, StrictReport, WeightedReport};
 pub use table::report_table;
 
 /// Frame sizes in octets with FCS: those of RFC 2544 9.1 from the smallest that a tester can sign
@@ -72,6 +74,9 @@ pub struct PiReport {
     /// What the PI demands, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub demand: Option<DemandReport>,
+    /// What its discipline guarantees its classes, if it has such with guarantees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level2: Option<Level2Report>,
     /// For frames all of one size.
     pub sizes: Vec<SizeReport>,
 }
@@ -282,6 +287,7 @@ fn port_report(config: &NodeConfig, port: &PortConfig) -> Result<PortReport, Sch
             largest_frame: all.largest_frame,
             flow,
             demand: (config.needs.demand).and_then(|demand| demand_report(&all, &demand)),
+            level2: Level2Report::of(config, port, &all),
             sizes: sizes.iter().filter_map(of_size).collect(),
         };
         pi.insert(config.name.clone(), report);

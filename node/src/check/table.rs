@@ -2,8 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{DemandReport, FlowOf, FlowReport, PiReport, Report};
+use super::{DemandReport, FlowOf, FlowReport, Level2Report, PiReport, Report};
 use crate::config::{BitRate, Nanoseconds, Octets};
+
+/// As wide as what a line begins with.
+const PAD: &str = "            ";
+
+/// Connections of a port that people are shown one by one; the document has all.
+const SHOWN: usize = 16;
 
 /// A block for each port, in it a table for each PI. Frame sizes count the FCS.
 #[must_use]
@@ -41,8 +47,9 @@ pub fn report_table(report: &Report) -> String {
                 out.push_str(&demand_lines(flow, demand));
             }
             let _ = writeln!(out, "    delay       of {}\n", delay_of(pi.flow.as_ref()));
-            for line in size_table(pi).lines() {
-                let _ = writeln!(out, "    {line}");
+            indented(&mut out, &size_table(pi));
+            if let Some(level2) = &pi.level2 {
+                out.push_str(&level2_lines(level2, pi));
             }
         }
         out.push('\n');
@@ -58,10 +65,9 @@ fn demand_lines(flow: &FlowReport, demand: &DemandReport) -> String {
         Some(ns) => format!(" of {} allowed", Nanoseconds(ns)),
         None => String::new(),
     };
-    let pad = "            ";
     format!(
         "    demand      {} in frames of {} octets needs {:.1} Mb/s of wire: ok\n    \
-         {pad}bursts of {}: delay {:.1} us{allowed}, up to {} frames wait: ok\n",
+         {PAD}bursts of {}: delay {:.1} us{allowed}, up to {} frames wait: ok\n",
         BitRate(flow.rate_bps),
         demand.size,
         demand.needs_bps / 1e6,
@@ -88,7 +94,7 @@ fn delay_of(flow: Option<&FlowReport>) -> String {
 
 /// Two lines of heads, so that nine columns stand in 80.
 fn size_table(pi: &PiReport) -> String {
-    let heads = [
+    let lines = [
         [
             "size",
             "frames",
@@ -112,10 +118,7 @@ fn size_table(pi: &PiReport) -> String {
             "waiting",
         ],
     ];
-    let mut rows: Vec<Vec<String>> = heads
-        .iter()
-        .map(|head| head.iter().map(|&word| word.to_owned()).collect())
-        .collect();
+    let mut rows = heads(lines);
     rows.extend(pi.sizes.iter().map(|s| {
         vec![
             s.size.to_string(),
@@ -130,13 +133,111 @@ fn size_table(pi: &PiReport) -> String {
             s.backlog_frames.to_string(),
         ]
     }));
+    columns(&rows)
+}
+
+fn level2_lines(level2: &Level2Report, pi: &PiReport) -> String {
+    let (said, rows, more) = match level2 {
+        Level2Report::Diffserv {
+            size,
+            lookahead_ns,
+            nc,
+            rt,
+            assured,
+            be,
+        } => {
+            let mut rows = heads([
+                ["class", "policed to", "burst", "of wire", "delay"],
+                ["", "Mb/s", "octets", "Mb/s", "us"],
+            ]);
+            rows.extend([("nc", nc), ("rt", rt)].map(|(name, class)| {
+                vec![
+                    name.to_owned(),
+                    format!("{:.1}", class.rate_bps as f64 / 1e6),
+                    class.burst_bytes.to_string(),
+                    format!("{:.1}", class.needs_bps / 1e6),
+                    format!("{:.1}", class.delay_ns / 1e3),
+                ]
+            }));
+            let all = u32::from(assured.weight) + u32::from(be.weight);
+            rows.extend([("as", assured), ("be", be)].map(|(name, class)| {
+                vec![
+                    name.to_owned(),
+                    format!("{}/{all} of rest", class.weight),
+                    "-".to_owned(),
+                    format!("{:.1}", class.guaranteed_bps / 1e6),
+                    "-".to_owned(),
+                ]
+            }));
+            let said = format!(
+                "diffserv, nc and rt at most and in frames of {size} octets, as and be at least;\n    \
+                 {PAD}delays with a frame of another class and a lookahead of {}",
+                Nanoseconds(*lookahead_ns)
+            );
+            (said, rows, 0)
+        }
+        Level2Report::Streams {
+            lookahead_ns,
+            needs_bps,
+            connections,
+        } => {
+            let mut rows = heads([
+                ["vn", "label", "peak rate", "tolerance", "interval", "delay"],
+                ["", "", "Mb/s", "us", "us", "us"],
+            ]);
+            rows.extend(connections.iter().take(SHOWN).map(|c| {
+                vec![
+                    c.vn.to_string(),
+                    c.label.to_string(),
+                    format!("{:.3}", c.rate_bps as f64 / 1e6),
+                    format!("{:.1}", c.tolerance_ns as f64 / 1e3),
+                    format!("{:.1}", c.interval_ns / 1e3),
+                    format!("{:.1}", c.delay_ns / 1e3),
+                ]
+            }));
+            let said = format!(
+                "streams, {} with {:.1} of {:.1} Mb/s of wire: ok;\n    \
+                 {PAD}delay of the first frame of a connection once it conforms, with a turn of\n    \
+                 {PAD}every other, a frame on its way and a lookahead of {}",
+                match connections.len() {
+                    1 => "1 connection".to_owned(),
+                    more => format!("{more} connections"),
+                },
+                *needs_bps as f64 / 1e6,
+                pi.guaranteed_bps / 1e6,
+                Nanoseconds(*lookahead_ns)
+            );
+            (said, rows, connections.len().saturating_sub(SHOWN))
+        }
+    };
+    let mut out = format!("\n    level 2     {said}\n\n");
+    indented(&mut out, &columns(&rows));
+    if more > 0 {
+        let _ = writeln!(out, "    and {more} more; with --json all");
+    }
+    out
+}
+
+fn indented(out: &mut String, table: &str) {
+    for line in table.lines() {
+        let _ = writeln!(out, "    {line}");
+    }
+}
+
+fn heads<const N: usize>(lines: [[&str; N]; 2]) -> Vec<Vec<String>> {
+    let line = |words: &[&str; N]| words.iter().map(|&word| word.to_owned()).collect();
+    lines.iter().map(line).collect()
+}
+
+/// Each column as wide as its widest cell, all to the right.
+fn columns(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(String::len).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..heads[0].len()).map(width).collect();
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
     let mut out = String::new();
-    for row in &rows {
+    for row in rows {
         let cells = row.iter().zip(&widths);
         let cells: Vec<String> = cells
             .map(|(cell, &width)| format!("{cell:>width$}"))

@@ -170,12 +170,13 @@ fn a_demand_that_holds_is_told_with_its_bounds() {
     let a = &report.ports[0].pi["a"];
     let demand = a.demand.unwrap();
     assert!((demand.needs_bps - 200e6 * 99.0 / 79.0).abs() < 1e-3);
-    // T = 212.304 us; 6144 octets are 77 frames: 8 (6144 + 1540) bits at R = 292.32 Mb/s.
-    let delay_ns = 212_304.0 + 61_472.0 * 300.0 / 87.696;
+    // T = 212.304 us; 6144 octets weigh 99/79 as much on the wire: at R = 292.32 Mb/s.
+    let burst_bits = 8.0 * 6_144.0 * 99.0 / 79.0;
+    let delay_ns = 212_304.0 + burst_bits * 300.0 / 87.696;
     assert!((demand.delay_ns - delay_ns).abs() < 1e-3);
     assert_eq!(a.sizes[0].delay_ns, Some(demand.delay_ns));
     assert_eq!(demand.allowed_ns, Some(500_000));
-    let waiting = (61_472.0 + 250.632_911e6 * 212_304e-9) / 792.0;
+    let waiting = (burst_bits + 250.632_911e6 * 212_304e-9) / 792.0;
     assert_eq!(demand.backlog_frames, f64::ceil(waiting) as u64);
     let text = report_table(&report);
     assert!(
@@ -183,7 +184,7 @@ fn a_demand_that_holds_is_told_with_its_bounds() {
         "{text}"
     );
     assert!(
-        text.contains("bursts of 6KiB: delay 422.6 us of 500us allowed, up to 145 frames wait: ok"),
+        text.contains("bursts of 6KiB: delay 423.0 us of 500us allowed, up to 145 frames wait: ok"),
         "{text}"
     );
     assert!(
@@ -205,8 +206,8 @@ fn a_demand_that_does_not_hold_is_refused_by_how_much() {
     let late = refused("rate = \"200Mbps\", burst = \"6KiB\", delay = \"400us\"");
     assert!(
         late.contains(
-            "bounds the delay of PI \"a\" to 422.6 us, and its demand of 200Mbps in frames of 79 octets \
-             with bursts of 6KiB asks for 400us: late by 22.6 us; phase short by 7.0 us in this cycle"
+            "bounds the delay of PI \"a\" to 423.0 us, and its demand of 200Mbps in frames of 79 octets \
+             with bursts of 6KiB asks for 400us: late by 23.0 us; phase short by 7.1 us in this cycle"
         ),
         "{late}"
     );
@@ -311,4 +312,177 @@ fn a_queue_that_is_too_small_is_noted_and_not_refused() {
          wait"
     );
     assert!(of("queue = 128").unwrap().notes.is_empty());
+}
+
+#[test]
+fn the_document_of_strict_and_weighted_classes() {
+    let report = of("[pi.a.level2]\ndiscipline = \"diffserv\"\n\
+         nc = { rate = \"10Mbps\", burst = \"1518B\" }\n\
+         rt = { rate = \"100Mbps\", burst = \"3160B\" }\n\
+         as = { weight = 3 }");
+    let report = report.unwrap();
+    let document = serde_json::to_value(&report).unwrap();
+    let level2 = &document["ports"][0]["pi"]["a"]["level2"];
+    assert_eq!(document["ports"][0]["pi"]["b"].get("level2"), None);
+    let near = |value: &serde_json::Value, expected: f64| {
+        let found = value.as_f64().unwrap();
+        assert!(
+            (found - expected).abs() < expected * 1e-9,
+            "{found} {expected}"
+        );
+    };
+    assert_eq!(level2["discipline"], "diffserv");
+    assert_eq!(
+        (&level2["size"], &level2["lookahead_ns"]),
+        (&79.into(), &20_000.into())
+    );
+    let (nc, rt) = (&level2["nc"], &level2["rt"]);
+    assert_eq!(
+        (&nc["rate_bps"], &nc["burst_bytes"]),
+        (&10_000_000.into(), &1518.into())
+    );
+    assert_eq!(
+        (&rt["rate_bps"], &rt["burst_bytes"]),
+        (&100_000_000.into(), &3160.into())
+    );
+    // R = 292.32 Mb/s, T = 212.304 us and the lookahead; a frame of 1518 octets is 12,304 bits. On the
+    // wire bursts and rates weigh 99/79 as much.
+    let (rate, latency_ns) = (0.29232, 232_304.0);
+    let (nc_rate, nc_bits) = (0.01 * 99.0 / 79.0, 1518.0 * 8.0 * 99.0 / 79.0);
+    let (rt_rate, rt_bits) = (0.1 * 99.0 / 79.0, 3960.0 * 8.0);
+    near(&nc["needs_bps"], nc_rate * 1e9);
+    near(&rt["needs_bps"], rt_rate * 1e9);
+    near(&nc["delay_ns"], latency_ns + (nc_bits + 12_304.0) / rate);
+    let before = nc_bits + 12_304.0 + nc_rate * latency_ns;
+    near(
+        &rt["delay_ns"],
+        latency_ns + (rt_bits + before) / (rate - nc_rate),
+    );
+    let left = (rate - nc_rate - rt_rate) * 1e9;
+    assert_eq!(
+        (&level2["as"]["weight"], &level2["be"]["weight"]),
+        (&3.into(), &1.into())
+    );
+    near(&level2["as"]["guaranteed_bps"], left * 0.75);
+    near(&level2["be"]["guaranteed_bps"], left * 0.25);
+    let text = report_table(&report);
+    assert!(
+        text.contains("as  3/4 of rest       -    115.9      -\n"),
+        "{text}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_document_of_connections() {
+    let connections: Vec<_> = (16..40)
+        .map(|label| format!("{{ port = \"west\", label = {label}, rate = \"2Mbps\" }}"))
+        .collect();
+    let report = of(&format!(
+        "[pi.a.level2]\ndiscipline = \"streams\"\nconnections = [{}]",
+        connections.join(", ")
+    ));
+    let report = report.unwrap();
+    let document = serde_json::to_value(&report).unwrap();
+    let level2 = &document["ports"][0]["pi"]["a"]["level2"];
+    assert_eq!(level2["discipline"], "streams");
+    assert_eq!(level2["needs_bps"], 48_000_000);
+    assert_eq!(level2["connections"].as_array().unwrap().len(), 24);
+    let last = &level2["connections"][23];
+    assert_eq!((&last["vn"], &last["label"]), (&0.into(), &39.into()));
+    assert_eq!(last["rate_bps"], 2_000_000);
+    // 12,304 bits at 2 Mb/s; a turn of each of 24, and a frame that is on its way.
+    assert_eq!(last["interval_ns"], 6_152_000.0);
+    let turns_ns = 12_304.0 / 0.29232;
+    let delay_ns = 232_304.0 + 25.0 * turns_ns;
+    assert!((last["delay_ns"].as_f64().unwrap() - delay_ns).abs() < 1e-3);
+    assert_eq!(
+        last["tolerance_ns"],
+        (212_304.0 + 24.0 * turns_ns).ceil() as u64
+    );
+    let text = report_table(&report);
+    assert!(
+        text.contains("streams, 24 connections with 48.0 of 292.3 Mb/s of wire: ok;"),
+        "{text}"
+    );
+    assert!(text.contains("    and 8 more; with --json all\n"), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+}
+
+#[test]
+fn strict_classes_that_may_take_more_than_is_guaranteed_are_refused_by_how_much() {
+    let with = |more: &str| of(&format!("[pi.a.level2]\ndiscipline = \"diffserv\"\n{more}"));
+    // 250 Mb/s in frames of 79 octets are 313.3 on the wire, 5 % of 292.3 are 18.3.
+    assert_eq!(
+        with("rt = { rate = \"250Mbps\" }").unwrap_err(),
+        "node.toml:8: port.west.cycle: guarantees PI \"a\" 292.3 Mb/s of wire, and its classes nc and rt, \
+         policed to 14616kbps and 250Mbps, may need 331.6 Mb/s in frames of 79 octets: short by 39.3 \
+         Mb/s; phase short by 12.6 us in this cycle"
+    );
+    assert!(with("rt = { rate = \"218Mbps\" }").is_ok());
+    assert!(with("rt = { rate = \"219Mbps\" }").is_err());
+    // The shares that are filled in always fit.
+    assert!(with("").is_ok());
+    // By what they bring in the smallest frames that the PI says it sends.
+    assert!(
+        with(
+            "rt = { rate = \"250Mbps\" }\n[pi.a.demand]\nrate = \"1Mbps\"\nburst = \"2KiB\"\n\
+                  size = 512"
+        )
+        .is_ok()
+    );
+}
+
+/// With a rate that follows from the phases and one that does not, so much more phase holds, a little
+/// less does not.
+#[test]
+fn the_phase_that_strict_classes_are_short_of_is_enough() {
+    let with = |phase_ns: u64| {
+        let text = format!(
+            "[node]\nname = \"n1\"\n[[port]]\nname = \"west\"\nbackend = \"memory:w\"\n\
+             mode = \"trunk\"\ncapacity = \"1Gbps\"\n\
+             cycle = {{ phases = [{{ pi = \"a\", for = \"{phase_ns}ns\" }}, \
+             {{ pi = \"none\", for = \"{}ns\" }}] }}\n\
+             [pi.a]\ncode = 1\nguest = \"x.elf\"\n[pi.a.level2]\ndiscipline = \"diffserv\"\n\
+             rt = {{ rate = \"250Mbps\" }}\n",
+            300_000 - phase_ns
+        );
+        config::parse("node.toml", Path::new(""), &text, &[]).map_err(|error| error.to_string())
+    };
+    let said = with(100_000).unwrap_err();
+    assert!(said.contains("phase short by 12.6 us"), "{said}");
+    assert!(with(112_651).is_ok());
+    assert!(with(112_540).is_err());
+}
+
+/// The policers of a running node keep the rates of the schedule that it started with.
+#[test]
+fn another_schedule_is_judged_by_the_rates_in_force() {
+    let text = "[node]\nname = \"n1\"\n[[port]]\nname = \"west\"\nbackend = \"memory:w\"\n\
+        mode = \"trunk\"\ncapacity = \"1Gbps\"\n\
+        cycle = { phases = [{ pi = \"a\", for = \"250us\" }, { pi = \"none\", for = \"50us\" }] }\n\
+        [pi.a]\ncode = 1\nguest = \"x.elf\"\nlevel2 = { discipline = \"diffserv\" }\n";
+    let config = config::parse("node.toml", Path::new(""), text, &[]).unwrap();
+    let mut planned = config.ports[0].clone();
+    planned.phases[0].duration_ns = 50_000;
+    planned.phases[1].duration_ns = 250_000;
+    // R = 792.3 Mb/s, of which 35 % in frames of 79 octets are 347.5; of 50 us it is 125.7.
+    let problems = config::schedule_problems(&planned, &config.needs_in_force(&config.ports[0]));
+    assert_eq!(problems.len(), 1);
+    assert!(
+        problems[0].contains("guarantees PI \"a\" 125.7 Mb/s")
+            && problems[0].contains("need 347.5 Mb/s"),
+        "{problems:?}"
+    );
+    // Started with it, the classes are of its size.
+    assert_eq!(
+        config::schedule_problems(&planned, &config.named_needs()),
+        [""; 0]
+    );
 }

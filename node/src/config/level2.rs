@@ -19,11 +19,8 @@ use super::unit::{BitRate, Nanoseconds, Octets};
 const FRAMES_MOST: u64 = 64 * 4096;
 /// Frames that a connection may have waiting, unless it says otherwise.
 const BUFFER: u32 = 16;
-/// Shares of the guaranteed rate that NC and RT are policed to, unless they say otherwise.
-const NC_SHARE: f64 = 0.05;
-const RT_SHARE: f64 = 0.30;
-/// How long a class may send ahead at its rate in one burst, unless it says otherwise.
-const BURST_S: f64 = 0.002;
+/// AS gets twice as much of what is left as BE, unless the configuration says otherwise.
+const AS_WEIGHT: NonZeroU8 = NonZeroU8::MIN.saturating_add(1);
 
 /// The discipline of a PI.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,25 +148,12 @@ impl DiffservConfig {
         [nc, rt, assured, be]
     }
 
-    /// NC and RT where `guaranteed_bps` are guaranteed to the PI and a frame has up to `largest`
-    /// octets.
+    /// Weights of AS and BE.
     #[must_use]
-    pub fn policed(&self, frames: u32, guaranteed_bps: f64, largest: u32) -> [PolicedBounds; 2] {
-        let [nc, rt, ..] = self.limits(frames);
-        let bounds = |class: &PolicedConfig, share: f64, limit| {
-            // A rate of 0 is none.
-            let own_bps = (guaranteed_bps * share).max(1.0) as u64;
-            let rate_bps = class.rate_bps.unwrap_or(own_bps);
-            let ahead = (rate_bps as f64 / 8.0 * BURST_S) as u32;
-            PolicedBounds {
-                rate_bps,
-                burst: class.burst.unwrap_or(ahead.max(2 * largest)),
-                limit,
-            }
-        };
+    pub fn weights(&self) -> [NonZeroU8; 2] {
         [
-            bounds(&self.nc, NC_SHARE, nc),
-            bounds(&self.rt, RT_SHARE, rt),
+            self.assured.weight.unwrap_or(AS_WEIGHT),
+            self.be.weight.unwrap_or(NonZeroU8::MIN),
         ]
     }
 }
@@ -197,6 +181,15 @@ impl Level2Config {
             Self::Diffserv(_) => "diffserv",
             Self::Content(_) => "content",
             Self::Streams(_) => "streams",
+        }
+    }
+
+    /// What it asks of every schedule.
+    #[must_use]
+    pub(super) fn diffserv(&self) -> Option<DiffservConfig> {
+        match self {
+            Self::Diffserv(classes) => Some(*classes),
+            Self::Fifo | Self::Content(_) | Self::Streams(_) => None,
         }
     }
 

@@ -5,7 +5,7 @@
 //! reader   a TOML tree key by key, with lines
 //! node     the resolved types
 //! port, pi the sections of the file; cpu what bounds a guest's share of a core
-//! schedule whether a port's cycle holds, and what each PI demands
+//! schedule whether a port's cycle holds, and what each PI demands; strict what NC and RT take
 //! problem  what is wrong, where, and what is allowed; all of it in one go
 //! ```
 //!
@@ -24,6 +24,7 @@ mod port;
 mod problem;
 mod reader;
 mod schedule;
+mod strict;
 mod unit;
 
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use node::{
 pub use pi::NOBODY;
 pub use problem::{ConfigError, Problem};
 pub use schedule::{Demand, Needs, ScheduleError, schedule_problems};
+pub use strict::StrictFlows;
 pub use unit::{BitRate, Nanoseconds, Octets, UnitError};
 
 use problem::Report;

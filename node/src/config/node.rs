@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use pinode_classifier::{PiCode, Vn, VnSet};
 use pinode_ports::BackendSpec;
+use pinode_scheduler::bounds;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -51,6 +52,24 @@ impl NodeConfig {
     pub fn named_needs(&self) -> Vec<(&str, Needs)> {
         let named = self.pis.iter().map(|pi| (pi.name.as_str(), pi.needs));
         named.collect()
+    }
+
+    /// The same for another schedule of `port` while the node runs: rates of strict classes that are left
+    /// to be filled in are those of the schedule that it started with.
+    #[must_use]
+    pub fn needs_in_force(&self, port: &PortConfig) -> Vec<(&str, Needs)> {
+        let started = port.schedule(&self.needs()).ok();
+        let mut named = self.named_needs();
+        for (slot, (_, needs)) in (0u8..).zip(&mut named) {
+            let largest = port.largest_frame_of(*needs);
+            let own = started.as_ref();
+            let own = own.and_then(|cycle| bounds::of_pi(cycle, slot, largest));
+            needs.diffserv = match own {
+                Some(own) => needs.diffserv.map(|classes| classes.in_force(&own)),
+                None => needs.diffserv,
+            };
+        }
+        named
     }
 
     /// Phases by the names of their PIs.

@@ -122,6 +122,7 @@ impl PiReader<'_> {
         let needs = Needs {
             max_sdu: max_sdu.flatten(),
             demand: demand.flatten(),
+            diffserv: level2.as_ref().and_then(Level2Config::diffserv),
         };
         let queue = section
             .optional("queue")

@@ -8,15 +8,17 @@ use pinode_scheduler::bounds::{self, Flow, PiBounds};
 use pinode_scheduler::{Cycle, CycleError, LinkRate, Phase, RateError};
 use thiserror::Error;
 
+use super::level2::DiffservConfig;
 use super::node::{ETHERNET_HEADER, FCS, PortConfig, PortMode};
 use super::reader::{Item, Section};
+use super::strict;
 use super::unit::{BitRate, Nanoseconds, Octets};
 
 /// Octets behind the Ethernet header of the smallest frame (IEEE 802.3-2018 3.2.7: 46 and padding).
 const SDU_LEAST: u64 = 46;
 /// As of a port's MTU.
 const SDU_MOST: u64 = 9000;
-/// The smallest frame that demands reckon with unless they say otherwise: as in the tables of
+/// The smallest frame that demands and strict classes reckon with unless they say otherwise: as in the tables of
 /// `check`.
 const DEMAND_SIZE: u32 = 79;
 /// The smallest frame of Ethernet, with FCS.
@@ -31,6 +33,17 @@ pub struct Needs {
     pub max_sdu: Option<u16>,
     /// What must be guaranteed to it.
     pub demand: Option<Demand>,
+    /// Classes that go strictly before others, if its discipline has such.
+    pub diffserv: Option<DiffservConfig>,
+}
+
+impl Needs {
+    /// The smallest frame reckoned with, octets with FCS, where the largest has `largest`.
+    #[must_use]
+    pub fn smallest_frame(&self, largest: u32) -> u32 {
+        let size = self.demand.map_or(DEMAND_SIZE, |demand| demand.size);
+        size.min(largest)
+    }
 }
 
 /// A flow that a PI's phases must hold on each port that it sends on. Octets count the FCS.
@@ -113,7 +126,8 @@ impl PortConfig {
 
 /// What is wrong with the schedule of `port` for `pis`, by slot with their names: phases that do not
 /// hold their PI's largest frame (`Cycle::new` finds the first of them; people are told about all),
-/// PIs that could never send, demands that are not met, an extension longer than the cycle.
+/// PIs that could never send, demands that are not met, strict classes that are let in for more than is
+/// guaranteed, an extension longer than the cycle.
 #[must_use]
 pub fn schedule_problems(port: &PortConfig, pis: &[(&str, Needs)]) -> Vec<String> {
     let Ok(link) = LinkRate::new(port.capacity_bps) else {
@@ -150,9 +164,17 @@ pub fn schedule_problems(port: &PortConfig, pis: &[(&str, Needs)]) -> Vec<String
         && let Ok(cycle) = port.schedule(&needs)
     {
         for (slot, &(name, needs)) in (0u8..).zip(pis) {
-            if let Some(demand) = needs.demand.filter(|_| port.carries(slot)) {
-                let largest = port.largest_frame_of(needs);
-                problems.extend(unmet(&cycle, slot, name, largest, &demand));
+            let largest = port.largest_frame_of(needs);
+            let own = bounds::of_pi(&cycle, slot, largest);
+            let Some(own) = own.filter(|_| port.carries(slot)) else {
+                continue;
+            };
+            if let Some(demand) = needs.demand {
+                problems.extend(unmet(&cycle, slot, name, &own, &demand));
+            }
+            if let Some(classes) = needs.diffserv {
+                let classes = (&classes, needs.smallest_frame(largest));
+                problems.extend(strict::unmet(&cycle, slot, name, &own, classes));
             }
         }
     }
@@ -175,16 +197,15 @@ fn short_phase(port: &PortConfig, index: usize, name: &str, largest: u32, frame_
 }
 
 /// What of `demand` the cycle does not hold.
-fn unmet(cycle: &Cycle, slot: u8, name: &str, largest: u32, demand: &Demand) -> Option<String> {
+fn unmet(cycle: &Cycle, slot: u8, name: &str, own: &PiBounds, demand: &Demand) -> Option<String> {
     let flow = demand.flow();
-    let own = bounds::of_pi(cycle, slot, largest)?;
     let said = format!(
         "{} in frames of {} octets",
         BitRate(demand.rate_bps),
         demand.size
     );
     let Some(delay_ns) = own.delay_ns(flow) else {
-        let more = more_phase(cycle, slot, &own, served_for_rate(cycle, flow));
+        let more = more_phase(cycle, slot, own, served_for_rate(cycle, flow));
         return Some(format!(
             "guarantees PI {name:?} {:.1} Mb/s of wire, and its demand of {said} needs {:.1} Mb/s: \
              short by {:.1} Mb/s{more}",
@@ -197,7 +218,7 @@ fn unmet(cycle: &Cycle, slot: u8, name: &str, largest: u32, demand: &Demand) -> 
     let late_ns = delay_ns - wanted_ns;
     (late_ns > 0.0).then(|| {
         let more = match cycle.phases().filter(|p| p.owner == Some(slot)).count() {
-            1 => more_phase(cycle, slot, &own, served_for_delay(cycle, flow, wanted_ns)),
+            1 => more_phase(cycle, slot, own, served_for_delay(cycle, flow, wanted_ns)),
             // How several phases should grow is the operator's choice.
             _ => String::new(),
         };
@@ -228,7 +249,7 @@ fn served_for_delay(cycle: &Cycle, flow: Flow, wanted_ns: f64) -> f64 {
 
 /// How much longer the PI's phases have to be in a cycle of this length, to be served for
 /// `served_ns` of it.
-fn more_phase(cycle: &Cycle, slot: u8, own: &PiBounds, served_ns: f64) -> String {
+pub(super) fn more_phase(cycle: &Cycle, slot: u8, own: &PiBounds, served_ns: f64) -> String {
     let cycle_ns = cycle.length_ns() as f64;
     let has_ns = own.guaranteed_bps / cycle.link().bits_per_s() as f64 * cycle_ns;
     let more_ns = (served_ns - has_ns).ceil();

@@ -124,6 +124,7 @@ fn the_smaller_of_mtu_and_max_sdu_holds() {
     let needs = |max_sdu| Needs {
         max_sdu,
         demand: None,
+        diffserv: None,
     };
     assert_eq!(port.largest_frame_of(needs(None)), 1518);
     assert_eq!(port.largest_frame_of(needs(Some(1000))), 1018);

@@ -108,10 +108,18 @@ fn a_flow_weighs_most_on_the_wire_in_its_smallest_frames() {
     // 200 Mb/s in frames of 79 octets: 99 on the wire for each 79.
     let flow = Flow::of_frames(200_000_000, 64 * 1024, 79);
     assert_eq!(flow.rho_bps, 200e6 * 99.0 / 79.0);
-    // 829 whole frames of 79 octets, and 45 octets of another that are no whole one.
-    assert_eq!(flow.sigma_bits, 8.0 * (65_536.0 + 829.0 * 20.0));
+    assert!((flow.sigma_bits - 8.0 * 65_536.0 * 99.0 / 79.0).abs() < 1e-6);
     let one = Flow::of_frames(1, 1518, 1518);
     assert_eq!(one.sigma_bits, 8.0 * 1538.0);
+}
+
+#[test]
+fn what_is_left_of_a_burst_is_soon_a_frame() {
+    // 150 octets are one frame of 100, and a second after the rate has brought another 50.
+    let flow = Flow::of_frames(1_000_000, 150, 100);
+    let second_s = 50.0 * 8.0 / 1e6;
+    let passed_bits = 2.0 * 8.0 * 120.0;
+    assert!((flow.sigma_bits + flow.rho_bps * second_s - passed_bits).abs() < 1e-6);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Level 2 in virtual time: each discipline against a plain model and against what its standard asks.
 
+mod bounds;
 mod content;
 mod diffserv;
 mod fifo;
