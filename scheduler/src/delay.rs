@@ -28,17 +28,15 @@ impl Gate {
         usage.busy_ps = usage.busy_ps.saturating_sub(wire_ps);
     }
 
-    /// The link, and the instant (ns) by which frames have to end in the open window or the next.
+    /// The link, and the close (ns) of the open window or the next. The guard before it is for frames that
+    /// leave late.
     #[must_use]
     pub fn deadline(&self, ahead: bool) -> Option<(LinkRate, u64)> {
         let (window, cycle) = match ahead {
             true => self.following()?,
             false => (self.window, &self.oper),
         };
-        Some((
-            cycle.link(),
-            window.closes_ns.saturating_sub(cycle.guard_ns()),
-        ))
+        Some((cycle.link(), window.closes_ns))
     }
 
     fn usage_of(&mut self, ahead: bool) -> &mut Use {

@@ -275,6 +275,14 @@ fn part(lane: &mut PortLane, clock: &impl Clock, owner: u8, when: When, now_ns: 
     }
     counted.tx_malformed += out.unread;
     let offered = slots.len();
+    let metas = out.metas.get(..out.sent).unwrap_or_default();
+    // In front of the last look at the clock: a frame that is held back is seen again when it goes.
+    for tap in [vif_tap, tap].into_iter().flatten() {
+        for (slot, meta) in slots.iter().zip(metas) {
+            let copy = slot.get(..usize::from(meta.len)).unwrap_or_default();
+            tap.record(Direction::Outbound, now_ns, copy, &[]);
+        }
+    }
     let ahead = when == When::Ahead;
     let handed_ns = clock.now_ns();
     let late_ns = late::late_ns(&out, handed_ns);
@@ -287,18 +295,13 @@ fn part(lane: &mut PortLane, clock: &impl Clock, owner: u8, when: When, now_ns: 
         late::keep_back(gate, window, late_ns, &mut out, &mut going, held);
     }
     let metas = out.metas.get(..out.sent).unwrap_or_default();
-    for tap in [vif_tap, tap].into_iter().flatten() {
-        for (slot, meta) in slots.iter().zip(metas) {
-            let copy = slot.get(..usize::from(meta.len)).unwrap_or_default();
-            tap.record(Direction::Outbound, now_ns, copy, &[]);
-        }
-    }
     drop(slots);
     let mut accepted = 0;
     if let (Some(first), Some(last)) = (metas.first(), metas.last()) {
         accepted = port.tx_commit(metas).min(metas.len());
         let left_ns = first.start_ns + late_ns;
         match (when, next) {
+            _ if accepted == 0 => {}
             (When::Ahead, Some(next)) => edge.leaves_ahead(next.opens_ns, left_ns, gate_error),
             _ => edge.left(left_ns, gate_error),
         }
