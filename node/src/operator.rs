@@ -291,7 +291,8 @@ impl Control for Operator {
         };
         let needs = self.config.needs_in_force(&self.config.ports[index]);
         let mut problems = schedule_problems(&planned, &needs);
-        let streams = stream_problems(&planned, &self.config.pis);
+        let started = Some(&self.config.ports[index]);
+        let streams = stream_problems(&planned, &self.config.pis, started);
         problems.extend(streams.into_iter().map(|(_, what)| what));
         if !problems.is_empty() {
             return Err(refused(problems.join("; ")));

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use pinode_node::config::{self, Isolation, NodeConfig};
+use pinode_classifier::Vn;
+use pinode_node::config::{self, Isolation, Level2Config, NodeConfig, StreamConfig};
 use pinode_node::control::{Control, ControlError, GuestAction, SetPhases};
 use pinode_node::dataplane::clock::tai_ns;
 use pinode_node::running::RunningNode;
@@ -305,6 +306,44 @@ fn a_schedule_that_waits_is_replaced_and_the_answer_says_so() {
     cross(&mut far, 1, 1000);
     cross(&mut far, 2, 1000);
     assert_eq!(status(&node).ports[1].pi["a"].phase_ns, 45_000);
+    node.stop();
+}
+
+/// A tolerance that was left out is the one of the schedule that the node started with.
+#[test]
+fn a_schedule_under_which_a_connection_loses_its_rate_is_refused() {
+    let mut config = config();
+    config.pis[0].level2 = Level2Config::Streams(vec![StreamConfig {
+        port: "east".to_owned(),
+        vn: Vn::DEFAULT,
+        label: 17,
+        rate_bps: 1_000_000,
+        tolerance_ns: None,
+        buffer: 16,
+    }]);
+    let boxed = |port| vec![Box::new(port) as Box<dyn Port>];
+    let ports = vec![
+        boxed(memory::pair(4096, 2048).0),
+        boxed(memory::pair(4096, 2048).0),
+    ];
+    let node = RunningNode::start(config, ports).unwrap();
+    let operator = node.operator().clone();
+    let before = operator.phases("east").unwrap();
+    // T = 51.2 us at first, which are filled in as 76.3 us; 50 us more of others are too much.
+    let long = vec![entry("a", 50_000), entry("b", 100_000)];
+    let error = operator
+        .set_phases("east", ask(long.clone(), None))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("label 17 of PI \"a\"")
+            && error.contains("its tolerance of 76277ns, filled in"),
+        "{error}"
+    );
+    assert_eq!(operator.phases("east").unwrap(), before);
+    operator.set_phases("west", ask(long, None)).unwrap();
+    let short = vec![entry("a", 50_000), entry("b", 70_000)];
+    operator.set_phases("east", ask(short, None)).unwrap();
     node.stop();
 }
 

@@ -146,7 +146,7 @@ fn plan(config: &NodeConfig, port: &PortConfig, imported: &Imported) -> Result<P
         None => port.extension_ns.min(planned.cycle_ns()),
     };
     let mut problems = schedule_problems(&planned, &config.named_needs());
-    let streams = stream_problems(&planned, &config.pis);
+    let streams = stream_problems(&planned, &config.pis, None);
     problems.extend(streams.into_iter().map(|(_, what)| what));
     if !problems.is_empty() {
         return Err(problems.join("; "));

@@ -7,10 +7,10 @@
 use std::num::NonZeroU8;
 
 use pinode_classifier::{Vn, VnSet};
-use pinode_scheduler::bounds::{self, PiBounds};
 use pinode_scheduler::level2::streams::{LABEL_LEAST, LABEL_MOST};
 
-use super::node::{NodeConfig, PiConfig, PihMode, PortConfig};
+use super::connections::stream_problems;
+use super::node::{NodeConfig, PiConfig, PihMode};
 use super::pi::read_vn;
 use super::reader::{Item, Section};
 use super::unit::{BitRate, Nanoseconds, Octets};
@@ -89,7 +89,7 @@ pub struct StreamConfig {
     pub label: u32,
     /// Peak rate on the wire, bits per second.
     pub rate_bps: u64,
-    /// tau; if none, as much as gets it its rate in the port's schedule.
+    /// tau; if none, as much as gets it its rate in the schedule that the port starts with.
     pub tolerance_ns: Option<u64>,
     /// Frames.
     pub buffer: u32,
@@ -203,72 +203,6 @@ impl Level2Config {
     }
 }
 
-/// The tolerance with which each of `count` connections gets its rate, however their frames fall
-/// together: the longest wait for the phase, and for a largest frame of each.
-#[must_use]
-pub fn sure_tolerance_ns(bounds: &PiBounds, count: usize) -> u64 {
-    let frame_bits = f64::from(bounds.largest_frame + 20) * 8.0;
-    let others_ns = count as f64 * frame_bits / bounds.guaranteed_bps.max(1.0) * 1e9;
-    (bounds.latency_ns + others_ns).ceil() as u64
-}
-
-/// What the schedule of `port` does not hold of the connections of `pis`.
-#[must_use]
-pub fn stream_problems(port: &PortConfig, pis: &[PiConfig]) -> Vec<(usize, String)> {
-    let needs: Vec<_> = pis.iter().map(|pi| pi.needs).collect();
-    let Ok(cycle) = port.schedule(&needs) else {
-        return Vec::new();
-    };
-    let mut problems = Vec::new();
-    for (index, pi) in pis.iter().enumerate() {
-        let slot = u8::try_from(index).unwrap_or(u8::MAX);
-        let rates = pi.level2.streams(&port.name).map(|s| s.rate_bps);
-        let all_bps = rates.fold(0, u64::saturating_add);
-        if all_bps == 0 {
-            continue;
-        }
-        let Some(own) = bounds::of_pi(&cycle, slot, port.largest_frame_of(pi.needs)) else {
-            continue;
-        };
-        let spare_bps = own.guaranteed_bps - all_bps as f64;
-        if spare_bps < 0.0 {
-            problems.push((
-                index,
-                format!(
-                    "connections of PI {:?} on port {} sum up to {:.3} Mb/s, and its phases guarantee \
-                     {:.3} Mb/s: short by {:.3} Mb/s",
-                    pi.name,
-                    port.name,
-                    all_bps as f64 / 1e6,
-                    own.guaranteed_bps / 1e6,
-                    -spare_bps / 1e6
-                ),
-            ));
-        }
-        for stream in pi.level2.streams(&port.name) {
-            if let Some(tolerance_ns) = stream.tolerance_ns
-                && (tolerance_ns as f64) < own.latency_ns
-            {
-                let least_ns = own.latency_ns.ceil() as u64;
-                problems.push((
-                    index,
-                    format!(
-                        "label {} of PI {:?} would not get its rate on port {}: its tolerance of {} is \
-                         less than the {least_ns} ns that it may have to wait for its phase, short by \
-                         {} ns",
-                        stream.label,
-                        pi.name,
-                        port.name,
-                        Nanoseconds(tolerance_ns),
-                        least_ns - tolerance_ns
-                    ),
-                ));
-            }
-        }
-    }
-    problems
-}
-
 /// What only the whole node shows: bounds within the rings, connections on ports that there are and
 /// within what their phases guarantee, bursts of a largest frame.
 pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
@@ -353,7 +287,7 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
         }
     }
     for port in &config.ports {
-        for (index, what) in stream_problems(port, &config.pis) {
+        for (index, what) in stream_problems(port, &config.pis, None) {
             if let Some(pi) = config.pis.get(index) {
                 pis.problem_below(&[&pi.name, "level2", "connections"], what);
             }

@@ -6,7 +6,8 @@ use pinode_classifier::Vn;
 
 use super::tests::{SMALL, messages_of, read};
 use super::{
-    DiffservConfig, Level2Config, PolicedConfig, StreamConfig, WeightedConfig, stream_problems,
+    DiffservConfig, Level2Config, PhaseConfig, PolicedConfig, StreamConfig, WeightedConfig,
+    stream_problems,
 };
 
 fn with(level2: &str) -> String {
@@ -210,7 +211,8 @@ fn mistakes_of_connections_are_named() {
         (
             "{ port = \"west\", label = 17, rate = \"1Mbps\", tolerance = \"12us\" }",
             ": label 17 of PI \"can\" would not get its rate on port west: its tolerance of 12us is less \
-             than the 12304 ns that it may have to wait for its phase, short by 304 ns",
+             than the 12304 ns that it may have to wait for its phase, short by 304 ns; needed: a \
+             tolerance of 12304 ns at least, and of 60365 ns whatever the other connections send",
         ),
     ] {
         let text = with(&format!(
@@ -231,9 +233,50 @@ fn a_schedule_that_starves_connections_is_a_problem_of_the_schedule() {
     );
     let node = read(&text).unwrap();
     let mut planned = node.ports[0].clone();
-    assert_eq!(stream_problems(&planned, &node.pis), []);
+    assert_eq!(stream_problems(&planned, &node.pis, None), []);
     planned.phases[0].duration_ns = 50_000;
-    let found = stream_problems(&planned, &node.pis);
+    let found = stream_problems(&planned, &node.pis, None);
     assert_eq!(found.len(), 1);
     assert!(found[0].1.ends_with("short by 46.080 Mb/s"), "{found:?}");
+}
+
+/// Connections of a running node keep the tolerance of the schedule that it started with.
+#[test]
+fn another_schedule_is_judged_by_the_tolerance_in_force() {
+    let text = with(
+        "discipline = \"streams\"\n\
+         connections = [{ port = \"west\", label = 17, rate = \"1Mbps\" }, \
+         { port = \"west\", label = 18, rate = \"1Mbps\", tolerance = \"1ms\" }]",
+    );
+    let node = read(&text).unwrap();
+    let started = &node.ports[0];
+    let with_rest = |rest_ns| {
+        let mut planned = started.clone();
+        planned.phases.push(PhaseConfig {
+            owner: None,
+            duration_ns: rest_ns,
+        });
+        planned
+    };
+    // T = 12,304 ns and R = 876.96 Mb/s at the start; a turn of both and a frame on its way, and the
+    // lookahead of 20 us: 74,395 ns. A rest of 60 us makes T 72,304 ns, one of 63 us 75,304 ns.
+    let enough = with_rest(60_000);
+    assert_eq!(stream_problems(&enough, &node.pis, Some(started)), []);
+    let longer = with_rest(63_000);
+    let found = stream_problems(&longer, &node.pis, Some(started));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        found[0].1,
+        "label 17 of PI \"can\" would not get its rate on port west: its tolerance of 74395ns, filled in \
+         from the schedule that the node started with, is less than the 75304 ns that it may have to wait \
+         for its phase, short by 909 ns; needed: a tolerance of 75304 ns at least, and of 163913 ns \
+         whatever the other connections send, in the configuration"
+    );
+    // Started with it, they are given what it takes.
+    assert_eq!(stream_problems(&longer, &node.pis, None), []);
+    // What is configured is what is in force.
+    let much = with_rest(1_000_000);
+    let both = stream_problems(&much, &node.pis, Some(started));
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert_eq!(stream_problems(&much, &node.pis, None), both[1..]);
 }

@@ -5,7 +5,8 @@
 //! reader   a TOML tree key by key, with lines
 //! node     the resolved types
 //! port, pi the sections of the file; cpu what bounds a guest's share of a core
-//! schedule whether a port's cycle holds, and what each PI demands; strict what NC and RT take
+//! schedule whether a port's cycle holds, and what each PI demands; strict what NC and RT take,
+//!          connections what these need of it
 //! problem  what is wrong, where, and what is allowed; all of it in one go
 //! ```
 //!
@@ -15,6 +16,7 @@
 //! A PI needs a phase on every port that its guest can send on: on each trunk, and on the access
 //! ports of that PI. A PI that should not send on a trunk has no way to say so; leave its port out.
 
+mod connections;
 mod cpu;
 mod json;
 mod level2;
@@ -39,10 +41,11 @@ use std::path::Path;
 use pinode_classifier::{PiCode, VnSet};
 use toml::de::DeTable;
 
+pub use connections::{stream_problems, sure_tolerance_ns};
 pub use cpu::{CpuClaim, CpuShare};
 pub use level2::{
     ContentConfig, DiffservConfig, Level2Config, PolicedBounds, PolicedConfig, StreamConfig,
-    WeightedConfig, stream_problems, sure_tolerance_ns,
+    WeightedConfig,
 };
 pub use node::{
     Cpus, ETHERNET_HEADER, FCS, GuestImage, IdleMode, Isolation, NodeConfig, PhaseConfig, PiConfig,
