@@ -145,11 +145,22 @@ pub enum NotationError {
     },
     /// No table of this port.
     #[error(
-        "there is no gate-parameter-table of port {port:?}; needed: one of an interface of that name, \
-         of the only interface, or at the top"
+        "there is no gate-parameter-table of port {port:?}; needed: one of an interface of that name, or \
+         at the top"
     )]
     NoTable {
         /// The port.
         port: String,
+    },
+    /// The lists are those of other interfaces.
+    #[error(
+        "there is no interface {port:?}, and what is meant for another is not taken; found: {found}; \
+         needed: an interface of that name, or the gate-parameter-table alone, which names none"
+    )]
+    NoInterface {
+        /// The port.
+        port: String,
+        /// The interfaces that there are.
+        found: String,
     },
 }

@@ -2,8 +2,8 @@
 //! ieee802-dot1q-sched-bridge (2023-10-22) in the encoding of RFC 7951.
 //!
 //! Written is a whole interface of ietf-interfaces, as a bridge takes it. Read is that, or its
-//! gate-parameter-table alone; what describes a device's state is passed over, what is unknown is
-//! refused.
+//! gate-parameter-table alone, which names no port; what describes a device's state is passed over,
+//! what is unknown is refused. Must never put the list of one interface onto the port of another.
 
 use serde_json::{Map, Value, json};
 
@@ -240,11 +240,16 @@ fn find_table<'v>(
         .ok_or_else(none)?;
     let interfaces = array(interfaces, "interface")?;
     let named = |interface: &&Value| interface.get("name").and_then(Value::as_str) == Some(port);
-    let interface = match &interfaces[..] {
-        [only] => Some(only),
-        several => several.iter().find(named),
-    };
-    let interface = object(interface.ok_or_else(none)?, "interface")?;
+    let interface = interfaces.iter().find(named).ok_or_else(|| {
+        let names = interfaces.iter().map(|interface| interface.get("name"));
+        let names = names
+            .map(|name| name.map_or_else(|| "one without a name".to_owned(), Value::to_string));
+        NotationError::NoInterface {
+            port: port.to_owned(),
+            found: names.collect::<Vec<_>>().join(", "),
+        }
+    })?;
+    let interface = object(interface, "interface")?;
     let below = interface.get("ieee802-dot1q-bridge:bridge-port");
     let holder = match below {
         Some(bridge_port) => object(bridge_port, "bridge-port")?,

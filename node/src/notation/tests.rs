@@ -300,14 +300,44 @@ fn the_table_alone_and_another_augment_are_read() {
         { "name": "west", "ieee802-dot1dc-sched-if:gate-parameter-table": bare },
     ] } });
     assert_eq!(from_ieee(&two).unwrap().phases, whole.phases);
-    let none = read_ieee(&two.to_string(), "north").unwrap_err();
+    let none = read_ieee(&two.to_string(), "east").unwrap_err();
     assert!(
         none.to_string()
-            .starts_with("there is no gate-parameter-table of port \"north\"")
+            .starts_with("there is no gate-parameter-table of port \"east\"")
     );
     // What a device says of itself is no part of a schedule.
     let state = table(|table| table["oper-gate-states"] = json!(255)).unwrap();
     assert_eq!(state, whole);
+}
+
+/// Not even of the only one: an export of east says that it is of east.
+#[test]
+fn the_list_of_one_interface_is_not_put_onto_another() {
+    let east = PortPhases {
+        port: "east".to_owned(),
+        ..thirds()
+    };
+    let document = write_ieee(&[east]).unwrap();
+    let list = read_ieee(&document.to_string(), "east").unwrap();
+    assert_eq!(list.entries.len(), 3);
+    let error = read_ieee(&document.to_string(), "west").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no interface \"west\", and what is meant for another is not taken; found: \"east\"; \
+         needed: an interface of that name, or the gate-parameter-table alone, which names none"
+    );
+    // The table alone may be put anywhere.
+    let table =
+        &document["ietf-interfaces:interfaces"]["interface"][0]["ieee802-dot1q-bridge:bridge-port"];
+    for port in ["east", "west"] {
+        assert_eq!(read_ieee(&table.to_string(), port).unwrap(), list);
+    }
+    let nameless = json!({ "ietf-interfaces:interfaces": { "interface": [{ "type": "iana-if-type:bridge" }] } });
+    let error = read_ieee(&nameless.to_string(), "west").unwrap_err();
+    assert!(
+        error.to_string().contains("found: one without a name;"),
+        "{error}"
+    );
 }
 
 #[test]
