@@ -219,3 +219,36 @@ fn a_busy_network_leaves_the_others_their_turns() {
     first.sort_unstable();
     assert_eq!(first, [0, 1, 2], "{order:?}");
 }
+
+/// Requests are not policed: only how many wait is bounded. Refused ones (Nacks) are among them.
+#[test]
+fn a_flood_of_requests_leaves_data_nothing_and_its_own_class_full() {
+    let mut queue = Content::new(0b11, 4, 4);
+    put(&mut queue, frame(0, true, 0)).unwrap();
+    put(&mut queue, frame(0, true, 1)).unwrap();
+    let nack = Arrival {
+        now_ns: 0,
+        octets: 79,
+        vn: 0,
+        // LpPacket { Nack { NackReason } }.
+        pdu: &[100, 9, 0xfd, 0x03, 0x20, 5, 0xfd, 0x03, 0x21, 1, 50],
+    };
+    for serial in 1..=4 {
+        queue.enqueue(frame(serial, false, 0), &nack).unwrap();
+    }
+    let refused = queue.enqueue(frame(5, false, 0), &nack).unwrap_err();
+    assert_eq!(refused.why, Why::Full);
+    for serial in 5..1_000 {
+        let sent = queue.dequeue_if(0, |_| true).unwrap();
+        assert!(!sent.data);
+        put(&mut queue, frame(serial, false, 0)).unwrap();
+    }
+    // A request of another network has its turn, when the flood has had a largest frame's.
+    put(&mut queue, frame(0, false, 1)).unwrap();
+    let turn = (1..=32).find(|serial| {
+        let sent = queue.dequeue_if(0, |_| true).unwrap();
+        let again = (sent.vn == 0).then(|| put(&mut queue, frame(*serial, false, 0)).unwrap());
+        again.is_none()
+    });
+    assert!(turn.is_some());
+}
