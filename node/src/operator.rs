@@ -1,6 +1,8 @@
 //! What an operator sees and may change of a running node: [`Control`] on the workers and the
 //! supervisor's handle.
 
+mod schedules;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +31,9 @@ use crate::status::{
 use crate::supervisor::lifecycle::State;
 use crate::supervisor::{Action, GuestView, SupervisorHandle};
 
+use schedules::Installed;
+pub use schedules::Schedules;
+
 /// Octets of each frame that a capture keeps: all of an ordinary one.
 const SNAP_OCTETS: u32 = 2048;
 /// How long a capture rests when there is nothing to move.
@@ -37,50 +42,6 @@ const REST: Duration = Duration::from_millis(5);
 const ANYBODY_THERE: Duration = Duration::from_millis(500);
 /// pcapng pieces that may wait for the reader of a capture.
 const PIECES: usize = 64;
-
-/// The schedules of one port as the operator gave them.
-pub struct Schedules {
-    oper: Installed,
-    admin: Option<Installed>,
-}
-
-#[derive(Clone)]
-struct Installed {
-    phases: Vec<PhaseConfig>,
-    extension_ns: u64,
-    /// When it takes effect, on the worker's clock.
-    from_ns: u64,
-    /// The same instant of CLOCK_TAI, converted once.
-    from_tai_ns: u64,
-}
-
-impl Installed {
-    fn new(port: &PortConfig, from_ns: u64, tai: &Tai) -> Self {
-        Self {
-            phases: port.phases.clone(),
-            extension_ns: port.extension_ns,
-            from_ns,
-            from_tai_ns: tai.at(from_ns),
-        }
-    }
-}
-
-impl Schedules {
-    /// The schedule a port starts with.
-    #[must_use]
-    pub fn new(port: &PortConfig, base_ns: u64, tai: &Tai) -> Self {
-        Self {
-            oper: Installed::new(port, base_ns, tai),
-            admin: None,
-        }
-    }
-
-    fn settle(&mut self, now_ns: u64) {
-        if let Some(admin) = self.admin.take_if(|admin| admin.from_ns <= now_ns) {
-            self.oper = admin;
-        }
-    }
-}
 
 /// The operator's side of a running node.
 pub struct Operator {
@@ -253,8 +214,8 @@ impl Control for Operator {
             port: port.to_owned(),
             oper: self.schedule(index, &all[index].oper),
             admin: all[index]
-                .admin
-                .as_ref()
+                .coming
+                .back()
                 .map(|admin| self.schedule(index, admin)),
             gates: self.config.gates(&self.config.ports[index]),
         })
@@ -315,11 +276,10 @@ impl Control for Operator {
         let from_ns = installed
             .from_ns
             .map_err(|error| refused(error.to_string()))?;
-        // What waits still now, behind the change, was never in force.
-        all[index].settle(Monotonic.now_ns());
         let admin = Installed::new(&planned, from_ns, &self.tai);
         let takes_effect_tai_ns = admin.from_tai_ns;
-        let replaced = all[index].admin.replace(admin);
+        let replaced = all[index].follow(admin, installed.replaced_ns);
+        all[index].settle(Monotonic.now_ns());
         Ok(PhasesSet {
             takes_effect_tai_ns,
             replaced_tai_ns: replaced.map(|waited| waited.from_tai_ns),

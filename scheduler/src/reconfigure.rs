@@ -149,6 +149,15 @@ impl Gate {
             .map(|admin| (&admin.cycle, admin.base_ns))
     }
 
+    /// The schedule that takes effect before the one that waits, which could not replace it as frames
+    /// were [committed ahead](Gate::open_ahead) into it, and that instant.
+    #[must_use]
+    pub fn settled(&self) -> Option<(&Cycle, u64)> {
+        self.settled
+            .as_ref()
+            .map(|settled| (&settled.cycle, settled.base_ns))
+    }
+
     /// Takes back a cycle that has had its time or was replaced before it came, to be freed
     /// elsewhere than on the frame path.
     pub fn retired(&mut self) -> Option<Cycle> {

@@ -112,6 +112,9 @@ pub enum Command {
 pub struct Installed {
     /// When it takes effect, on the monotonic clock.
     pub from_ns: Result<u64, InstallError>,
+    /// When the schedule that waited would have taken effect, if this one is in its place. One that
+    /// frames were committed to takes effect nevertheless, and this one follows it.
+    pub replaced_ns: Option<u64>,
     /// Schedules of earlier changes, to be freed by the receiver.
     pub retired: ArrayVec<Cycle, RETIRED_CYCLES>,
 }

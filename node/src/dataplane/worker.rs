@@ -393,9 +393,18 @@ impl<C: Clock> Worker<C> {
                 let now_ns = self.clock.now_ns();
                 if let Some(out) = self.lane(port).and_then(|lane| lane.outbound.as_mut()) {
                     let retired = std::iter::from_fn(|| out.gate.retired()).collect();
+                    let waits_ns = out.gate.pending().map(|(_, from_ns)| from_ns);
                     let from_ns = out.gate.install(*cycle, base_ns, now_ns);
+                    // It had its time, or goes before the new one all the same.
+                    let settled_ns = out.gate.settled().map(|(_, from_ns)| from_ns);
+                    let gone = |waits_ns: &u64| *waits_ns > now_ns && settled_ns != Some(*waits_ns);
+                    let replaced_ns = waits_ns.filter(gone).filter(|_| from_ns.is_ok());
                     out.rescheduled();
-                    let _ = reply.try_send(Installed { from_ns, retired });
+                    let _ = reply.try_send(Installed {
+                        from_ns,
+                        replaced_ns,
+                        retired,
+                    });
                 }
             }
             Command::Snapshot { mut into, reply } => {

@@ -142,11 +142,15 @@ fn a_change_that_frames_were_committed_to_takes_effect_before_the_one_that_follo
         gate.install(last.clone(), Some(49_000), 45_000),
         Ok(148_000)
     );
+    assert_eq!(gate.settled(), Some((&other(), 50_000)));
+    assert_eq!(gate.pending(), Some((&last, 148_000)));
     assert_eq!(gate.install(last.clone(), None, 45_000), Ok(170_000));
+    assert_eq!(gate.settled(), Some((&other(), 50_000)));
     assert_eq!(gate.install(last.clone(), Some(70_000), 45_000), Ok(70_000));
     assert_eq!(gate.next(), window(2, 50_000, 70_000));
     gate.advance(60_000);
     assert_eq!(gate.oper(), (&other(), 50_000));
+    assert_eq!(gate.settled(), None);
     assert_eq!(gate.pending(), Some((&last, 70_000)));
     gate.advance(70_000);
     assert_eq!(gate.oper(), (&last, 70_000));
