@@ -180,6 +180,15 @@ impl PortLane {
         mood
     }
 
+    /// The next edge for frames that wait, also if some were handed over ahead already; and whether the port
+    /// has launch time.
+    pub(super) fn next_edge(&self) -> Option<(u64, bool)> {
+        let out = self.outbound.as_ref()?;
+        let next = out.next?;
+        let waits = out.waits_at(usize::from(next.owner?), next.opens_ns);
+        waits.then_some((next.opens_ns, out.launch_lead_ns.is_some()))
+    }
+
     /// See [`Outbound::edge_ns`]; and whether the port has launch time.
     #[inline]
     pub(super) fn edge(&self) -> Option<(u64, bool)> {

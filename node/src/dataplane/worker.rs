@@ -47,6 +47,7 @@ use super::slots::SlotSet;
 use super::vif::{Broken, Mood, VifPart};
 use super::{egress, ingress};
 use crate::capture::Tap;
+use edges::Ahead;
 
 /// The queues of ports and the rings of guests that are one worker's.
 pub struct Worker<C: Clock> {
@@ -342,11 +343,23 @@ impl<C: Clock> Worker<C> {
             self.waiting = waiting;
             return false;
         }
-        let lanes = &mut self.lanes;
-        self.baton.pass(self.now_ns, guests, |slot| {
+        let mut ahead = Ahead::default();
+        let Self {
+            lanes,
+            clock,
+            wakes,
+            now_ns,
+            ..
+        } = self;
+        self.baton.pass(*now_ns, guests, |slot| {
+            ahead.hand_over(lanes, clock, *wakes);
             lanes.iter_mut().for_each(|lane| lane.wake(slot));
             waiting.set(slot, false);
         });
+        self.watched = self.watched.union(ahead.touched);
+        if let Some((broken, port)) = ahead.broken {
+            self.take_off(broken, port);
+        }
         self.waiting = waiting;
         let woken = waiting != guests.waiting;
         if woken {
