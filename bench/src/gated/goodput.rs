@@ -25,6 +25,8 @@ pub struct Goodput {
     pub late: u64,
     /// Frames of no PI.
     pub foreign: u64,
+    /// Share of the time in which the worker was away for longer than the lookahead.
+    pub away: f64,
     /// How well the base is known, nanoseconds to either side.
     pub base_uncertain_ns: u64,
 }
@@ -111,6 +113,7 @@ fn saturated(arm: &Arm, load: f64, both: bool, span: Duration) -> anyhow::Result
             overlaps: watch.pis.iter().map(|pi| pi.overlaps).sum(),
             late: watch.pis.iter().map(|pi| pi.late).sum(),
             foreign: watch.foreign,
+            away: watch.away_share(),
             base_uncertain_ns: arm.base.uncertain_ns,
         });
     }

@@ -19,6 +19,9 @@ const PS_PER_NS: u64 = 1_000;
 /// How far around an edge frames are told apart by the nanosecond; beyond it they are outside, whatever
 /// the shift.
 const REACH_NS: u64 = 1_000;
+/// A worker with the gate's lookahead of 20 us has handed over enough for so long, nanoseconds.
+const BRIDGED_NS: u64 = 20_000;
+
 const CELLS: usize = 2 * REACH_NS as usize + 1;
 
 /// A PI's place in the cycle.
@@ -64,6 +67,9 @@ pub struct Watch {
     pub is_late: bool,
     /// Frames of no PI.
     pub foreign: u64,
+    /// Time between two looks of the worker at the port beyond [`BRIDGED_NS`], nanoseconds.
+    pub away_ns: u64,
+    last_look_ns: Option<u64>,
     /// By PI.
     pub pis: [PiWatch; PIS],
 }
@@ -138,6 +144,8 @@ impl Watch {
             until_ns,
             is_late: false,
             foreign: 0,
+            away_ns: 0,
+            last_look_ns: None,
             pis: std::array::from_fn(|_| PiWatch::new()),
         }
     }
@@ -145,6 +153,24 @@ impl Watch {
     /// The watch begins at `now_ns`.
     pub fn begin(&mut self, now_ns: u64) {
         self.is_late = now_ns >= self.from_ns;
+    }
+
+    /// The worker looks at the port.
+    #[inline]
+    pub fn look(&mut self, now_ns: u64) {
+        if now_ns >= self.from_ns
+            && now_ns < self.until_ns
+            && let Some(last_ns) = self.last_look_ns.replace(now_ns)
+        {
+            self.away_ns += now_ns.saturating_sub(last_ns).saturating_sub(BRIDGED_NS);
+        }
+    }
+
+    /// Time that the worker was away for, by the time watched.
+    #[must_use]
+    pub fn away_share(&self) -> f64 {
+        let watched_ns = self.until_ns.saturating_sub(self.from_ns).max(1);
+        self.away_ns as f64 / watched_ns as f64
     }
 
     /// Whether no frame that counts comes any more.

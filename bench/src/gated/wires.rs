@@ -131,6 +131,9 @@ impl Wire for Side {
         if self.given.load(Ordering::Acquire) != self.taken {
             self.obey(now_ns);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.look(now_ns);
+        }
         if let Some(watch) = self.watch.take_if(|watch| watch.is_over(now_ns)) {
             // There is room for the one that was given.
             let _ = self.watched.try_send(watch);

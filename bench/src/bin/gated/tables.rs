@@ -44,13 +44,13 @@ pub(super) fn goodput(args: &Args, runs: &[Run<Goodput>]) {
         "leaves at least (must), before the first frame, between frames, behind the last. Outside of their window when they left,"
     );
     println!(
-        "above C by their computed starts: frames of all rounds. Late: left later than computed. Last: earliest start behind an opening,"
+        "above C by their computed starts: frames of all rounds. Late: left later than computed. Away: time between two\nlooks of the worker at the port beyond the lookahead of 20 us, of all rounds. Last: earliest start behind an opening,"
     );
     println!("latest end behind a close, both as far as the base is known (some ten ns)\n");
     println!(
-        "| link | ports | octets | offered | share of the ceiling | frames short of each 1000 windows | must | before | between | behind | empty windows | overruns | outside | above C | late % | starts, ends ns |"
+        "| link | ports | octets | offered | share of the ceiling | frames short of each 1000 windows | must | before | between | behind | empty windows | overruns | outside | above C | late % | away % | starts, ends ns |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for case in cases(args, &SIZES, runs) {
         let of = of(runs, case);
         let least: Vec<f64> = of.iter().map(|g| g.least_share()).collect();
@@ -68,7 +68,7 @@ pub(super) fn goodput(args: &Args, runs: &[Run<Goodput>]) {
             of.iter().filter_map(|g| g.fit.latest_end_ns).max(),
         );
         println!(
-            "| {case} | {:.2} | {} | {:.1} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {} | {} | {} | {:.2} | {:+}, {:+} |",
+            "| {case} | {:.2} | {} | {:.1} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {} | {} | {} | {:.2} | {:.2} | {:+}, {:+} |",
             offered.fold(f64::INFINITY, f64::min),
             cell(&least, 4),
             (1.0 - median(&least)) * frames * 1e3,
@@ -81,6 +81,7 @@ pub(super) fn goodput(args: &Args, runs: &[Run<Goodput>]) {
             sum(|g| g.fit.outside),
             sum(|g| g.overlaps),
             sum(|g| g.late) as f64 * 100.0 / sum(Goodput::frames).max(1) as f64,
+            of.iter().map(|g| g.away).sum::<f64>() * 100.0 / of.len().max(1) as f64,
             extremes.0.unwrap_or(0),
             extremes.1.unwrap_or(0),
         );
