@@ -85,19 +85,9 @@ struct Links {
 impl Links {
     /// Takes everything that was handed over, and checks it.
     fn look(&mut self, rig: &mut Rig) {
-        let handed: Vec<HandedOver> = std::mem::take(&mut *self.exit.frames.lock().unwrap());
-        let mut came: [Vec<Vec<u8>>; 2] = Default::default();
-        for (port, came) in came.iter_mut().enumerate() {
-            while rig.far[port].recv(|frame, _| came.push(frame.to_vec())) > 0 {}
-        }
-        let mut came = came.map(Vec::into_iter);
-        for handed in handed {
-            let frame = came[handed.port]
-                .next()
-                .expect("a frame for each hand-over");
+        for (handed, frame) in self.exit.take(&mut rig.far) {
             self.frame(&frame, handed);
         }
-        assert!(came.into_iter().all(|mut rest| rest.next().is_none()));
     }
 
     fn frame(&mut self, frame: &[u8], handed: HandedOver) {

@@ -1,8 +1,9 @@
 //! When frames are handed over, and when they leave by that.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use pinode_ports::memory::MemoryPort;
+use pinode_ports::memory::{FarEnd, MemoryPort};
 use pinode_ports::{Port, RxBurst, TxMeta, TxSlots, Wake};
 
 use super::VirtualClock;
@@ -21,6 +22,28 @@ pub struct Exit {
     /// As [`Port::launch_lead_ns`].
     pub launch_lead_ns: Option<u64>,
     pub frames: Arc<Mutex<Vec<HandedOver>>>,
+}
+
+impl Exit {
+    /// What was handed over since the last call, each with the frame that came out of its port's far end
+    /// (one queue each); as many came as were handed over.
+    pub fn take(&self, far: &mut [FarEnd]) -> Vec<(HandedOver, Vec<u8>)> {
+        let handed = std::mem::take(&mut *self.frames.lock().unwrap());
+        let mut came: Vec<VecDeque<Vec<u8>>> = vec![VecDeque::new(); far.len()];
+        for (far, came) in far.iter_mut().zip(&mut came) {
+            while far.recv(|frame, _| came.push_back(frame.to_vec())) > 0 {}
+        }
+        let frame = |handed: HandedOver| {
+            let frame = came[handed.port].pop_front();
+            (handed, frame.expect("a frame for each hand-over"))
+        };
+        let frames: Vec<_> = handed.into_iter().map(frame).collect();
+        assert!(
+            came.iter().all(VecDeque::is_empty),
+            "more came than handed over"
+        );
+        frames
+    }
 }
 
 /// A cable that notes when it is handed what.

@@ -1,7 +1,8 @@
 //! The windows that a worker sends in: the open one, and by launch time the next.
 //!
 //! What was handed over leaves in that order, so the first frame handed over for the next window ends the
-//! open one. Must never send ahead while a frame that comes in time could still go in the open window.
+//! open one. Must never send ahead while the worker could still see a frame that goes in the open window:
+//! either none fits any more, or it would look at the port again only behind the edge.
 
 use pinode_classifier::MIN_FRAME_OCTETS;
 use pinode_scheduler::level2::Discipline;
