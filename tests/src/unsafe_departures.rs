@@ -27,31 +27,7 @@ struct Control([u8; 64]);
 /// # Errors
 /// Above 6 it takes CAP_NET_ADMIN.
 pub fn set_priority(socket: &PacketSocket, priority: u8) -> Result<()> {
-    set(socket, libc::SOL_SOCKET, libc::SO_PRIORITY, priority.into())
-}
-
-fn set(
-    socket: &PacketSocket,
-    level: libc::c_int,
-    option: libc::c_int,
-    value: libc::c_int,
-) -> Result<()> {
-    // SAFETY: `value` is live and its size is given.
-    let done = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            option,
-            (&raw const value).cast(),
-            mem::size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    ensure!(
-        done == 0,
-        "socket option {option}: {}",
-        Error::last_os_error()
-    );
-    Ok(())
+    socket.set(libc::SOL_SOCKET, libc::SO_PRIORITY, priority.into())
 }
 
 /// See the module.
@@ -67,8 +43,8 @@ impl Departures {
     /// No such interface, or no permission.
     pub fn watch(interface: &str) -> Result<Self> {
         let socket = PacketSocket::open(interface)?;
-        set(&socket, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, 0)?;
-        set(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+        socket.set(libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, 0)?;
+        socket.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
         Ok(Self { socket })
     }
 

@@ -73,7 +73,16 @@ impl PacketSocket {
         Ok(socket)
     }
 
-    fn set(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> Result<()> {
+    /// Sets a socket option of an int.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub(crate) fn set(
+        &self,
+        level: libc::c_int,
+        option: libc::c_int,
+        value: libc::c_int,
+    ) -> Result<()> {
         // SAFETY: `value` is live and its size is given.
         let done = unsafe {
             libc::setsockopt(
