@@ -21,13 +21,16 @@
 //! # Ok::<(), pinode_measure::stream::StreamError>(())
 //! ```
 
+pub mod fit;
 pub mod meter;
 pub mod order;
 pub mod pace;
 pub mod report;
+pub mod results;
 pub mod signature;
 pub mod sink;
 pub mod source;
 pub mod stats;
 pub mod stream;
+pub mod trial;
 pub mod wire;

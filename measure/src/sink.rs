@@ -37,6 +37,12 @@ pub struct Received {
     pub first_ns: u64,
     /// Latest arrival, nanoseconds.
     pub last_ns: u64,
+    /// Arrival of the first frame behind the latest gap in the sequence, nanoseconds: until then frames were lost. 0: no gap.
+    pub last_gap_ns: u64,
+    /// Longest time between two arrivals, nanoseconds.
+    pub silence_ns: u64,
+    /// Arrival of the frame before that silence.
+    pub silence_from_ns: u64,
 }
 
 impl Received {
@@ -121,7 +127,13 @@ impl Sink {
         };
         let received = &mut lane.received;
         match lane.order.arrive(signature.sequence) {
-            Arrival::InOrder => received.missing = lane.order.missing(),
+            Arrival::InOrder => {
+                let missing = lane.order.missing();
+                if missing > received.missing {
+                    received.last_gap_ns = received_ns;
+                }
+                received.missing = missing;
+            }
             Arrival::Reordered => {
                 received.missing = lane.order.missing();
                 received.reordered += 1;
@@ -130,7 +142,11 @@ impl Sink {
             Arrival::TooLate => return received.too_late += 1,
         }
         if received.frames == 0 {
-            received.first_ns = received_ns;
+            (received.first_ns, received.last_ns) = (received_ns, received_ns);
+        }
+        let silence_ns = received_ns.saturating_sub(received.last_ns);
+        if silence_ns > received.silence_ns {
+            (received.silence_ns, received.silence_from_ns) = (silence_ns, received.last_ns);
         }
         received.frames += 1;
         received.octets += (frame.len() + FCS) as u64;
