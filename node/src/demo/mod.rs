@@ -4,13 +4,11 @@
 //! ceiling; half-way the phases are changed so that it fits. What is shown is measured by the same
 //! tester that `measure` uses; nothing of the node is replaced but the cables.
 
-mod facts;
 mod live;
 mod notes;
 mod outcome;
 mod table;
 mod traffic;
-mod words;
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -24,8 +22,10 @@ use pinode_vmm::{KvmError, KvmHost};
 
 use crate::config::{self, Isolation, NodeConfig};
 use crate::control::{Control, SetPhases};
+use crate::facts;
 use crate::running::RunningNode;
 use crate::status::{PhaseEntry, Status};
+use crate::words;
 
 use live::Live;
 use traffic::Traffic;
@@ -192,13 +192,7 @@ fn node_config(isolation: Isolation) -> anyhow::Result<NodeConfig> {
         pinode_images::BUILTIN_NAMES,
     )?;
     config.isolation = isolation;
-    // With two cores the worker has one and the guests share the other.
-    if let (true, [worker, guests @ ..]) = (config.cpus.workers.is_empty(), &facts::cpus()[..])
-        && !guests.is_empty()
-    {
-        config.cpus.workers = vec![*worker];
-        config.cpus.guests = guests.to_vec();
-    }
+    facts::spread(&mut config.cpus);
     Ok(config)
 }
 

@@ -9,11 +9,12 @@ use pinode_measure::report::{
 use pinode_scheduler::bounds;
 
 use super::traffic::{Measured, Run, planned};
-use super::words::quoted;
-use super::{DEFAULT_OUT, DemoOptions, Ended, facts, notes};
+use super::{DEFAULT_OUT, DemoOptions, Ended, notes};
 use crate::assemble;
 use crate::config::{NodeConfig, PhaseConfig};
+use crate::facts;
 use crate::status::{Status, violations};
+use crate::words::quoted;
 
 /// Everything that the report shows.
 pub fn report(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pinode_measure::report::{DemoReport, Flow, Section};
 
-use super::words::{WIDTH, wrapped};
+use crate::words::{WIDTH, wrapped};
 
 const COLUMNS: usize = 10;
 type Row = [String; COLUMNS];

@@ -1,8 +1,10 @@
-//! What the demo says of the machine it ran on.
+//! What reports say of the machine they were measured on, and how a node is spread over its CPUs.
 
 use std::fs;
 
 use pinode_measure::report::HostFacts;
+
+use crate::config::Cpus;
 
 /// The machine. `kvm` is the flavour, or why there is none.
 pub fn host(kvm: Option<&str>) -> HostFacts {
@@ -25,6 +27,19 @@ pub fn cpus() -> Vec<usize> {
     (0..rustix::thread::CpuSet::MAX_CPU)
         .filter(|&cpu| set.is_set(cpu))
         .collect()
+}
+
+/// Gives the worker the first CPU and the guests the others, where there are two and the user has said nothing.
+pub fn spread(cpus: &mut Cpus) {
+    if !cpus.workers.is_empty() || !cpus.guests.is_empty() {
+        return;
+    }
+    if let [worker, guests @ ..] = &self::cpus()[..]
+        && !guests.is_empty()
+    {
+        cpus.workers = vec![*worker];
+        cpus.guests = guests.to_vec();
+    }
 }
 
 /// Now, in UTC, as people read it.
