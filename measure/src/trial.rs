@@ -42,8 +42,8 @@ pub struct Load {
     pub duration: Duration,
     /// At this time after the start all rates are multiplied by this factor, once (system recovery, RFC 2544 26.5).
     pub step: Option<(Duration, f64)>,
-    /// After the last frame was due, at most so long is waited for those under way (RFC 2544 23: 2 s). A device
-    /// that sees nothing arrive for a tenth of this, at least 20 ms, with nothing missing, may end earlier.
+    /// After the last frame was due, at most so long is waited for those under way (RFC 2544 23: 2 s). It ends
+    /// earlier when all have arrived, or when nothing at all arrives for a tenth of it, at least 20 ms.
     pub drain: Duration,
 }
 
@@ -116,6 +116,13 @@ pub struct Trial {
     pub stale: u64,
     /// How long after it was due each frame was handed over, nanoseconds: the tester's own pacing error.
     pub pacing: Histogram<u64>,
+    /// Frames that the tester's own receive rings had no room for: they came, and nobody knows what they were.
+    pub missed: u64,
+    /// Frames that the tester's own ports took and the system refused later: counted as sent, and never were.
+    pub tx_lost: u64,
+    /// Time that source and sink took inside the device's own bursts, nanoseconds; 0 where they have threads of
+    /// their own.
+    pub own_ns: u64,
     /// The one who watched ended it before its time.
     pub is_partial: bool,
 }
@@ -147,10 +154,11 @@ impl Trial {
         self.streams.iter().map(of).fold(0.0, f64::max)
     }
 
-    /// Whether the tester sent what it was to send: a trial of which it did not says nothing about the device.
+    /// Whether the tester did its part: it sent what it was to send, and its own ports lost nothing. A trial in
+    /// which it did not says nothing about the device.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.shortfall() <= MOST_SHORTFALL
+        self.shortfall() <= MOST_SHORTFALL && self.missed == 0 && self.tx_lost == 0
     }
 }
 
@@ -175,6 +183,8 @@ pub struct Glimpse {
     pub sent: u64,
     /// Frames that arrived so far.
     pub received: u64,
+    /// [`Trial::own_ns`] so far.
+    pub own_ns: u64,
 }
 
 /// What a device is made to do in the middle of a trial (RFC 2544 26.6, RFC 6201).
