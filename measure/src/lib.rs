@@ -21,6 +21,7 @@
 //! # Ok::<(), pinode_measure::stream::StreamError>(())
 //! ```
 
+pub mod deliver;
 pub mod fit;
 pub mod meter;
 pub mod order;

@@ -2,10 +2,10 @@
 //! phases were changed.
 
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Value, context};
+use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use super::page::{self, ReportError};
 use super::{picture, plot};
 use crate::meter::{FlowFigures, RatePoint};
 
@@ -174,25 +174,9 @@ pub struct NextStep {
     pub command: String,
 }
 
-/// Why there is no report.
-#[derive(Debug, Error)]
-pub enum ReportError {
-    /// The template does not fit the data: a mistake of this crate.
-    #[error("the report's template does not fit its data: {0:#}")]
-    Template(#[from] minijinja::Error),
-}
-
 /// The report as one HTML document, UTF-8.
 pub fn render_demo(report: &DemoReport) -> Result<String, ReportError> {
-    let mut env = Environment::new();
-    env.set_auto_escape_callback(|_| AutoEscape::Html);
-    env.add_filter("count", |n: u64| count(n));
-    env.add_filter("us", |ns: f64| fixed(ns / 1e3, 1));
-    env.add_filter("us_above", |ns: f64| signed(ns / 1e3, 1));
-    env.add_filter("kilo", |fps: f64| fixed(fps / 1e3, 1));
-    env.add_filter("percent", |share: f64| fixed(share * 100.0, 1));
-    env.add_filter("fixed", |x: f64, digits: usize| fixed(x, digits));
-    env.add_filter("mib", |octets: u64| fixed(octets as f64 / 1_048_576.0, 0));
+    let mut env = page::environment()?;
     env.add_template("demo.html", include_str!("demo.html"))?;
 
     let flows = || report.sections.iter().flat_map(|s| &s.flows);
@@ -229,41 +213,6 @@ pub(super) fn colour(report: &DemoReport, pi: &str) -> usize {
         .position(|g| g.pi == pi)
         .unwrap_or(0)
         % COLOURS
-}
-
-/// Thousands apart by a narrow space.
-pub(super) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// With this many decimals, thousands apart, a true minus sign.
-pub(super) fn fixed(x: f64, decimals: usize) -> String {
-    if !x.is_finite() {
-        return "–".to_owned();
-    }
-    let text = format!("{:.decimals$}", x.abs());
-    let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
-    let zero = text.bytes().all(|b| b == b'0' || b == b'.');
-    let sign = if x < 0.0 && !zero { "−" } else { "" };
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), count);
-    if rest.is_empty() {
-        format!("{sign}{whole}")
-    } else {
-        format!("{sign}{whole}.{rest}")
-    }
-}
-
-fn signed(x: f64, decimals: usize) -> String {
-    let text = fixed(x, decimals);
-    if x > 0.0 { format!("+{text}") } else { text }
 }
 
 #[cfg(test)]

@@ -278,19 +278,6 @@ fn an_empty_run_is_a_report_too() {
 }
 
 #[test]
-fn numbers_are_as_people_read_them() {
-    assert_eq!(
-        [count(0), count(999), count(1_234_567)],
-        ["0", "999", "1\u{202f}234\u{202f}567"]
-    );
-    assert_eq!(fixed(12_345.67, 1), "12\u{202f}345.7");
-    assert_eq!(fixed(-0.04, 1), "0.0");
-    assert_eq!(fixed(-3.2, 0), "−3");
-    assert_eq!(fixed(f64::NAN, 1), "–");
-    assert_eq!([signed(2.0, 1), signed(-2.0, 1)], ["+2.0", "−2.0"]);
-}
-
-#[test]
 fn the_share_follows_the_loss_and_what_is_unclean_is_added_up() {
     let mut report = sample();
     let flow = &mut report.sections[0].flows[0];

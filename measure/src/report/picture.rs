@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use minijinja::HtmlEscape;
 
-use super::demo::{DemoReport, Section, colour, fixed};
+use super::demo::{DemoReport, Section, colour};
+use super::number::fixed;
 
 const WIDTH: f64 = 960.0;
 const LANE: f64 = 58.0;

@@ -3,11 +3,71 @@
 //!
 //! Types first: every test writes them, every report reads them. Keys may be added, none is renamed.
 
+use std::io;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::fit::LineFit;
 use crate::stats::{Quantile, Summary};
 use crate::trial::PathKind;
+
+pub mod csv;
+pub mod json;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+
+/// Why results were not written or read.
+#[derive(Debug, Error)]
+pub enum ResultsError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}", .path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file ends in its middle.
+    #[error("{}: ends in the middle, at line {line}: it was cut off; measure again, or fetch it whole", .path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Where it ends.
+        line: usize,
+    },
+    /// The file is no JSON, or a key lacks or holds something else than it must.
+    #[error("{}: {source}; a results file is JSON of schema {SCHEMA}, as `pinode measure` writes it", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        source: serde_json::Error,
+    },
+    /// The file is something else.
+    #[error("{}: {found}; allowed is \"{SCHEMA}\", as `pinode measure` writes it", .path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+    },
+    /// A number that no file can hold.
+    #[error("{place}: holds a number that is not finite, shown as null: {record}")]
+    NotFinite {
+        /// The record.
+        place: String,
+        /// The record as JSON.
+        record: String,
+    },
+    /// JSON was not made.
+    #[error("the results as JSON: {0}")]
+    Unwritten(serde_json::Error),
+    /// CSV was not made.
+    #[error("the results as CSV: {0}")]
+    Csv(String),
+}
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "pinode-results/1";
@@ -231,6 +291,9 @@ pub struct Throughput {
     /// Why it is no more: `device`, `line`, or `tester` (it could not send more, and says so).
     #[serde(default)]
     pub limited_by: String,
+    /// Trials that each had to lose before a rate was said not to hold, beyond the first; 0 is RFC 2544's search.
+    #[serde(default)]
+    pub confirmations: u32,
 }
 
 /// RFC 9004.
@@ -277,6 +340,13 @@ pub struct Recovery {
     pub mean_s: f64,
     /// Frames lost, of each repetition.
     pub lost: Vec<u64>,
+    /// Reset by the frame-loss method of RFC 6201: `lost` over the rate, seconds; `seconds` is by its timestamp
+    /// method.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loss_seconds: Vec<f64>,
+    /// The device was not itself again by the end of some repetition: it takes longer.
+    #[serde(default)]
+    pub is_at_least: bool,
 }
 
 /// CPU use in a trial: time spent on frames as a share of the time passed.

@@ -1,0 +1,61 @@
+//! Lines and words of drawings, as inline SVG. All that looks like something is a class of the page's style.
+
+use std::fmt::Write;
+
+use minijinja::HtmlEscape;
+
+pub const WIDTH: f64 = 960.0;
+pub const LEFT: f64 = 64.0;
+pub const RIGHT: f64 = 24.0;
+
+/// Distinct values in order of appearance.
+pub fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut out = Vec::new();
+    values.for_each(|v| {
+        if !out.contains(&v) {
+            out.push(v)
+        }
+    });
+    out
+}
+
+pub fn open(svg: &mut String, height: f64, title: &str, description: &str) {
+    let (title, description) = (HtmlEscape(title), HtmlEscape(description));
+    let _ = write!(
+        svg,
+        r#"<svg class="plot" viewBox="0 0 {WIDTH} {height}" role="img"><title>{title}</title><desc>{description}</desc>"#
+    );
+}
+
+pub fn line(svg: &mut String, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+    let _ = write!(
+        svg,
+        r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#
+    );
+}
+
+pub fn text(svg: &mut String, class: &str, (x, y): (f64, f64), words: &str) {
+    let words = HtmlEscape(words);
+    let _ = write!(
+        svg,
+        r#"<text class="{class}" x="{x:.1}" y="{y:.1}">{words}</text>"#
+    );
+}
+
+pub fn polyline(svg: &mut String, class: &str, points: impl Iterator<Item = (f64, f64)>) {
+    let _ = write!(svg, r#"<polyline class="{class}" points=""#);
+    for (x, y) in points {
+        let _ = write!(svg, "{x:.1},{y:.1} ");
+    }
+    svg.push_str(r#""/>"#);
+}
+
+/// Samples of lines with their meaning, from the left.
+pub fn legend(svg: &mut String, y: f64, entries: &[(String, String)]) {
+    let mut x = LEFT;
+    for (class, words) in entries {
+        line(svg, class, (x, y - 4.0), (x + 26.0, y - 4.0));
+        text(svg, "legend", (x + 32.0, y), words);
+        x += 50.0 + 6.6 * words.chars().count() as f64;
+    }
+}
