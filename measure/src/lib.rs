@@ -21,6 +21,7 @@
 //! # Ok::<(), pinode_measure::stream::StreamError>(())
 //! ```
 
+pub mod compare;
 pub mod deliver;
 pub mod fit;
 pub mod meter;
