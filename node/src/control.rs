@@ -15,7 +15,9 @@ use crate::status::{GuestStatus, PhaseEntry, PortPhases, Status};
 
 /// A running node, as its control API sees it. Names are as in the configuration.
 pub trait Control: Send + Sync {
-    /// All counters at one instant between two bursts: the sums of the contract hold exactly.
+    /// All counters at one instant between two bursts: the sums of the contract hold exactly. Guests were asked
+    /// what they do with their time right before; one that does not answer within a quarter of a second is shown
+    /// as of its last answer.
     ///
     /// # Errors
     ///
@@ -38,7 +40,7 @@ pub trait Control: Send + Sync {
     /// cannot hold or names an unknown PI.
     fn set_phases(&self, port: &str, request: SetPhases) -> Result<PhasesSet, ControlError>;
 
-    /// The guests, in the order of the configuration.
+    /// The guests, in the order of the configuration; what they do with their time as they said last.
     ///
     /// # Errors
     ///

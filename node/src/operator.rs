@@ -120,6 +120,7 @@ impl Operator {
             busy_ns: worker.busy_ns,
             idle_ns: worker.idle_ns,
             asleep_ns: worker.asleep_ns,
+            cpu_ns: worker.cpu_ns,
         };
         workers.iter().map(status).collect()
     }
@@ -139,6 +140,7 @@ impl Operator {
             memory_bytes: pi.memory,
             image: pi.guest.to_string(),
             cpu: view.cpu.as_deref().cloned(),
+            usage: view.usage.as_deref().cloned(),
             last_fault: view.failures.back().cloned(),
         }
     }
@@ -185,6 +187,7 @@ impl Operator {
 
 impl Control for Operator {
     fn status(&self) -> Result<Status, ControlError> {
+        self.guests.read_usage();
         let snapshot = self.snapshot()?;
         let ports = snapshot
             .ports

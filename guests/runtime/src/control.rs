@@ -94,13 +94,20 @@ pub struct VifConfig {
     pub mtu: u16,
 }
 
-/// Totals since the guest became ready.
+/// Totals since the guest became ready, at one instant between two rounds. What is left of `up_ns` it slept, or
+/// talked to the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
+    /// Time passed, nanoseconds of the guest's clock: what the others are parts of.
+    #[serde(default)]
+    pub up_ns: u64,
     /// Time spent on frames, nanoseconds.
     pub busy_ns: u64,
-    /// Time spent looking for frames in vain, nanoseconds. Asleep is neither.
+    /// Time spent looking for frames in vain, nanoseconds.
     pub poll_ns: u64,
+    /// Time in which it had either to do and something else had its CPU, nanoseconds: in neither.
+    #[serde(default)]
+    pub away_ns: u64,
     /// Frames taken from the host.
     pub frames: u64,
     /// Of these, frames the function did not send on.

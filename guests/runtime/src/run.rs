@@ -13,15 +13,11 @@ use pinode_virtqueue::QueueError;
 
 use crate::control::{self, ABI, Config, FromGuest, ToGuest};
 use crate::function::Function;
-use crate::usage::Meter;
+use crate::usage::{Clock, Meter};
 use crate::vif::{Direction, Net};
 
 /// Where a guest runs.
-pub trait Platform {
-    /// A counter that always goes forward, cheap to read.
-    fn ticks(&self) -> u64;
-    /// Length of a number of ticks, nanoseconds.
-    fn nanoseconds(&self, ticks: u64) -> u64;
+pub trait Platform: Clock {
     /// The next line from the host, if there is one. Called every round: cheap when there is none.
     fn receive_line(&mut self) -> Option<String>;
     /// Sends a line to the host, later if it cannot be now.
@@ -98,7 +94,7 @@ fn open(
 
 /// Waits for the configuration; answers pings meanwhile.
 fn configuration(platform: &mut impl Platform) -> Result<Config, Exit> {
-    let meter = Meter::new(platform.ticks());
+    let meter = Meter::new(platform);
     loop {
         match next(platform, &meter) {
             Some(ToGuest::Config(config)) => return Ok(config),
@@ -119,12 +115,15 @@ fn forward(
     mut net: Net,
     idle_after: u32,
 ) -> Result<(), QueueError> {
-    let mut meter = Meter::new(platform.ticks());
+    let mut meter = Meter::new(platform);
     let mut empty = 0u32;
     loop {
         let moved = net.round(function, |lane, direction| platform.kick(lane, direction))?;
+        meter.round(platform, moved.any(), moved.frames, moved.discarded);
         let line = next(platform, &meter);
-        meter.round(platform.ticks(), moved.any(), moved.frames, moved.discarded);
+        if line.is_some() {
+            meter.talked(platform);
+        }
         if !moved.any() {
             // Where a core has two threads, what this one does not use is the worker's.
             core::hint::spin_loop();
@@ -155,8 +154,9 @@ fn sleep(platform: &mut impl Platform, net: &mut Net, meter: &mut Meter) {
     // Behind the fence of the arming: no device sleeps unseen now.
     net.kick(|lane, direction| platform.kick(lane, direction));
     if !ready {
+        meter.round(platform, false, 0, 0);
         platform.idle();
-        meter.slept(platform.ticks());
+        meter.slept(platform);
     }
     net.disarm();
 }
@@ -167,7 +167,7 @@ fn next(platform: &mut impl Platform, meter: &Meter) -> Option<ToGuest> {
     match control::parse(&line) {
         Ok(ToGuest::Ping(number)) => {
             send(platform, &FromGuest::Pong(number));
-            let usage = meter.usage(|ticks| platform.nanoseconds(ticks));
+            let usage = meter.usage(platform);
             send(platform, &FromGuest::Usage(usage));
             Some(ToGuest::Ping(number))
         }

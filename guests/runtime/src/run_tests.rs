@@ -9,6 +9,7 @@ use crate::control::{Config, FromGuest};
 use crate::function::{Frames, Function, Output, VifIndex};
 use crate::run::{Exit, Platform, run};
 use crate::unsafe_rig::{Host, rig};
+use crate::usage::Clock;
 use crate::vif::{Direction, Net};
 
 struct Cross;
@@ -68,7 +69,7 @@ impl Fake {
     }
 }
 
-impl Platform for Fake {
+impl Clock for Fake {
     fn ticks(&self) -> u64 {
         self.clock.set(self.clock.get() + 10);
         self.clock.get()
@@ -76,6 +77,12 @@ impl Platform for Fake {
     fn nanoseconds(&self, ticks: u64) -> u64 {
         ticks
     }
+    fn away_ns(&self) -> u64 {
+        0
+    }
+}
+
+impl Platform for Fake {
     fn receive_line(&mut self) -> Option<String> {
         self.inbox.pop_front()
     }
@@ -181,7 +188,10 @@ fn counts_time_on_frames_apart_from_polling() {
     };
     assert_eq!((usage.frames, usage.discarded, usage.wakeups), (10, 0, 2));
     assert_eq!(usage.busy_ns, 10, "one round with frames");
+    // Each tick that was read passed 10: a round after each wake-up, and the arming before each sleep.
+    let slept = 2 * 10;
     assert!(usage.poll_ns > 0);
+    assert_eq!(usage.up_ns, usage.busy_ns + usage.poll_ns + slept);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::status::{
-    ClassStatus, GuestState, GuestStatus, PiStatus, PortStatus, Status, WorkerStatus,
+    ClassStatus, GuestState, GuestStatus, GuestUsage, PiStatus, PortStatus, Status, WorkerStatus,
 };
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -116,6 +116,10 @@ impl Exposition<'_, '_> {
         });
         let help = "Time of a worker with work, looking for it, and asleep";
         self.counter("worker_time", help, Some(Unit::Seconds), times)?;
+        let cpu =
+            named().map(|(name, worker)| (vec![("worker", name)], float(worker.cpu_ns) / 1e9));
+        let help = "CPU time of a worker's thread";
+        self.counter("worker_cpu", help, Some(Unit::Seconds), cpu)?;
         let sleeps = named().map(|(name, worker)| (vec![("worker", name)], float(worker.sleeps)));
         self.counter(
             "worker_sleeps",
@@ -157,7 +161,68 @@ impl Exposition<'_, '_> {
         let memory = guests
             .iter()
             .map(|guest| (one(&guest.pi), float(guest.memory_bytes)));
-        self.gauge("guest_memory", "Guest memory", Some(Unit::Bytes), memory)
+        self.gauge("guest_memory", "Guest memory", Some(Unit::Bytes), memory)?;
+        self.usage(guests)
+    }
+
+    /// Of guests that forward and say what they do.
+    fn usage(&mut self, guests: &[GuestStatus]) -> Result<(), Error> {
+        let used: Vec<(&str, &GuestUsage)> = guests
+            .iter()
+            .filter_map(|guest| Some((guest.pi.as_str(), guest.usage.as_ref()?)))
+            .collect();
+        let each = |count: fn(&GuestUsage) -> u64| {
+            let used = used.iter();
+            used.map(move |(name, usage)| (vec![("guest", *name)], float(count(usage))))
+        };
+        let times = used.iter().flat_map(|(name, usage)| {
+            let known = usage
+                .busy_ns
+                .saturating_add(usage.poll_ns)
+                .saturating_add(usage.away_ns);
+            [
+                ("busy", usage.busy_ns),
+                ("poll", usage.poll_ns),
+                ("away", usage.away_ns),
+                ("asleep", usage.up_ns.saturating_sub(known)),
+            ]
+            .map(|(what, ns)| (vec![("guest", *name), ("what", what)], float(ns) / 1e9))
+        });
+        let help =
+            "Time of a guest on frames, looking for them, kept off its CPU meanwhile, and asleep";
+        self.counter("guest_time", help, Some(Unit::Seconds), times)?;
+        let names: Vec<String> = (0..used
+            .iter()
+            .map(|(_, usage)| usage.cpu_ns.len())
+            .max()
+            .unwrap_or(0))
+            .map(|vcpu| vcpu.to_string())
+            .collect();
+        let cpu = used.iter().flat_map(|(name, usage)| {
+            let vcpus = names.iter().zip(&usage.cpu_ns);
+            vcpus.map(|(vcpu, ns)| {
+                (
+                    vec![("guest", *name), ("vcpu", vcpu.as_str())],
+                    float(*ns) / 1e9,
+                )
+            })
+        });
+        let help = "CPU time of the thread of a guest's vCPU";
+        self.counter("guest_cpu", help, Some(Unit::Seconds), cpu)?;
+        self.counter(
+            "guest_frames",
+            "Frames that a guest took",
+            None,
+            each(|u| u.frames),
+        )?;
+        let help = "Frames that a guest took and did not send on";
+        self.counter("guest_discarded_frames", help, None, each(|u| u.discarded))?;
+        self.counter(
+            "guest_wakeups",
+            "Times that a guest woke up",
+            None,
+            each(|u| u.wakeups),
+        )
     }
 
     fn ports(&mut self, ports: &[PortStatus]) -> Result<(), Error> {
@@ -410,6 +475,12 @@ mod tests {
             "pinode_guest_state{guest=\"can\",state=\"running\"} 0",
             "pinode_guest_restarts_total{guest=\"can\"} 2.0",
             "pinode_guest_boot_seconds{guest=\"ipv6qos\"} 0.0009",
+            "pinode_worker_cpu_seconds_total{worker=\"0\"} 0.49",
+            "pinode_guest_time_seconds_total{guest=\"ipv6qos\",what=\"busy\"} 0.35",
+            "pinode_guest_time_seconds_total{guest=\"ipv6qos\",what=\"asleep\"} 0.973",
+            "pinode_guest_cpu_seconds_total{guest=\"ipv6qos\",vcpu=\"1\"} 0.01",
+            "pinode_guest_frames_total{guest=\"ipv6qos\"} 20.0",
+            "pinode_guest_wakeups_total{guest=\"ipv6qos\"} 5.0",
             "pinode_guest_memory_bytes{guest=\"dss\"} 33554432.0",
             "# TYPE pinode_port_received_frames counter",
             "pinode_port_received_frames_total{port=\"west\"} 65.0",

@@ -245,6 +245,8 @@ pub struct WorkerSnapshot {
     pub idle_ns: u64,
     /// Time asleep, nanoseconds.
     pub asleep_ns: u64,
+    /// CPU time of its thread as the kernel has it, nanoseconds.
+    pub cpu_ns: u64,
 }
 
 /// The copy of a port's counters; each worker adds its own on request.

@@ -34,6 +34,7 @@ mod edges;
 use std::sync::atomic::{Ordering, fence};
 
 use pinode_ports::Wake;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::baton::{Baton, Guests};
 use super::clock::Clock;
@@ -485,11 +486,13 @@ impl<C: Clock> Worker<C> {
         }
     }
 
-    /// What it did with its time so far.
+    /// What it did with its time so far. To be asked on the worker's own thread.
     #[must_use]
     pub fn time(&self) -> WorkerSnapshot {
+        let ran = clock_gettime(ClockId::ThreadCPUTime);
         WorkerSnapshot {
             cpu: rustix::thread::sched_getcpu(),
+            cpu_ns: ran.tv_sec.unsigned_abs() * 1_000_000_000 + ran.tv_nsec.unsigned_abs(),
             ..self.time
         }
     }

@@ -9,6 +9,7 @@ mod level2;
 #[cfg(test)]
 pub(crate) mod sample;
 mod table;
+mod usage;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use conservation::{Violation, violations};
 pub use cpu::{CpuBudget, GuestCpu, SchedPolicy};
 pub use level2::{ClassDrops, ClassStatus, Level2Status};
 pub use table::{guests_table, phases_table, status_table, workers_table};
+pub use usage::GuestUsage;
 
 /// Everything that a node counts, at one instant between two bursts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -58,6 +60,10 @@ pub struct WorkerStatus {
     pub idle_ns: u64,
     /// Time asleep, in nanoseconds.
     pub asleep_ns: u64,
+    /// CPU time of its thread, in nanoseconds, as the kernel has it. Busy and idle together are more where the
+    /// kernel ran something else on its CPU meanwhile.
+    #[serde(default)]
+    pub cpu_ns: u64,
 }
 
 impl WorkerStatus {
@@ -89,6 +95,10 @@ pub struct GuestStatus {
     /// Missing while it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<GuestCpu>,
+    /// What it does with its time: `status` asks it, elsewhere it is what it said last. Missing while it does not
+    /// forward, and where the guest does not speak the control protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<GuestUsage>,
     /// Why it last stopped without being told to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_fault: Option<String>,

@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 
 use super::{
     ClassDrops, ClassStatus, CpuBudget, Departure, EgressDrops, GuestCpu, GuestState, GuestStatus,
-    IngressDrops, Level2Status, PhaseEntry, PiStatus, PortDrops, PortPhases, PortStatus, Quantiles,
-    SchedPolicy, Schedule, Status, WorkerStatus,
+    GuestUsage, IngressDrops, Level2Status, PhaseEntry, PiStatus, PortDrops, PortPhases,
+    PortStatus, Quantiles, SchedPolicy, Schedule, Status, WorkerStatus,
 };
 use crate::config::Isolation;
 
@@ -86,6 +86,7 @@ pub fn status() -> Status {
         memory_bytes: 32 << 20,
         image: "builtin:patch".to_owned(),
         cpu: None,
+        usage: None,
         last_fault: None,
     };
     Status {
@@ -102,6 +103,7 @@ pub fn status() -> Status {
                 busy_ns: 250_000_000,
                 idle_ns: 250_000_000,
                 asleep_ns: 500_000_000,
+                cpu_ns: 490_000_000,
             },
             WorkerStatus {
                 cpu: 1,
@@ -111,6 +113,7 @@ pub fn status() -> Status {
                 busy_ns: 0,
                 idle_ns: 1_000_000,
                 asleep_ns: 999_000_000,
+                cpu_ns: 1_000_000,
             },
         ],
         guests: vec![
@@ -125,6 +128,17 @@ pub fn status() -> Status {
                         runtime_ns: 20_000_000,
                         period_ns: 100_000_000,
                     }),
+                }),
+                usage: Some(GuestUsage {
+                    at_ns: 2_000_000_000,
+                    up_ns: 1_400_000_000,
+                    busy_ns: 350_000_000,
+                    poll_ns: 70_000_000,
+                    away_ns: 7_000_000,
+                    frames: 20,
+                    discarded: 1,
+                    wakeups: 5,
+                    cpu_ns: vec![450_000_000, 10_000_000],
                 }),
                 ..guest("ipv6qos", GuestState::Running, 0, 900)
             },

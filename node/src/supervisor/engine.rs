@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use super::agent::vif_mac;
 use super::share::ShareError;
+use super::unsafe_thread_time;
 use crate::config::{GuestImage, Isolation, NodeConfig, PiConfig};
 use crate::dataplane::bell::Bell;
 use crate::dataplane::vif::{PairsInUse, Vif};
@@ -114,6 +115,16 @@ impl Engine {
             Self::Vm(machine) => machine.vcpu_threads(),
             Self::Thread(hosted) => vec![hosted.thread_id()],
         }
+    }
+
+    /// CPU time of each of these threads so far, nanoseconds, as the kernel has it; none of those that are gone.
+    #[must_use]
+    pub fn cpu_ns(&self) -> Vec<u64> {
+        let threads = self.threads();
+        threads
+            .into_iter()
+            .filter_map(unsafe_thread_time::cpu_ns)
+            .collect()
     }
 
     /// Sends a line on the control channel.

@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::engine::{Engine, GuestEvent, LaunchError};
 use super::lifecycle::State;
 use super::lines::Heard;
 use crate::dataplane::mailbox::Event as WorkerEvent;
-use crate::status::GuestCpu;
+use crate::status::{GuestCpu, GuestUsage};
 
 /// A guest that failed so often while the node came up will not come up.
 const HOPELESS: usize = 3;
+/// Longest wait for what guests do with their time: twice what a reading takes at most, with one that is under
+/// way already, and a little.
+const READ_AT_MOST: Duration = Duration::from_millis(250);
 /// A console that has ended: its last output and where that ends.
 pub(super) type LastConsole = (Vec<u8>, u64);
 
@@ -39,6 +43,8 @@ pub struct GuestView {
     pub failures: VecDeque<String>,
     /// What the kernel said is in force on its threads, while it is up.
     pub cpu: Option<Box<GuestCpu>>,
+    /// What it does with its time, as it said last.
+    pub usage: Option<Box<GuestUsage>>,
     /// The last launch failed for a reason that no repetition mends.
     pub cannot_launch: bool,
 }
@@ -82,6 +88,9 @@ pub(super) enum Message {
         offset: u64,
         reply: SyncSender<LastConsole>,
     },
+    ReadUsage {
+        done: SyncSender<()>,
+    },
     End,
 }
 
@@ -113,6 +122,16 @@ impl SupervisorHandle {
         {
             // The supervisor drops the sender if it ends; either way there is nothing to wait for.
             let _ = wait.recv();
+        }
+    }
+
+    /// Asks all guests what they do with their time, and waits until [`views`](Self::views) shows the answers, a
+    /// quarter of a second at most. The view of a guest that does not answer stays as it is.
+    pub fn read_usage(&self) {
+        let (done, wait) = sync_channel(1);
+        if self.messages.send(Message::ReadUsage { done }).is_ok() {
+            // A supervisor that ends drops the sender.
+            let _ = wait.recv_timeout(READ_AT_MOST);
         }
     }
 
@@ -151,6 +170,7 @@ pub(super) fn channel_for(slots: usize) -> (SupervisorHandle, Inbox) {
         boot_us: 0,
         failures: VecDeque::new(),
         cpu: None,
+        usage: None,
         cannot_launch: false,
     };
     let views = Arc::new(Mutex::new(vec![view; slots]));

@@ -124,6 +124,12 @@ impl Lifecycle {
         self.state == State::Running && !self.answers
     }
 
+    /// Whether it runs and can be asked.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.state == State::Running && self.answers
+    }
+
     /// How often a new machine replaced an old one.
     #[must_use]
     pub fn restarts(&self) -> u64 {

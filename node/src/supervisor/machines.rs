@@ -31,6 +31,7 @@ impl Run {
         guest.said_hello = false;
         guest.cannot_launch = false;
         guest.cpu = None;
+        guest.usage = None;
         guest.vifs_up = 0;
         guest.progress = Progress::default();
         guest.pairs = Pairs::default();
@@ -107,6 +108,7 @@ impl Run {
         let parts = self.workers.detach(slot, None);
         let guest = &mut self.guests[slot];
         guest.cpu = None;
+        guest.usage = None;
         let Some(engine) = guest.engine.take() else {
             say_done(done);
             return;

@@ -9,6 +9,7 @@
 //! share       what bounds its part of the CPUs, by the kernel's means
 //! weight      weights and the nice levels that stand for them (pure)
 //! progress    whether a guest does anything with its frames (pure)
+//! reading     asking guests what they do with their time, on demand (pure)
 //! handle      how others reach the supervisor
 //! watch       the thread that joins them: events, wishes and time, one after the other
 //! words       what guests say and do, as it hears it
@@ -26,9 +27,12 @@ mod lines;
 mod machines;
 mod pairs;
 mod progress;
+mod reading;
 pub mod share;
 #[allow(unsafe_code)]
 mod unsafe_sched;
+#[allow(unsafe_code)]
+mod unsafe_thread_time;
 mod watch;
 mod weight;
 mod words;

@@ -16,18 +16,21 @@ use super::handle::{Action, Inbox, LastConsole, Message, SupervisorHandle, chann
 use super::lifecycle::{Act, Lifecycle, State};
 use super::pairs::Pairs;
 use super::progress::Progress;
+use super::reading::Readings;
 use crate::config::NodeConfig;
 use crate::dataplane::clock::{Clock, Monotonic};
 use crate::dataplane::counters::NodeSnapshot;
 use crate::dataplane::mailbox::Event as WorkerEvent;
 use crate::dataplane::workers::Workers;
-use crate::status::GuestCpu;
+use crate::status::{GuestCpu, GuestUsage};
 
 /// How often time is looked at while a guest boots or is in quarantine, whose end is late by this much
 /// at most.
 const TICK: Duration = Duration::from_millis(5);
 /// How often otherwise: a ping is late by this much at most. A node without traffic should cost nothing.
 const CALM_TICK: Duration = Duration::from_millis(25);
+/// How often while somebody waits for what guests do with their time.
+const READING_TICK: Duration = Duration::from_millis(1);
 /// Failures that are kept.
 const FAILURES_KEPT: usize = 8;
 /// Messages that are heard before time is looked at again.
@@ -45,6 +48,10 @@ pub(super) struct Guest {
     pub(super) cannot_launch: bool,
     /// What is in force on its threads.
     pub(super) cpu: Option<Box<GuestCpu>>,
+    /// What it did with its time, as it said last.
+    pub(super) usage: Option<Box<GuestUsage>>,
+    /// The number of its last pong.
+    pub(super) ponged: u64,
     /// A launch is under way, of this generation.
     pub(super) launching: Option<u64>,
     /// Lines heard since the last look.
@@ -87,6 +94,8 @@ impl Supervisor {
             last_console: LastConsole::default(),
             cannot_launch: false,
             cpu: None,
+            usage: None,
+            ponged: 0,
             launching: None,
             lines: 0,
             progress: Progress::default(),
@@ -103,6 +112,7 @@ impl Supervisor {
             endings: Vec::new(),
             counters,
             looked_ns: 0,
+            readings: Readings::default(),
         };
         let thread = std::thread::Builder::new()
             .name("supervisor".into())
@@ -138,6 +148,7 @@ pub(super) struct Run {
     /// The workers' counters as they were at the last look.
     pub(super) counters: Box<NodeSnapshot>,
     pub(super) looked_ns: u64,
+    pub(super) readings: Readings,
 }
 
 impl Run {
@@ -162,7 +173,9 @@ impl Run {
     /// Hears what is waiting, then looks at the time. False: the end.
     fn round(&mut self, inbox: &Receiver<Message>) -> bool {
         let calm = |guest: &Guest| matches!(guest.life.state(), State::Running | State::Stopped);
-        let tick = if self.guests.iter().all(calm) {
+        let tick = if self.readings.is_wanted() {
+            READING_TICK
+        } else if self.guests.iter().all(calm) {
             CALM_TICK
         } else {
             TICK
@@ -195,7 +208,33 @@ impl Run {
             }
         }
         self.show();
+        self.read(now_ns);
         true
+    }
+
+    /// Ends the reading whose answers are shown, and begins the next.
+    fn read(&mut self, now_ns: u64) {
+        let Self {
+            readings, guests, ..
+        } = self;
+        let answers = |slot: usize| {
+            guests
+                .get(slot)
+                .is_some_and(|guest: &Guest| guest.life.answers())
+        };
+        readings.end(now_ns, answers);
+        if let Some(number) = readings.begin(now_ns) {
+            let line = agent::ping_line(number);
+            let ask = |guest: &Guest| match &guest.engine {
+                Some(engine) if guest.life.answers() => {
+                    engine.send_line(&line);
+                    true
+                }
+                _ => false,
+            };
+            let asked = guests.iter().map(ask).collect();
+            readings.asked(asked);
+        }
     }
 
     /// A guest that floods its control channel, or takes no frames off a full ring, is given up.
@@ -293,6 +332,7 @@ impl Run {
             } => {
                 let _ = reply.send(self.console_since(slot, offset));
             }
+            Message::ReadUsage { done } => self.readings.wish(done),
             Message::End => {}
         }
     }
@@ -382,6 +422,9 @@ impl Run {
             view.cannot_launch = guest.cannot_launch;
             if view.cpu != guest.cpu {
                 view.cpu.clone_from(&guest.cpu);
+            }
+            if view.usage != guest.usage {
+                view.usage.clone_from(&guest.usage);
             }
             if view.failures.len() != guest.failures.len()
                 || view.failures.back() != guest.failures.back()

@@ -3,14 +3,16 @@
 //!
 //! Must never trust a word of it: what does not fit is the guest's failure, and nobody else's.
 
-use pinode_guest_runtime::control::{ABI, FromGuest};
+use pinode_guest_runtime::control::{ABI, FromGuest, Usage};
 use tracing::info;
 
 use super::agent;
-use super::engine::GuestEvent;
+use super::engine::{Engine, GuestEvent};
+use super::lifecycle::State;
 use super::watch::Run;
 use crate::dataplane::clock::Clock;
 use crate::dataplane::vif::Vif;
+use crate::status::GuestUsage;
 
 /// A guest says a few lines a second; so many between two looks are a flood.
 const LINES_AT_MOST: u32 = 1000;
@@ -55,6 +57,36 @@ impl Run {
         }
     }
 
+    /// The second half of an answer to a ping.
+    fn used(&mut self, slot: usize, usage: &Usage) {
+        let at_ns = self.clock.now_ns();
+        let guest = &mut self.guests[slot];
+        if guest.life.state() != State::Running {
+            return;
+        }
+        let Usage {
+            up_ns,
+            busy_ns,
+            poll_ns,
+            away_ns,
+            frames,
+            discarded,
+            wakeups,
+        } = *usage;
+        guest.usage = Some(Box::new(GuestUsage {
+            at_ns,
+            up_ns,
+            busy_ns,
+            poll_ns,
+            away_ns,
+            frames,
+            discarded,
+            wakeups,
+            cpu_ns: guest.engine.as_ref().map_or_else(Vec::new, Engine::cpu_ns),
+        }));
+        self.readings.answered(slot, guest.ponged);
+    }
+
     fn hear_line(&mut self, slot: usize, line: &str) {
         let name = &self.config.pis[slot].name;
         let guest = &mut self.guests[slot];
@@ -76,8 +108,11 @@ impl Run {
                     info!(guest = %name, boot_us = guest.life.boot_us(), "forwards");
                 }
             }
-            Ok(FromGuest::Pong(number)) => guest.life.pong(number),
-            Ok(FromGuest::Usage(_)) => {}
+            Ok(FromGuest::Pong(number)) => {
+                guest.life.pong(number);
+                guest.ponged = number;
+            }
+            Ok(FromGuest::Usage(usage)) => self.used(slot, &usage),
             Ok(FromGuest::Error(text)) => {
                 let text: String = text.chars().take(1024).collect();
                 self.fail(slot, format!("reports: {text}"));

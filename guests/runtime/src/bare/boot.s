@@ -98,15 +98,22 @@ long_mode:
     mov eax, 0x1ff
     xor edx, edx
     wrmsr
-    mov eax, 0x40000001               # KVM's features: bit 3, the clock MSRs at 0x4b564d00
+    mov eax, 0x40000001               # KVM's features: bit 3, the clock MSRs at 0x4b564d00; 5, steal time
     cpuid
-    test eax, 8
+    mov r8d, eax
+    test r8d, 8
     jz 1f
     mov ecx, 0x4b564d01               # MSR_KVM_SYSTEM_TIME_NEW: gives the TSC's rate
     mov eax, offset clock_page + 1
     xor edx, edx
     wrmsr
-1:  push USER_DATA
+1:  test r8d, 0x20
+    jz 3f
+    mov ecx, 0x4b564d03               # MSR_KVM_STEAL_TIME: what other threads of the host had of our CPU
+    mov eax, offset steal_page + 1
+    xor edx, edx
+    wrmsr
+3:  push USER_DATA
     mov eax, USER_STACK_TOP - 8
     push rax
     push USER_RFLAGS
@@ -286,6 +293,9 @@ first_pages:
 .balign 64
 .globl clock_page
 clock_page:
+    .fill 64, 1, 0
+.globl steal_page
+steal_page:
     .fill 64, 1, 0
 
 .balign 16

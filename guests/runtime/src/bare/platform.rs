@@ -8,10 +8,11 @@ use alloc::vec::Vec;
 
 use super::boot_info::MmioDevice;
 use super::unsafe_entry;
-use super::unsafe_registers::{MmioRegisters, tick_length, time_stamp};
+use super::unsafe_registers::{MmioRegisters, stolen_ns, tick_length, time_stamp};
 use crate::control::Config;
 use crate::run::Platform;
 use crate::unsafe_arena::Arena;
+use crate::usage::Clock;
 use crate::vif::{Direction, Net};
 use crate::virtio::console::Console;
 use crate::virtio::net::NetDevice;
@@ -64,7 +65,7 @@ impl Machine {
     }
 }
 
-impl Platform for Machine {
+impl Clock for Machine {
     #[inline]
     fn ticks(&self) -> u64 {
         time_stamp()
@@ -79,6 +80,12 @@ impl Platform for Machine {
         ((shifted * u128::from(self.factor)) >> 32) as u64
     }
 
+    fn away_ns(&self) -> u64 {
+        stolen_ns()
+    }
+}
+
+impl Platform for Machine {
     #[inline]
     fn receive_line(&mut self) -> Option<String> {
         match self.console.receive_line() {

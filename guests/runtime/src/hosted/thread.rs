@@ -10,6 +10,7 @@ use std::thread::{current, park};
 use std::time::Instant;
 
 use pinode_virtqueue::{DriverQueue, QueueLayout, Ram, Receiveq, RingOctets, Transmitq};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::mailbox::{Log, Mailbox};
 use super::unsafe_memory::HostedMemory;
@@ -17,7 +18,11 @@ use super::{HostedConfig, HostedEvent, HostedPair, HostedSink, HostedVif, Kick, 
 use crate::control::Config;
 use crate::run::Platform;
 use crate::unsafe_arena::{Arena, OutOfMemory};
+use crate::usage::Clock;
 use crate::vif::{Direction, Net, Queues};
+
+/// By how much CPU time may get ahead of the time that passed: an hour, which takes centuries.
+const CLOCKS_APART_NS: u64 = 3_600_000_000_000;
 
 /// The guest's thread.
 pub struct Thread {
@@ -126,7 +131,7 @@ fn text(error: pinode_virtqueue::QueueError) -> String {
     error.to_string()
 }
 
-impl Platform for Thread {
+impl Clock for Thread {
     #[inline]
     fn ticks(&self) -> u64 {
         // Fits: 584 years of nanoseconds.
@@ -137,6 +142,16 @@ impl Platform for Thread {
         ticks
     }
 
+    /// Time in which the kernel did not run this thread, asleep or not. One system call.
+    fn away_ns(&self) -> u64 {
+        let ran = clock_gettime(ClockId::ThreadCPUTime);
+        let ran_ns = ran.tv_sec.unsigned_abs() * 1_000_000_000 + ran.tv_nsec.unsigned_abs();
+        // The two clocks do not run alike to the last digit, and a thread may always run.
+        (self.ticks() + CLOCKS_APART_NS).saturating_sub(ran_ns)
+    }
+}
+
+impl Platform for Thread {
     #[inline]
     fn receive_line(&mut self) -> Option<String> {
         self.mailbox.take()
