@@ -25,6 +25,7 @@ pub mod compare;
 pub mod deliver;
 pub mod fit;
 pub mod meter;
+pub mod method;
 pub mod order;
 pub mod pace;
 pub mod report;
