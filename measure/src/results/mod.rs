@@ -391,12 +391,19 @@ pub struct CpuCheck {
     pub pi: String,
     /// `kvm` or `thread`.
     pub isolation: String,
+    /// Frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeLabel>,
     /// Frames per second while it ran.
     pub fps: f64,
     /// Time on frames that was accounted, nanoseconds.
     pub busy_ns: u64,
     /// Time of polling in vain that was accounted, nanoseconds.
     pub poll_ns: u64,
+    /// Time in which it had either to do and the host ran something else on its CPU, nanoseconds: in neither. Of
+    /// the workers it is not known apart, and in both.
+    #[serde(default)]
+    pub away_ns: u64,
     /// CPU time of the thread as the kernel has it, nanoseconds.
     pub thread_cpu_ns: u64,
     /// Times that it woke up.

@@ -307,9 +307,11 @@ fn bursts(results: &mut Results, pi: &str, octets: u16) {
         results.cpu_check.push(CpuCheck {
             pi: pi.into(),
             isolation: isolation.into(),
+            size: Some(SizeLabel::Octets(SIZES[0])),
             fps: 20_000.0,
             busy_ns: 180_000_000,
             poll_ns: 20_000_000,
+            away_ns: 0,
             thread_cpu_ns: 212_000_000,
             wakeups: 3_500,
             wall_ns: 2_000_000_000,
