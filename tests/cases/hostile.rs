@@ -10,6 +10,8 @@ use pinode_tests::lab::Lab;
 use pinode_tests::load::{Load, Stream};
 use pinode_tests::need::Need;
 use pinode_tests::poll::until;
+use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::Case;
 use crate::guests::others_lost_nothing;
@@ -28,6 +30,11 @@ pub fn cases() -> Vec<Case> {
             misbehaves("hang", "")
         }),
         Case::new(
+            "hostile::a_guest_that_hangs_holds_up_no_status",
+            &NEEDS,
+            a_guest_that_hangs_holds_up_no_status,
+        ),
+        Case::new(
             "hostile::a_guest_that_writes_garbage_into_its_rings",
             &NEEDS,
             || misbehaves("garbage", ""),
@@ -35,8 +42,8 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// `image` is the guest of `can`; what is said of its failure must have `word` (in any case).
-fn misbehaves(image: &str, word: &str) -> Result<()> {
+/// A node with the guest `image` as `can`, under load. The folder has the image, for its restarts.
+fn under_load(image: &str) -> Result<(Lab, Load, TempDir)> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join(image);
     let bytes =
@@ -51,6 +58,54 @@ fn misbehaves(image: &str, word: &str) -> Result<()> {
         rate: if code == 2 { 2000 } else { 1000 },
     });
     let load = Load::start(lab.west()?, lab.east()?, &streams);
+    Ok((lab, load, folder))
+}
+
+/// `status` asks all guests what they do with their time. One that does not answer is shown as of its last answer,
+/// and the others as of now.
+fn a_guest_that_hangs_holds_up_no_status() -> Result<()> {
+    let (lab, load, _folder) = under_load("hang")?;
+    load.flows(2, 100)?;
+    let read = || -> Result<[(u64, u64); 2]> {
+        let status = lab.node.status()?;
+        let guests = status["guests"].as_array().context("guests")?;
+        let of = |pi: &str| -> Result<(u64, u64)> {
+            let guest = guests.iter().find(|guest| guest["pi"] == pi);
+            let guest = guest.with_context(|| format!("no guest {pi}"))?;
+            let number = |value: &Value| value.as_u64().unwrap_or(0);
+            Ok((number(&guest["restarts"]), number(&guest["usage"]["at_ns"])))
+        };
+        Ok([of("can")?, of("dss")?])
+    };
+    // Before it is given up, more than a second later, several readings go by without it.
+    let mut last = read()?;
+    let mut without = 0;
+    until(
+        "readings without the guest that hangs",
+        Duration::from_secs(30),
+        || {
+            let now = read().map_err(|error| format!("{error:#}"))?;
+            let [(can, dss), (can_then, dss_then)] = [(now[0], now[1]), (last[0], last[1])];
+            let silent = can == can_then && can.1 > 0;
+            without = if silent && dss.1 > dss_then.1 {
+                without + 1
+            } else {
+                0
+            };
+            last = now;
+            if without >= 2 {
+                Ok(())
+            } else {
+                Err(format!("{now:?}"))
+            }
+        },
+    )?;
+    others_lost_nothing(load, 2).map(drop)
+}
+
+/// What is said of the failure of the guest `image` must have `word` (in any case).
+fn misbehaves(image: &str, word: &str) -> Result<()> {
+    let (lab, load, _folder) = under_load(image)?;
 
     // Three lives, and frames of the fourth: it was restarted and forwards again each time.
     for restarts in 1..=3 {
