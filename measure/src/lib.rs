@@ -24,10 +24,13 @@
 pub mod compare;
 pub mod deliver;
 pub mod fit;
+mod frame;
 pub mod meter;
 pub mod method;
 pub mod order;
 pub mod pace;
+pub mod path;
+pub mod plan;
 pub mod report;
 pub mod results;
 pub mod signature;

@@ -202,10 +202,7 @@ mod tests {
             .for_each(|ns| latency.record(*ns).unwrap());
         let empty = Snapshot {
             at_ns,
-            sent: vec![],
-            received: vec![],
-            foreign: 0,
-            latency: vec![],
+            ..Snapshot::default()
         };
         let sent = vec![Sent {
             frames: sent,

@@ -12,10 +12,12 @@ const FRACTION: u32 = 32;
 /// The due instants of one stream.
 #[derive(Debug, Clone)]
 pub struct Pacer {
-    /// Between bursts, nanoseconds with 32 fraction bits.
-    step: u128,
-    /// Of the frames being sent, the same unit.
+    /// Of the frames being sent, whole nanoseconds; `u64::MAX` when none will be: what is asked for each frame.
+    due_ns: u64,
+    /// The same, nanoseconds with 32 fraction bits, whether there is an end before it or not.
     due: u128,
+    /// Between bursts, the same unit.
+    step: u128,
     /// No frame is due at or after this.
     end_ns: u64,
     /// Frames of a burst; 1 when even.
@@ -24,6 +26,27 @@ pub struct Pacer {
     left: u32,
     /// A frame this late is given up.
     patience_ns: u64,
+    /// Frames that are caught up after a stall.
+    backlog: u32,
+    /// From this instant on the time between bursts is another.
+    change: Option<Change>,
+    /// The start.
+    began: u128,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    at: u128,
+    factor: f64,
+}
+
+impl Change {
+    fn not_before(self, began: u128) -> Self {
+        Self {
+            at: self.at.max(began),
+            ..self
+        }
+    }
 }
 
 impl Pacer {
@@ -35,38 +58,51 @@ impl Pacer {
             Pattern::Bursts(frames) => frames.max(1),
         };
         let period = 1e9 / rate_fps;
-        let step = ((period * (1u64 << FRACTION) as f64) as u128 * u128::from(burst)).max(1);
-        let bursts = u128::from(backlog.div_ceil(burst));
-        let patience = step.saturating_mul(bursts) >> FRACTION;
+        // Rounded up: no frame is due before its time, so that a time of whole periods has none too many.
+        let step = ((period * (1u64 << FRACTION) as f64) as u128 + 1) * u128::from(burst);
         Self {
-            step,
+            due_ns: u64::MAX,
             due: u128::MAX,
+            step,
             end_ns: u64::MAX,
             burst,
             left: burst,
-            patience_ns: u64::try_from(patience).unwrap_or(u64::MAX),
+            patience_ns: patience_ns(step, burst, backlog),
+            backlog,
+            change: None,
+            began: 0,
         }
     }
 
     /// The first frame is due at `start_ns` plus `part` (0.0 up to 1.0) of the time between bursts.
     pub fn start(&mut self, start_ns: u64, part: f64) {
         let shift = (self.step as f64 * part.clamp(0.0, 1.0)) as u128;
-        self.due = (u128::from(start_ns) << FRACTION) + shift;
         self.end_ns = u64::MAX;
         self.left = self.burst;
+        self.began = u128::from(start_ns) << FRACTION;
+        self.change = self.change.map(|change| change.not_before(self.began));
+        self.set(self.began + shift);
     }
 
     /// No frame is due at `end_ns` or later.
     pub fn stop(&mut self, end_ns: u64) {
         self.end_ns = end_ns;
+        self.set(self.due);
+    }
+
+    /// From `at_ns` on the rate is multiplied by `factor` (above 0), once: of the time between two bursts, the
+    /// part behind that instant, and behind the start, is divided by it. Given before `at_ns`.
+    pub fn change(&mut self, at_ns: u64, factor: f64) {
+        let at = u128::from(at_ns) << FRACTION;
+        self.change = Some(Change { at, factor }.not_before(self.began));
+        self.set(self.due);
     }
 
     /// When the next frame is due; `u64::MAX` when none will be.
     #[inline]
     #[must_use]
     pub fn due_ns(&self) -> u64 {
-        let due = u64::try_from(self.due >> FRACTION).unwrap_or(u64::MAX);
-        if due < self.end_ns { due } else { u64::MAX }
+        self.due_ns
     }
 
     /// The next frame was taken.
@@ -75,7 +111,7 @@ impl Pacer {
         self.left -= 1;
         if self.left == 0 {
             self.left = self.burst;
-            self.due = self.due.saturating_add(self.step);
+            self.set(self.due.saturating_add(self.step));
         }
     }
 
@@ -83,26 +119,70 @@ impl Pacer {
     #[inline]
     pub fn give_up(&mut self, now_ns: u64) -> u64 {
         let oldest_ns = now_ns.saturating_sub(self.patience_ns);
-        if self.due_ns() >= oldest_ns {
+        if self.due_ns >= oldest_ns {
             return 0;
         }
         self.give_up_before(oldest_ns.min(self.end_ns))
     }
 
+    /// Gives up all frames that are due before the end and returns how many; 0 where there is no end.
+    pub fn give_up_rest(&mut self) -> u64 {
+        match self.end_ns {
+            u64::MAX => 0,
+            end_ns => self.give_up_before(end_ns),
+        }
+    }
+
+    #[inline]
+    fn set(&mut self, due: u128) {
+        self.due = due;
+        if self.change.is_some_and(|change| due >= change.at) {
+            self.pass_change();
+        }
+        let due_ns = u64::try_from(self.due >> FRACTION).unwrap_or(u64::MAX);
+        self.due_ns = if due_ns < self.end_ns {
+            due_ns
+        } else {
+            u64::MAX
+        };
+    }
+
+    #[cold]
+    fn pass_change(&mut self) {
+        if self.due == u128::MAX {
+            return; // Not started.
+        }
+        if let Some(Change { at, factor }) = self.change.take() {
+            let scaled = |time: u128| (time as f64 / factor) as u128;
+            self.due = at.saturating_add(scaled(self.due - at));
+            self.step = scaled(self.step) + 1;
+            self.patience_ns = patience_ns(self.step, self.burst, self.backlog);
+        }
+    }
+
     #[cold]
     fn give_up_before(&mut self, oldest_ns: u64) -> u64 {
-        let late = (u128::from(oldest_ns) << FRACTION).saturating_sub(self.due);
-        let bursts = late.div_ceil(self.step);
-        if bursts == 0 {
-            return 0;
+        let oldest = u128::from(oldest_ns) << FRACTION;
+        let mut frames: u64 = 0;
+        // In two parts where the rate changes in between.
+        while self.due < oldest {
+            let until = self.change.map_or(oldest, |change| oldest.min(change.at));
+            let bursts = (until - self.due).div_ceil(self.step);
+            let left = std::mem::replace(&mut self.left, self.burst);
+            let whole = u64::try_from(bursts - 1).unwrap_or(u64::MAX);
+            frames = frames
+                .saturating_add(whole.saturating_mul(u64::from(self.burst)))
+                .saturating_add(u64::from(left));
+            self.set(self.due.saturating_add(bursts * self.step));
         }
-        self.due = self.due.saturating_add(bursts * self.step);
-        let left = std::mem::replace(&mut self.left, self.burst);
-        let whole = u64::try_from(bursts - 1).unwrap_or(u64::MAX);
-        whole
-            .saturating_mul(u64::from(self.burst))
-            .saturating_add(u64::from(left))
+        frames
     }
+}
+
+fn patience_ns(step: u128, burst: u32, backlog: u32) -> u64 {
+    let bursts = u128::from(backlog.div_ceil(burst));
+    let patience = step.saturating_mul(bursts) >> FRACTION;
+    u64::try_from(patience).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -169,6 +249,43 @@ mod tests {
         assert_eq!(p.due_ns(), 250);
     }
 
+    #[test]
+    fn the_rate_changes_at_the_instant() {
+        let mut p = Pacer::new(1e6, Pattern::Even, 64);
+        p.start(0, 0.5);
+        p.change(3_000, 0.5);
+        p.stop(9_000);
+        // Due at 3.5 us by the old rate: half a microsecond behind the change, which takes twice as long now.
+        let (sent, given_up) = run(&mut p, [20_000]);
+        assert_eq!(
+            (sent, given_up),
+            (vec![500, 1_500, 2_500, 4_000, 6_000, 8_000], 0)
+        );
+    }
+
+    #[test]
+    fn a_change_may_lie_at_the_start_or_before_it() {
+        for at in [0, 1_000] {
+            let mut p = Pacer::new(1e6, Pattern::Even, 64);
+            p.change(at, 10.0);
+            p.start(1_000, 0.0);
+            p.stop(2_000);
+            assert_eq!(run(&mut p, [5_000]).0.len(), 10, "{at}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_given_up_up_to_the_end() {
+        let mut p = Pacer::new(1e6, Pattern::Bursts(4), 64);
+        p.start(0, 0.0);
+        assert_eq!(p.give_up_rest(), 0, "no end");
+        p.stop(10_000);
+        p.advance();
+        // Bursts at 0, 4 and 8 us, of which one frame was taken.
+        assert_eq!((p.give_up_rest(), p.due_ns()), (11, u64::MAX));
+        assert_eq!(p.give_up_rest(), 0);
+    }
+
     proptest! {
         #[test]
         fn every_frame_due_is_sent_or_given_up(
@@ -196,6 +313,32 @@ mod tests {
             }
             let bursts = (end as f64 * rate / 1e9 / f64::from(burst)).floor() as u64 + 1;
             prop_assert!((sent + given_up).abs_diff(bursts * u64::from(burst)) <= u64::from(burst));
+        }
+
+        /// Against a count from the two rates.
+        #[test]
+        fn a_change_of_rate_loses_no_frame(
+            rate in 1_000.0f64..1e7,
+            factor in 0.01f64..20.0,
+            change_ns in 0u64..2_000_000,
+            end_ns in 1u64..4_000_000,
+            backlog in 0u32..100,
+            gaps in proptest::collection::vec(0u64..300_000, 1..40),
+        ) {
+            let mut p = Pacer::new(rate, Pattern::Even, backlog);
+            p.start(0, 0.0);
+            p.change(change_ns, factor);
+            p.stop(end_ns);
+            let calls = gaps.iter().scan(0, |now, gap| { *now += gap; Some(*now) });
+            let (sent, given_up) = run(&mut p, calls);
+            prop_assert!(sent.is_sorted());
+            let total = (sent.len() as u64 + given_up + p.give_up_rest()) as f64;
+            let before = change_ns.min(end_ns) as f64;
+            let behind = end_ns.saturating_sub(change_ns) as f64;
+            // The first is due at once.
+            let due = (before + behind * factor) * rate / 1e9;
+            prop_assert!((total - due).abs() <= 1.0 + due * 1e-6, "{total} of {due}");
+            prop_assert_eq!(p.due_ns(), u64::MAX);
         }
     }
 }

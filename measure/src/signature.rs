@@ -4,8 +4,8 @@
 //!
 //! | octets | field |
 //! |---|---|
-//! | 0..=1 | stream, big endian |
-//! | 2 | bits 7..4 version (1), bits 3..0 reserved: sent as zero, not looked at |
+//! | 0..=1 | stream, big endian; 65535 is of no stream: see [`NO_STREAM`] |
+//! | 2 | bits 7..4 version (1), bits 3..0 epoch: number of the trial modulo 16 |
 //! | 3..=8 | sequence number in the stream, 48 bits, big endian, from 0 |
 //! | 9..=15 | send time, 56 bits, big endian: nanoseconds of the tester's clock modulo 2^56 (2.28 years) |
 //! | 16..=19 | CRC-32C (Castagnoli, RFC 3720 12.1) over octets 0..=15, big endian |
@@ -22,6 +22,13 @@ pub const SIGNATURE_OCTETS: usize = 20;
 /// Version that this tester writes and reads.
 pub const VERSION: u8 = 1;
 
+/// Epochs are below this.
+pub const EPOCHS: u8 = 16;
+
+/// Stream number of frames that belong to no stream and are to be counted nowhere: learning frames, by which
+/// switches come to know where a destination is (RFC 2544 23).
+pub const NO_STREAM: u16 = 0xffff;
+
 /// Sequence numbers are below this.
 pub const SEQUENCE_END: u64 = 1 << 48;
 
@@ -33,6 +40,8 @@ const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
 pub struct Signature {
     /// The stream the frame belongs to.
     pub stream: u16,
+    /// The trial it was sent in, modulo [`EPOCHS`]: frames of an earlier one are told from this one's.
+    pub epoch: u8,
     /// Place of the frame in its stream, below [`SEQUENCE_END`].
     pub sequence: u64,
     /// Send time in nanoseconds modulo 2^56; see [`Signature::age_ns`].
@@ -59,12 +68,13 @@ pub enum SignatureError {
 }
 
 impl Signature {
-    /// The 20 octets. Sequence and time are taken modulo 2^48 and 2^56.
+    /// The 20 octets. Epoch, sequence and time are taken modulo 16, 2^48 and 2^56.
     #[must_use]
     pub fn encode(self) -> [u8; SIGNATURE_OCTETS] {
         // Two big-endian words: stream, version, sequence's first 40 bits; its last 8, time.
         let sequence = self.sequence & (SEQUENCE_END - 1);
-        let first = u64::from(self.stream) << 48 | u64::from(VERSION) << 44 | sequence >> 8;
+        let kind = u64::from(VERSION << 4 | self.epoch % EPOCHS);
+        let first = u64::from(self.stream) << 48 | kind << 40 | sequence >> 8;
         let second = sequence << TIME_BITS | (self.sent_ns & TIME_MASK);
         let mut out = [0; SIGNATURE_OCTETS];
         out[..8].copy_from_slice(&first.to_be_bytes());
@@ -92,6 +102,7 @@ impl Signature {
         }
         Ok(Self {
             stream: Self::claimed_stream(octets),
+            epoch: octets[2] % EPOCHS,
             sequence: (first & 0xff_ffff_ffff) << 8 | second >> TIME_BITS,
             sent_ns: second & TIME_MASK,
         })
@@ -120,11 +131,12 @@ mod tests {
     fn octets_are_as_documented() {
         let s = Signature {
             stream: 0x0102,
+            epoch: 0xa,
             sequence: 0x0304_0506_0708,
             sent_ns: 0x09_0a0b_0c0d_0e0f,
         };
         let octets = s.encode();
-        let head = [1, 2, 0x10, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+        let head = [1, 2, 0x1a, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
         assert_eq!(octets[..16], head);
         assert_eq!(octets[16..], crc32c::crc32c(&head).to_be_bytes());
         // RFC 3720 B.4: 32 octets of zeros.
@@ -140,6 +152,7 @@ mod tests {
     fn another_version_is_named() {
         let mut octets = Signature {
             stream: 1,
+            epoch: 0,
             sequence: 2,
             sent_ns: 3,
         }
@@ -158,6 +171,7 @@ mod tests {
         let before_wrap = (1u64 << 56) - 10;
         let s = Signature {
             stream: 0,
+            epoch: 0,
             sequence: 0,
             sent_ns: before_wrap,
         };
@@ -168,19 +182,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(stream: u16, sequence in 0..SEQUENCE_END, sent_ns in 0..=TIME_MASK) {
-            let s = Signature { stream, sequence, sent_ns };
+        fn what_is_written_is_read(
+            stream: u16,
+            epoch in 0..EPOCHS,
+            sequence in 0..SEQUENCE_END,
+            sent_ns in 0..=TIME_MASK,
+        ) {
+            let s = Signature { stream, epoch, sequence, sent_ns };
             prop_assert_eq!(Signature::decode(&s.encode()), Ok(s));
         }
 
         #[test]
         fn up_to_five_changed_bits_are_found(
             stream: u16,
+            epoch in 0..EPOCHS,
             sequence in 0..SEQUENCE_END,
             sent_ns in 0..=TIME_MASK,
             bits in proptest::collection::hash_set(0usize..160, 1..=5),
         ) {
-            let mut octets = Signature { stream, sequence, sent_ns }.encode();
+            let mut octets = Signature { stream, epoch, sequence, sent_ns }.encode();
             for bit in bits {
                 octets[bit / 8] ^= 1 << (bit % 8);
             }

@@ -3,16 +3,17 @@
 //! Frames are claims: any octets may come. Must never allocate after it was made, and never count a
 //! frame twice.
 
+use crate::frame::{FCS, Layout};
 use crate::order::{Arrival, Order};
-use crate::signature::Signature;
+use crate::signature::{NO_STREAM, Signature};
 use crate::stats::Latency;
-use crate::stream::{FCS, PADDING_AT, PIH_AT, SIGNATURE_AT, Stream};
+use crate::stream::{Encapsulation, Stream};
 
 /// What arrived of a stream so far.
 ///
 /// `frames + missing` is the highest sequence number seen plus one. A frame that arrived corrupted is
 /// also missing: its content did not arrive. Every absorbed frame is in exactly one of `frames`,
-/// `duplicated`, `too_late`, `corrupted` of one stream, or in [`Sink::foreign`].
+/// `duplicated`, `too_late`, `corrupted` of one stream, or in one of [`Strays`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Received {
     /// Different frames that arrived intact.
@@ -56,15 +57,29 @@ impl Received {
     }
 }
 
+/// Frames that are of no stream of the trial.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Strays {
+    /// Frames that no tester's stream can have been.
+    pub foreign: u64,
+    /// Frames of another epoch: an earlier trial's, late. Their check holds; no more is known of them.
+    pub stale: u64,
+    /// Frames of [`NO_STREAM`]: learning frames.
+    pub learning: u64,
+}
+
 /// Takes the frames of known streams.
 #[derive(Debug)]
 pub struct Sink {
     lanes: Vec<Lane>,
     /// Lane of a stream id; `NONE` where there is none.
     by_id: Vec<u16>,
-    /// Lane of a PIH, for frames whose signature is damaged; `NONE` where there is none or several.
-    by_pih: [u16; 256],
-    foreign: u64,
+    /// Different layouts of the streams: one, but in a mix.
+    layouts: Vec<Layout>,
+    epoch: u8,
+    strays: Strays,
+    absorbed: u64,
+    last_ns: u64,
 }
 
 #[derive(Debug)]
@@ -85,12 +100,16 @@ impl Sink {
             .map(|s| usize::from(s.spec().id) + 1)
             .max()
             .unwrap_or(0);
-        let (mut by_id, mut by_pih) = (vec![NONE; ids], [NONE; 256]);
+        let (mut by_id, mut layouts) = (vec![NONE; ids], vec![]);
         for (lane, stream) in (0..NONE).zip(streams) {
             by_id[usize::from(stream.spec().id)] = lane;
-            let pih = usize::from(stream.pih());
-            let shared = streams.iter().filter(|s| s.pih() == stream.pih()).count() > 1;
-            by_pih[pih] = if shared { NONE } else { lane };
+            if !layouts.contains(stream.layout()) {
+                layouts.push(*stream.layout());
+            }
+        }
+        if layouts.is_empty() {
+            // Learning frames and those of earlier trials are known as what they are without any stream, too.
+            layouts.push(Layout::PIH);
         }
         let lane = |stream: &Stream| Lane {
             stream: stream.clone(),
@@ -100,32 +119,42 @@ impl Sink {
         Self {
             lanes: streams.iter().map(lane).collect(),
             by_id,
-            by_pih,
-            foreign: 0,
+            layouts,
+            epoch: 0,
+            strays: Strays::default(),
+            absorbed: 0,
+            last_ns: 0,
         }
+    }
+
+    /// Takes the frames of this trial (0 until then), modulo [`EPOCHS`](crate::signature::EPOCHS).
+    #[must_use]
+    pub fn in_epoch(mut self, epoch: u8) -> Self {
+        self.epoch = epoch;
+        self
     }
 
     /// Takes a frame (without FCS) whose last bit came at `received_ns`. The latency of an intact frame
     /// that was not here before goes to `latency`, indexed like the streams.
     #[inline]
     pub fn absorb(&mut self, received_ns: u64, frame: &[u8], latency: &mut [Latency]) {
-        let signature = frame
-            .get(SIGNATURE_AT..PADDING_AT)
-            .and_then(|s| s.try_into().ok());
-        let Some(signature) = signature else {
-            return self.damaged(frame, None);
+        self.absorbed += 1;
+        self.last_ns = self.last_ns.max(received_ns);
+        let Some((signature, layout)) = self.signature(frame) else {
+            return self.damaged(frame);
         };
-        let intact = Signature::decode(signature).ok().and_then(|signature| {
-            let index = usize::from(*self.by_id.get(usize::from(signature.stream))?);
-            let lane = self.lanes.get_mut(index)?;
-            lane.stream
-                .is_intact(frame)
-                .then_some((lane, index, signature))
-        });
-        let Some((lane, index, signature)) = intact else {
-            return self.damaged(frame, Some(Signature::claimed_stream(signature)));
+        if signature.epoch != self.epoch || signature.stream == NO_STREAM {
+            return self.stray(&signature);
+        }
+        let index = self.by_id.get(usize::from(signature.stream));
+        let index = usize::from(index.copied().unwrap_or(NONE));
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return self.strays.foreign += 1;
         };
         let received = &mut lane.received;
+        if layout != *lane.stream.layout() || !lane.stream.is_intact(frame) {
+            return received.corrupted += 1;
+        }
         match lane.order.arrive(signature.sequence) {
             Arrival::InOrder => {
                 let missing = lane.order.missing();
@@ -160,27 +189,87 @@ impl Sink {
         }
     }
 
-    /// A frame that is not as any stream sent it counts for the stream it seems to be of: by its
-    /// signature, or by its PIH.
+    /// The signature, wherever the layout of a stream has it.
+    #[inline]
+    fn signature(&self, frame: &[u8]) -> Option<(Signature, Layout)> {
+        self.layouts.iter().find_map(|layout| {
+            let octets = frame.get(layout.signature_at..)?.first_chunk()?;
+            Some((Signature::decode(octets).ok()?, *layout))
+        })
+    }
+
     #[cold]
-    fn damaged(&mut self, frame: &[u8], claimed: Option<u16>) {
-        let by_id = claimed.and_then(|id| self.by_id.get(usize::from(id)));
-        let by_pih = || frame.get(PIH_AT).map(|pih| &self.by_pih[usize::from(*pih)]);
-        let index = by_id
-            .filter(|i| **i != NONE)
-            .or_else(by_pih)
-            .copied()
-            .unwrap_or(NONE);
-        match self.lanes.get_mut(usize::from(index)) {
-            Some(lane) => lane.received.corrupted += 1,
-            None => self.foreign += 1,
+    fn stray(&mut self, signature: &Signature) {
+        match signature.stream {
+            NO_STREAM => self.strays.learning += 1,
+            _ => self.strays.stale += 1,
         }
     }
 
-    /// Frames that are of no stream.
+    /// A frame without a signature that holds counts for the stream that the rest of it is of.
+    #[cold]
+    fn damaged(&mut self, frame: &[u8]) {
+        match self.resembled(frame) {
+            Some(lane) => self.lanes[lane].received.corrupted += 1,
+            None => self.strays.foreign += 1,
+        }
+    }
+
+    /// The stream by flow label, or by the number in the damaged signature; or the only one of its PIH. A frame
+    /// of another EtherType or PIH resembles none: what a host nearby sends of its own accord is no damage.
+    fn resembled(&self, frame: &[u8]) -> Option<usize> {
+        let ethernet = |lane: &Lane| {
+            let at = 12..lane.stream.layout().ipv6_at;
+            frame.get(at.clone()) == lane.stream.template().get(at)
+        };
+        let by_number = |number: Option<u16>| {
+            let index = *self.by_id.get(usize::from(number?))?;
+            let index = usize::from(index);
+            self.lanes.get(index).filter(|lane| ethernet(lane))?;
+            Some(index)
+        };
+        let number = |at: usize| Some(u16::from_be_bytes(*frame.get(at..)?.first_chunk()?));
+        let by_label = self.layouts.iter().find_map(|layout| {
+            // The flow label's upper four bits are zero in every frame of a stream.
+            let label = frame.get(layout.ipv6_at + 1)? & 0xf == 0;
+            by_number(number(layout.ipv6_at + 2)).filter(|_| label)
+        });
+        let by_signature = || {
+            let claimed = |layout: &Layout| by_number(number(layout.signature_at));
+            self.layouts.iter().find_map(claimed)
+        };
+        let by_pih = || {
+            let has_pih = |lane: &Lane| lane.stream.spec().encapsulation == Encapsulation::Pih;
+            let mut alike = (0..self.lanes.len())
+                .filter(|at| has_pih(&self.lanes[*at]) && ethernet(&self.lanes[*at]));
+            let only = alike.next()?;
+            alike.next().is_none().then_some(only)
+        };
+        by_label.or_else(by_signature).or_else(by_pih)
+    }
+
+    /// Frames that are of no stream of the trial.
+    #[must_use]
+    pub fn strays(&self) -> Strays {
+        self.strays
+    }
+
+    /// Frames that are of no stream, and of no other trial of the tester either.
     #[must_use]
     pub fn foreign(&self) -> u64 {
-        self.foreign
+        self.strays.foreign
+    }
+
+    /// All frames, whatever befell them.
+    #[must_use]
+    pub fn absorbed(&self) -> u64 {
+        self.absorbed
+    }
+
+    /// When the latest of them came; 0 before the first.
+    #[must_use]
+    pub fn last_ns(&self) -> u64 {
+        self.last_ns
     }
 
     /// What arrived of each stream, in the order of the streams.

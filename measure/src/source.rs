@@ -1,12 +1,14 @@
 //! Where test frames come from: streams, paced to the frame by an injected clock.
 //!
-//! A frame carries the instant at which it was due, not the one at which the caller came for it: a
-//! caller that stalls is then seen as latency instead of being hidden (a frame on a real wire would
-//! have arrived and waited). Must never allocate after it was made.
+//! Over a wire in the worker's bursts a frame carries the instant at which it was due, not the one at which
+//! the caller came for it: a caller that stalls is then seen as latency instead of being hidden (a frame on a
+//! real wire would have arrived and waited). A sender with a thread and interface of its own stamps the
+//! instant of the hand-over instead: what it is late by is its own pacing error, not the device's latency.
+//! Must never allocate after it was made.
 
 use crate::pace::Pacer;
-use crate::signature::{SIGNATURE_OCTETS, Signature};
-use crate::stream::{IPV6_LENGTH_AT, PADDING_AT, SIGNATURE_AT, SizeWalk, Stream, payload_length};
+use crate::signature::Signature;
+use crate::stream::{FCS, SizeWalk, Stream};
 
 /// Frames of a stream that are caught up after a stall: what the receive ring of a NIC would have held.
 pub const BACKLOG: u32 = 4096;
@@ -26,6 +28,9 @@ pub struct Sent {
 #[derive(Debug)]
 pub struct Source {
     lanes: Vec<Lane>,
+    /// When the next frame of each lane is due; apart from the lanes, to be looked through fast.
+    due_ns: Vec<u64>,
+    epoch: u8,
 }
 
 #[derive(Debug)]
@@ -49,7 +54,16 @@ impl Source {
         };
         Self {
             lanes: streams.iter().map(lane).collect(),
+            due_ns: vec![u64::MAX; streams.len()],
+            epoch: 0,
         }
+    }
+
+    /// Its frames are of this trial (0 until then), modulo [`EPOCHS`](crate::signature::EPOCHS).
+    #[must_use]
+    pub fn in_epoch(mut self, epoch: u8) -> Self {
+        self.epoch = epoch;
+        self
     }
 
     /// Frames are due from `start_ns` on. Streams begin in turn, so that streams of one rate do not
@@ -59,6 +73,7 @@ impl Source {
         for (i, lane) in self.lanes.iter_mut().enumerate() {
             lane.pacer.start(start_ns, i as f64 / n);
         }
+        self.look();
     }
 
     /// No frame is due at `end_ns` or later.
@@ -66,21 +81,49 @@ impl Source {
         self.lanes
             .iter_mut()
             .for_each(|lane| lane.pacer.stop(end_ns));
+        self.look();
+    }
+
+    /// From `at_ns` on all rates are multiplied by `factor` (above 0), once. Given before `at_ns`.
+    pub fn change(&mut self, at_ns: u64, factor: f64) {
+        self.lanes
+            .iter_mut()
+            .for_each(|lane| lane.pacer.change(at_ns, factor));
+        self.look();
+    }
+
+    fn look(&mut self) {
+        for (due_ns, lane) in self.due_ns.iter_mut().zip(&self.lanes) {
+            *due_ns = lane.pacer.due_ns();
+        }
     }
 
     /// Gives up frames that are later than the backlog allows. Call it once a burst, before [`next`](Self::next).
     #[inline]
     pub fn give_up(&mut self, now_ns: u64) {
-        for lane in &mut self.lanes {
-            lane.sent.unsent += lane.pacer.give_up(now_ns);
+        for (due_ns, lane) in self.due_ns.iter_mut().zip(&mut self.lanes) {
+            let given_up = lane.pacer.give_up(now_ns);
+            if given_up > 0 {
+                lane.sent.unsent += given_up;
+                *due_ns = lane.pacer.due_ns();
+            }
         }
     }
 
+    /// Gives up all frames that are due before the end and were not sent: from then on what was due is what
+    /// was sent and unsent, exactly. Nothing where there is no end.
+    pub fn give_up_rest(&mut self) {
+        for lane in &mut self.lanes {
+            lane.sent.unsent += lane.pacer.give_up_rest();
+        }
+        self.look();
+    }
+
     /// When the next frame is due; `u64::MAX` where none is. Costs a look at each stream.
+    #[inline]
     #[must_use]
     pub fn due_ns(&self) -> u64 {
-        let due = self.lanes.iter().map(|lane| lane.pacer.due_ns());
-        due.min().unwrap_or(u64::MAX)
+        self.due_ns.iter().min().copied().unwrap_or(u64::MAX)
     }
 
     /// The next frame that is due by `now_ns`, earliest first. Costs a look at each stream.
@@ -88,18 +131,38 @@ impl Source {
     /// It is off the schedule with this call: a [`Pending`] that is dropped unwritten counts as unsent.
     #[inline]
     pub fn next(&mut self, now_ns: u64) -> Option<Pending<'_>> {
-        let lane = self
-            .lanes
-            .iter_mut()
-            .min_by_key(|lane| lane.pacer.due_ns())?;
-        let due_ns = lane.pacer.due_ns();
+        let mut dues = self.due_ns.iter().enumerate();
+        let (mut at, mut due_ns) = dues.next().map(|(at, due_ns)| (at, *due_ns))?;
+        for (other, other_ns) in dues {
+            if *other_ns < due_ns {
+                (at, due_ns) = (other, *other_ns);
+            }
+        }
         if due_ns > now_ns || due_ns == u64::MAX {
             return None;
         }
+        let lane = self.lanes.get_mut(at)?;
         lane.pacer.advance();
+        self.due_ns[at] = lane.pacer.due_ns();
         lane.sent.unsent += 1;
         let len = lane.sizes.next_len();
-        Some(Pending { lane, len, due_ns })
+        Some(Pending {
+            lane,
+            at,
+            len,
+            due_ns,
+            epoch: self.epoch,
+        })
+    }
+
+    /// The last frame that stream number `at` wrote, `octets` long without FCS, was not sent after all: it is
+    /// unsent, and the next one takes its sequence number. Of several, the last one first.
+    pub fn take_back(&mut self, at: usize, octets: usize) {
+        if let Some(Lane { sent, .. }) = self.lanes.get_mut(at) {
+            sent.frames = sent.frames.saturating_sub(1);
+            sent.octets = sent.octets.saturating_sub((octets + FCS) as u64);
+            sent.unsent += 1;
+        }
     }
 
     /// What each stream sent, in the order of the streams.
@@ -112,45 +175,67 @@ impl Source {
 #[derive(Debug)]
 pub struct Pending<'a> {
     lane: &'a mut Lane,
+    at: usize,
     len: usize,
     due_ns: u64,
+    epoch: u8,
 }
 
 impl Pending<'_> {
     /// Octets of the frame, without FCS.
+    #[inline]
     #[must_use]
     pub fn octets(&self) -> usize {
         self.len
     }
 
-    /// Writes the frame to the beginning of `slot`. A slot shorter than the frame is left as it is and
-    /// the frame counts as unsent.
+    /// When it was due.
+    #[inline]
+    #[must_use]
+    pub fn due_ns(&self) -> u64 {
+        self.due_ns
+    }
+
+    /// Number of its stream in the order of the streams, for [`Source::take_back`].
+    #[inline]
+    #[must_use]
+    pub fn stream(&self) -> usize {
+        self.at
+    }
+
+    /// Writes the frame to the beginning of `slot`, sent at the instant when it was due. A slot shorter than
+    /// the frame is left as it is and the frame counts as unsent.
     #[inline]
     pub fn write(self, slot: &mut [u8]) {
-        let Self { lane, len, due_ns } = self;
-        let (Some(slot), Some(frame)) = (slot.get_mut(..len), lane.stream.template().get(..len))
-        else {
-            return;
+        let due_ns = self.due_ns;
+        self.write_at(slot, due_ns);
+    }
+
+    /// As [`write`](Self::write), sent at `sent_ns`. Says whether the frame was written.
+    #[inline]
+    pub fn write_at(self, slot: &mut [u8], sent_ns: u64) -> bool {
+        let Self { lane, len, .. } = self;
+        let Some(slot) = slot.get_mut(..len) else {
+            return false;
         };
-        slot.copy_from_slice(frame);
-        slot[IPV6_LENGTH_AT..IPV6_LENGTH_AT + 2].copy_from_slice(&payload_length(len));
         let signature = Signature {
             stream: lane.stream.spec().id,
+            epoch: self.epoch,
             sequence: lane.sent.frames,
-            sent_ns: due_ns,
+            sent_ns,
         };
-        const { assert!(PADDING_AT - SIGNATURE_AT == SIGNATURE_OCTETS) };
-        slot[SIGNATURE_AT..PADDING_AT].copy_from_slice(&signature.encode());
+        lane.stream.write(slot, &signature.encode());
         lane.sent.unsent -= 1;
         lane.sent.frames += 1;
-        lane.sent.octets += len as u64 + crate::stream::FCS as u64;
+        lane.sent.octets += (len + FCS) as u64;
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::{Sizes, StreamSpec};
+    use crate::stream::{PADDING_AT, SIGNATURE_AT, Sizes, StreamSpec};
 
     fn source(specs: Vec<StreamSpec>) -> Source {
         Source::new(&Stream::all(specs).unwrap(), 100)
@@ -240,6 +325,28 @@ mod tests {
                 unsent: 2
             }
         );
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_sent() {
+        let mut s = source(vec![
+            StreamSpec::new(1, 1, 79, 1e6),
+            StreamSpec::new(2, 2, 128, 1e6),
+        ]);
+        s.start(0);
+        s.stop(4_000);
+        assert_eq!(drain(&mut s, 2_000).len(), 5);
+        // The last three: of the first stream, the second, the first.
+        for (at, octets) in [(0, 75), (1, 124), (0, 75)] {
+            s.take_back(at, octets);
+        }
+        let sent: Vec<_> = s.sent().map(|s| (s.frames, s.octets, s.unsent)).collect();
+        assert_eq!(sent, [(1, 79, 2), (1, 128, 1)]);
+        let sequences: Vec<_> = drain(&mut s, 4_000)
+            .iter()
+            .map(|f| signature(f).sequence)
+            .collect();
+        assert_eq!(sequences, [1, 1, 2]);
     }
 
     #[test]

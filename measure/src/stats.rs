@@ -25,6 +25,13 @@ pub fn total() -> Histogram<u64> {
     cells()
 }
 
+/// Adds what an interval recorded to a whole run.
+pub fn add(total: &mut Histogram<u64>, part: &Latency) {
+    for cell in part.iter_recorded() {
+        total.saturating_record_n(cell.value_iterated_to(), cell.count_at_value().into());
+    }
+}
+
 fn cells<C: Counter>() -> Histogram<C> {
     const DIGITS: u8 = 3;
     // The bounds are constants inside the range that the histogram allows.
@@ -132,6 +139,17 @@ mod tests {
     fn an_empty_distribution_is_all_zero() {
         assert_eq!(Summary::of(&latency()), Summary::default());
         assert_eq!(quantiles(&latency()), []);
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let (mut part, mut sum) = (latency(), total());
+        for ns in [3, 70_001, 70_001] {
+            part.record(ns).unwrap();
+        }
+        add(&mut sum, &part);
+        add(&mut sum, &part);
+        assert_eq!((sum.len(), sum.count_at(70_001), sum.min()), (6, 4, 3));
     }
 
     #[test]

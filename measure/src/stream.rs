@@ -11,28 +11,33 @@
 //! | 15..=54 | IPv6 header (RFC 8200), next header 253 (RFC 3692: experiments), flow label = stream |
 //! | 55..=74 | [signature](crate::signature) |
 //! | 75.. | padding, a fixed sequence that differs from octet to octet |
+//!
+//! [Plain](Encapsulation::Plain) frames have EtherType 0x86DD and no PIH: all behind it is one octet earlier.
+//! With [UDP](Transport::Udp) next header is 17 and the UDP header stands before the signature: all behind it
+//! is eight octets later. [`Layout`] has the offsets of each.
 
 use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::signature::SIGNATURE_OCTETS;
+use crate::frame::{self, Layout, UdpSums};
+use crate::signature::NO_STREAM;
+
+pub use crate::frame::{Encapsulation, FCS, TEST_PORT, Transport};
 
 /// Offset of the PIH.
-pub const PIH_AT: usize = 14;
-/// Offset of the IPv6 header.
-pub const IPV6_AT: usize = 15;
-/// Offset of the IPv6 payload length (RFC 8200 3).
-pub const IPV6_LENGTH_AT: usize = IPV6_AT + 4;
-/// Offset of the signature.
-pub const SIGNATURE_AT: usize = IPV6_AT + 40;
-/// Offset of the padding.
-pub const PADDING_AT: usize = SIGNATURE_AT + SIGNATURE_OCTETS;
-/// Octets of the frame check sequence, which is counted in sizes but not held in memory.
-pub const FCS: usize = 4;
-/// Smallest frame, with FCS.
-pub const SMALLEST: u16 = 79;
+pub const PIH_AT: usize = frame::ETHERNET_OCTETS;
+/// Offset of the IPv6 header of a frame with PIH.
+pub const IPV6_AT: usize = Layout::PIH.ipv6_at;
+/// Offset of the IPv6 payload length (RFC 8200 3) of a frame with PIH.
+pub const IPV6_LENGTH_AT: usize = Layout::PIH.length_at();
+/// Offset of the signature of a frame with PIH and without UDP.
+pub const SIGNATURE_AT: usize = Layout::PIH.signature_at;
+/// Offset of the padding of such a frame.
+pub const PADDING_AT: usize = Layout::PIH.padding_at();
+/// Smallest frame with PIH and without UDP, with FCS. Others: [`Layout::smallest`].
+pub const SMALLEST: u16 = Layout::PIH.smallest();
 /// Largest frame, with FCS: a jumbo frame of MTU 9000.
 pub const LARGEST: u16 = 9018;
 /// Slowest stream, frames per second.
@@ -59,6 +64,41 @@ pub enum Sizes {
     },
 }
 
+impl Sizes {
+    /// The smallest frame; `None` where there is none.
+    #[must_use]
+    pub fn smallest(&self) -> Option<u16> {
+        match self {
+            Self::Fixed(size) => Some(*size),
+            Self::Sequence(sizes) => sizes.iter().min().copied(),
+            Self::Uniform { from, to, .. } => (from <= to).then_some(*from),
+        }
+    }
+
+    /// The largest frame; `None` where there is none.
+    #[must_use]
+    pub fn largest(&self) -> Option<u16> {
+        match self {
+            Self::Fixed(size) => Some(*size),
+            Self::Sequence(sizes) => sizes.iter().max().copied(),
+            Self::Uniform { from, to, .. } => (from <= to).then_some(*to),
+        }
+    }
+
+    /// The mean over many frames; 0 where there is none.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        match self {
+            Self::Fixed(size) => f64::from(*size),
+            Self::Sequence(sizes) => {
+                let sum: f64 = sizes.iter().map(|size| f64::from(*size)).sum();
+                sum / sizes.len().max(1) as f64
+            }
+            Self::Uniform { from, to, .. } => (f64::from(*from) + f64::from(*to)) / 2.0,
+        }
+    }
+}
+
 /// How frames are spaced in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,18 +117,28 @@ pub enum Compare {
     /// All: the device forwards frames unchanged.
     #[default]
     Whole,
-    /// PIH, and what is behind the IPv6 header: the device is a router, which rewrites MAC addresses and hop limit.
+    /// EtherType, PIH, and what is behind the IPv6 header: the device is a router, which rewrites MAC addresses,
+    /// hop limit and maybe the traffic class.
     Payload,
 }
 
 /// A stream as it is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamSpec {
-    /// Number in the signature; unique among the streams of a run.
+    /// Number in the signature; unique among the streams of a run, below 65535.
     pub id: u16,
-    /// PI code of the PIH, 1..=7.
+    /// What is between Ethernet and IPv6.
+    #[serde(default)]
+    pub encapsulation: Encapsulation,
+    /// What is between IPv6 and the signature.
+    #[serde(default)]
+    pub transport: Transport,
+    /// IPv6 traffic class: DSCP in bits 7..2, ECN in bits 1..0 (RFC 2474, RFC 3168).
+    #[serde(default)]
+    pub traffic_class: u8,
+    /// PI code of the PIH, 1..=7; not looked at where there is none.
     pub pi_code: u8,
-    /// Virtual network of the PIH, 0..=31.
+    /// Virtual network of the PIH, 0..=31; not looked at where there is none.
     pub vn: u8,
     /// Frame sizes.
     pub sizes: Sizes,
@@ -115,6 +165,9 @@ impl StreamSpec {
         let address = |side| Ipv6Addr::new(0x2001, 2, 0, id, 0, 0, 0, side);
         Self {
             id,
+            encapsulation: Encapsulation::Pih,
+            transport: Transport::None,
+            traffic_class: 0,
             pi_code,
             vn: 0,
             sizes: Sizes::Fixed(size),
@@ -125,6 +178,18 @@ impl StreamSpec {
             mac: ([2, 0, 0, 2, hi, lo], [2, 0, 0, 1, hi, lo]),
             address: (address(2), address(1)),
         }
+    }
+
+    /// Where things are in its frames.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        Layout::of(self.encapsulation, self.transport)
+    }
+
+    /// Its smallest frame, octets with FCS.
+    #[must_use]
+    pub fn smallest(&self) -> u16 {
+        self.layout().smallest()
     }
 }
 
@@ -148,12 +213,14 @@ pub enum StreamError {
         found: u8,
     },
     /// A frame that cannot hold the signature, or that is no Ethernet frame.
-    #[error("stream {id}: frame size {found}, allowed are {SMALLEST} to {LARGEST} octets with FCS")]
+    #[error("stream {id}: frame size {found}, allowed are {smallest} to {LARGEST} octets with FCS")]
     Size {
         /// The stream.
         id: u16,
         /// What was asked for.
         found: u16,
+        /// The smallest frame of its layout.
+        smallest: u16,
     },
     /// An empty sequence, or a range whose end is before its beginning.
     #[error(
@@ -177,6 +244,12 @@ pub enum StreamError {
         /// The stream.
         id: u16,
     },
+    /// Number of no stream.
+    #[error("stream {id}: this number is kept for learning frames, allowed are 0 to 65534")]
+    Reserved {
+        /// The stream.
+        id: u16,
+    },
     /// Two streams that the sink could not tell apart.
     #[error("stream {id} is there twice; ids must differ")]
     Twice {
@@ -189,38 +262,41 @@ pub enum StreamError {
 #[derive(Debug, Clone)]
 pub struct Stream {
     spec: StreamSpec,
+    layout: Layout,
     template: Box<[u8]>,
+    udp: Option<UdpSums>,
 }
 
 impl Stream {
     /// Checks `spec` and builds its frame.
     pub fn new(spec: StreamSpec) -> Result<Self, StreamError> {
         let id = spec.id;
-        if !(1..=7).contains(&spec.pi_code) {
+        if id == NO_STREAM {
+            return Err(StreamError::Reserved { id });
+        }
+        let has_pih = spec.encapsulation == Encapsulation::Pih;
+        if has_pih && !(1..=7).contains(&spec.pi_code) {
             return Err(StreamError::PiCode {
                 id,
                 found: spec.pi_code,
             });
         }
-        if spec.vn > 31 {
+        if has_pih && spec.vn > 31 {
             return Err(StreamError::Vn { id, found: spec.vn });
         }
-        let largest = match &spec.sizes {
-            Sizes::Fixed(size) => check_size(id, *size)?,
-            Sizes::Sequence(sizes) => {
-                let mut largest = Err(StreamError::NoSize { id });
-                for size in sizes {
-                    let size = check_size(id, *size)?;
-                    largest = Ok(largest.map_or(size, |l| size.max(l)));
-                }
-                largest?
-            }
-            Sizes::Uniform { from, to, .. } if from > to => return Err(StreamError::NoSize { id }),
-            Sizes::Uniform { from, to, .. } => {
-                check_size(id, *from)?;
-                check_size(id, *to)?
-            }
+        let layout = spec.layout();
+        let (Some(smallest), Some(largest)) = (spec.sizes.smallest(), spec.sizes.largest()) else {
+            return Err(StreamError::NoSize { id });
         };
+        for size in [smallest, largest] {
+            if !(layout.smallest()..=LARGEST).contains(&size) {
+                return Err(StreamError::Size {
+                    id,
+                    found: size,
+                    smallest: layout.smallest(),
+                });
+            }
+        }
         if !(SLOWEST_FPS..=FASTEST_FPS).contains(&spec.rate_fps) {
             return Err(StreamError::Rate {
                 id,
@@ -230,8 +306,15 @@ impl Stream {
         if spec.pattern == Pattern::Bursts(0) {
             return Err(StreamError::Burst { id });
         }
-        let template = build(&spec, usize::from(largest) - FCS);
-        Ok(Self { spec, template })
+        let template = frame::build(&spec, usize::from(largest) - FCS);
+        let udp = matches!(spec.transport, Transport::Udp { .. })
+            .then(|| UdpSums::new(&layout, &template));
+        Ok(Self {
+            spec,
+            layout,
+            template,
+            udp,
+        })
     }
 
     /// All of `specs`, whose ids must differ.
@@ -258,10 +341,17 @@ impl Stream {
         &self.template
     }
 
-    /// The PIH octet.
+    /// Where things are in its frames.
+    #[inline]
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The PIH octet; of a stream without one, what it would be.
     #[must_use]
     pub fn pih(&self) -> u8 {
-        self.spec.pi_code << 5 | self.spec.vn
+        frame::pih(&self.spec)
     }
 
     /// Generator of the stream's sizes, in octets in memory.
@@ -273,33 +363,51 @@ impl Stream {
         }
     }
 
+    /// Writes a frame over the whole of `slot`, which is as long as one of the stream's: the template with its
+    /// own lengths and signature, and with a UDP checksum that is right.
+    #[inline]
+    pub(crate) fn write(&self, slot: &mut [u8], signature: &[u8; frame::SIGNATURE_OCTETS]) {
+        let len = slot.len();
+        let Some(template) = self.template.get(..len) else {
+            return;
+        };
+        slot.copy_from_slice(template);
+        let Layout { signature_at, .. } = self.layout;
+        let length_at = self.layout.length_at();
+        slot[length_at..length_at + 2].copy_from_slice(&self.layout.payload_length(len));
+        slot[signature_at..signature_at + frame::SIGNATURE_OCTETS].copy_from_slice(signature);
+        if let Some(udp) = &self.udp {
+            udp.finish(&self.layout, slot);
+        }
+    }
+
     /// Whether `frame`, whose signature was checked, is otherwise as it was sent.
+    #[inline]
     #[must_use]
     pub fn is_intact(&self, frame: &[u8]) -> bool {
-        let template = &*self.template;
-        let len = frame.len();
-        if !(PADDING_AT..=template.len()).contains(&len) {
+        let (template, layout) = (&*self.template, &self.layout);
+        let (len, padding_at) = (frame.len(), layout.padding_at());
+        if !(padding_at..=template.len()).contains(&len) {
             return false;
         }
-        let payload = frame[IPV6_LENGTH_AT..IPV6_LENGTH_AT + 2] == payload_length(len)
-            && frame[PADDING_AT..] == template[PADDING_AT..len];
+        let length_at = layout.length_at();
+        let payload = frame[length_at..length_at + 2] == layout.payload_length(len)
+            && frame[padding_at..] == template[padding_at..len]
+            && self
+                .udp
+                .as_ref()
+                .is_none_or(|udp| udp.holds(layout, frame, template));
         payload
             && match self.spec.compare {
-                Compare::Payload => frame[12..=PIH_AT] == template[12..=PIH_AT],
+                Compare::Payload => frame[12..layout.ipv6_at] == template[12..layout.ipv6_at],
                 Compare::Whole => {
-                    frame[..IPV6_LENGTH_AT] == template[..IPV6_LENGTH_AT]
-                        && frame[IPV6_LENGTH_AT + 2..SIGNATURE_AT]
-                            == template[IPV6_LENGTH_AT + 2..SIGNATURE_AT]
+                    // What is behind the IPv6 header was compared above.
+                    let behind = layout.ipv6_end();
+                    frame[..length_at] == template[..length_at]
+                        && frame[length_at + 2..behind] == template[length_at + 2..behind]
                 }
             }
     }
-}
-
-/// The IPv6 payload length field of a frame of `len` octets in memory.
-#[inline]
-pub(crate) fn payload_length(len: usize) -> [u8; 2] {
-    // Sizes are checked to be at most LARGEST: fits 16 bits.
-    ((len - SIGNATURE_AT) as u16).to_be_bytes()
 }
 
 /// Walks through a stream's sizes.
@@ -336,39 +444,12 @@ impl SizeWalk {
 }
 
 /// A bijection of 64-bit words that leaves no visible pattern in counted inputs (xor-shift, multiply).
-fn mix(mut word: u64) -> u64 {
+pub(crate) fn mix(mut word: u64) -> u64 {
     word = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     word ^= word >> 32;
     word = word.wrapping_mul(0xd6e8_feb8_6659_fd93);
     word ^= word >> 29;
     word.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-fn check_size(id: u16, size: u16) -> Result<u16, StreamError> {
-    match (SMALLEST..=LARGEST).contains(&size) {
-        true => Ok(size),
-        false => Err(StreamError::Size { id, found: size }),
-    }
-}
-
-fn build(spec: &StreamSpec, len: usize) -> Box<[u8]> {
-    let mut frame = Vec::with_capacity(len);
-    frame.extend(spec.mac.0);
-    frame.extend(spec.mac.1);
-    frame.extend(spec.ethertype.to_be_bytes());
-    frame.push(spec.pi_code << 5 | spec.vn);
-    // Version 6, traffic class 0, flow label.
-    frame.extend((6u32 << 28 | u32::from(spec.id)).to_be_bytes());
-    frame.extend(payload_length(len));
-    const NEXT_HEADER_EXPERIMENT: u8 = 253;
-    const HOP_LIMIT: u8 = 64;
-    frame.extend([NEXT_HEADER_EXPERIMENT, HOP_LIMIT]);
-    frame.extend(spec.address.1.octets());
-    frame.extend(spec.address.0.octets());
-    frame.extend([0; SIGNATURE_OCTETS]);
-    let padding = len - frame.len();
-    frame.extend((0..padding as u64).map(|i| (mix(i) >> 56) as u8));
-    frame.into_boxed_slice()
 }
 
 #[cfg(test)]

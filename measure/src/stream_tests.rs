@@ -68,7 +68,11 @@ fn wrong_specifications_are_named() {
         ..spec()
     };
     assert_eq!(error(burst), StreamError::Burst { id: 7 });
-    let size = |found| StreamError::Size { id: 7, found };
+    let size = |found| StreamError::Size {
+        id: 7,
+        found,
+        smallest: 79,
+    };
     assert_eq!(stream(Sizes::Fixed(78)).unwrap_err(), size(78));
     assert_eq!(
         stream(Sizes::Sequence(vec![79, 9019])).unwrap_err(),
@@ -86,6 +90,13 @@ fn wrong_specifications_are_named() {
     assert_eq!(
         stream(backwards).unwrap_err(),
         StreamError::NoSize { id: 7 }
+    );
+    assert_eq!(
+        error(StreamSpec {
+            id: NO_STREAM,
+            ..spec()
+        }),
+        StreamError::Reserved { id: NO_STREAM }
     );
     assert_eq!(
         Stream::all([spec(), spec()]).unwrap_err(),
@@ -153,4 +164,29 @@ fn a_router_may_rewrite_addresses_of_the_link_and_the_hop_limit() {
     assert!(s.is_intact(&frame));
     frame[PADDING_AT] ^= 1;
     assert!(!s.is_intact(&frame));
+}
+
+#[test]
+fn without_pih_a_frame_may_be_shorter_and_its_pi_is_not_looked_at() {
+    let plain = |size| StreamSpec {
+        encapsulation: Encapsulation::Plain,
+        ..StreamSpec::new(7, 0, size, 1.0)
+    };
+    assert_eq!(Stream::new(plain(78)).unwrap().template().len(), 74);
+    let message = Stream::new(plain(77)).unwrap_err().to_string();
+    assert!(message.contains("77, allowed are 78 to 9018"), "{message}");
+}
+
+#[test]
+fn sizes_know_their_bounds_and_mean() {
+    let of = |sizes: Sizes| (sizes.smallest(), sizes.largest(), sizes.mean());
+    assert_eq!(of(Sizes::Fixed(100)), (Some(100), Some(100), 100.0));
+    assert_eq!(
+        of(Sizes::Sequence(vec![79, 1518, 79])),
+        (Some(79), Some(1518), 1676.0 / 3.0)
+    );
+    let uniform = |from, to| Sizes::Uniform { from, to, seed: 1 };
+    assert_eq!(of(uniform(79, 1518)), (Some(79), Some(1518), 798.5));
+    assert_eq!(of(Sizes::Sequence(vec![])), (None, None, 0.0));
+    assert_eq!(uniform(2, 1).smallest(), None);
 }

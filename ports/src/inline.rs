@@ -22,6 +22,12 @@ pub trait Wire: Send {
     /// the worker's round began; the start on the wire is in `meta`, and may be to come: the port calls
     /// that launch time, and leaves to the wire what it makes of it.
     fn absorb(&mut self, now_ns: u64, frame: &[u8], meta: &TxMeta);
+
+    /// Frames are about to be absorbed: for a wire that says how much of the worker's time it takes.
+    fn absorbing(&mut self) {}
+
+    /// All frames of the burst were absorbed.
+    fn absorbed(&mut self) {}
 }
 
 /// Octets of frames that are under way at once: they are to stay in the first-level cache, of which
@@ -170,6 +176,7 @@ impl<W: Wire> Port for InlinePort<W> {
 
     fn tx_commit(&mut self, frames: &[TxMeta]) -> usize {
         let (mut taken, mut octets) = (0, 0);
+        self.wire.absorbing();
         for (slot, meta) in self.slots.chunks_exact(self.stride).skip(BURST).zip(frames) {
             let len = usize::from(meta.len);
             let Some(frame) = slot.get(..len).filter(|_| len <= self.slot_octets) else {
@@ -179,6 +186,7 @@ impl<W: Wire> Port for InlinePort<W> {
             octets += len;
             taken += 1;
         }
+        self.wire.absorbed();
         if taken > 0 {
             // The next are most likely as long.
             self.near = (NEAR_OCTETS * taken / octets.max(1)).max(1);
