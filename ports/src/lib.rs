@@ -41,6 +41,7 @@ mod port;
 mod rss;
 mod segment;
 mod send_queue;
+mod shaped;
 mod spec;
 mod tap;
 #[allow(unsafe_code)] // Slots lie in a mapping of their own.
@@ -62,5 +63,6 @@ pub use open::{Cables, open};
 pub use pcap::PcapPort;
 pub use port::{BURST, DEFAULT_SLOT_OCTETS, Port, RxBurst, TxMeta, TxSlots, Wake, slot_octets_for};
 pub use rss::{INDIRECTION, Rss, toeplitz};
+pub use shaped::{ShapedCounts, ShapedPort, ShapedWatch};
 pub use spec::{BackendSpec, InterfaceName, PortSpec};
 pub use tap::TapPort;
