@@ -49,6 +49,13 @@ pub fn now_utc() -> String {
         .to_string()
 }
 
+/// Now, in UTC, as programs read it.
+pub fn now_rfc3339() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
+}
+
 fn cpu_model() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info

@@ -10,6 +10,7 @@ pub mod control;
 pub mod dataplane;
 pub mod demo;
 mod facts;
+pub mod measure;
 pub mod notation;
 mod operator;
 pub mod run;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::measure::args::{self as measure, Measure};
 use crate::config::{Isolation, Nanoseconds};
 use crate::control::CapturePoint;
 use crate::demo::{DEFAULT_OUT, SECONDS};
@@ -54,6 +55,9 @@ pub enum Command {
         after_help = "Example:\n  pinode guest list\n  pinode guest restart can"
     )]
     Guest(Guest),
+    /// Measure this node, or what is between two interfaces
+    #[command(after_help = measure::EXAMPLE)]
+    Measure(Box<Measure>),
     /// Capture what passes a port or a guest's vif, as pcapng
     #[command(
         after_help = "Example:\n  pinode capture west -w west.pcapng\n  pinode capture can/west | wireshark -k -i -\n\nEnds with SIGINT or after --seconds."

@@ -8,6 +8,7 @@
 //! change    phases, guest
 //! notation  phases export, phases import
 //! watch     console, capture
+//! measure   measure
 //! machine   what `run` needs of this machine
 //! cpu       what the program itself needs of it
 //! failure   exit codes
@@ -22,6 +23,7 @@ mod cpu;
 mod failure;
 mod inspect;
 mod machine;
+mod measure;
 mod notation;
 mod watch;
 
@@ -95,6 +97,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Status(args) => inspect::status(&args),
         Command::Phases(args) => change::phases(args),
         Command::Guest(args) => change::guest(args),
+        Command::Measure(args) => measure::measure(*args),
         Command::Capture(args) => watch::capture(&args),
     }
 }

@@ -1,0 +1,64 @@
+//! `pinode measure compare`, `export`, `import`: files in, files out, nothing measured.
+
+use pinode_measure::compare::{self, CompareError};
+use pinode_measure::export::{self, ExportError};
+use pinode_measure::import::{self, ImportError};
+
+use super::super::failure::Failure;
+use super::super::{print, print_json};
+use super::args::{CompareArgs, ExportArgs, ImportArgs};
+use crate::measure;
+
+/// Student's t.
+pub(super) fn compare(args: CompareArgs) -> Result<(), Failure> {
+    let options = compare::Options {
+        metrics: args.metrics,
+    };
+    let comparison = compare::run(&args.sets, &options).map_err(|error| match error {
+        CompareError::Unread { .. } => Failure::Failed(error.into()),
+        error => Failure::Usage(error.to_string()),
+    })?;
+    if args.format.json {
+        return print_json(&comparison);
+    }
+    print(&comparison.to_string())
+}
+
+/// Streams for others.
+pub(super) fn export(args: ExportArgs) -> Result<(), Failure> {
+    let streams = measure::streams(args.config.as_deref(), &args.size, args.rate, args.streams)?;
+    let files =
+        export::write(&args.out, args.format, &streams, args.frames).map_err(
+            |error| match error {
+                ExportError::File { .. } => Failure::Failed(error.into()),
+                error => Failure::Usage(error.to_string()),
+            },
+        )?;
+    for file in files {
+        print(&format!("{}\n", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Results of others.
+pub(super) fn import(args: ImportArgs) -> Result<(), Failure> {
+    let options = import::Options {
+        pi: args.pi,
+        link_bps: args.capacity.map(|rate| rate.0),
+        test: args.test.map(Into::into),
+    };
+    let imported = import::read(&args.file, &options).map_err(|error| match error {
+        ImportError::Unread { .. } => Failure::Failed(error.into()),
+        error => Failure::Usage(error.to_string()),
+    })?;
+    if !imported.ignored.is_empty() {
+        eprintln!(
+            "pinode: columns that were not looked at: {}",
+            imported.ignored.join(", ")
+        );
+    }
+    print(
+        &measure::deliver(&args.out, imported.results, args.format.json)
+            .map_err(Failure::Failed)?,
+    )
+}

@@ -1,0 +1,98 @@
+//! Frame sizes: `79`, `imix`, `random:79-1518`.
+
+use std::str::FromStr;
+
+use pinode_measure::results::SizeLabel;
+use pinode_measure::stream::{LARGEST, SMALLEST, Sizes};
+
+/// Seed of random sizes: the same in every run, so that runs can be compared.
+const SEED: u64 = 2012;
+
+/// Frame sizes of a trial, and how they are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrameSize {
+    /// In results.
+    pub label: SizeLabel,
+    /// In streams.
+    pub sizes: Sizes,
+}
+
+impl FrameSize {
+    /// Frames all alike, octets with FCS.
+    #[must_use]
+    pub fn octets(size: u16) -> Self {
+        Self {
+            label: SizeLabel::Octets(size),
+            sizes: Sizes::Fixed(size),
+        }
+    }
+
+    /// Each size from `from` to `to` equally likely.
+    #[must_use]
+    pub fn random(from: u16, to: u16) -> Self {
+        Self {
+            label: SizeLabel::Mix(format!("random {from}..{to}")),
+            sizes: Sizes::Uniform {
+                from,
+                to,
+                seed: SEED,
+            },
+        }
+    }
+}
+
+impl FromStr for FrameSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let allowed =
+            format!("allowed: {SMALLEST} to {LARGEST} octets with FCS, imix, or random:FROM-TO");
+        let one = |text: &str| -> Result<u16, String> {
+            let size: Option<u16> = text.parse().ok();
+            size.filter(|size| (SMALLEST..=LARGEST).contains(size))
+                .ok_or_else(|| format!("frame size {text:?} cannot be sent; {allowed}"))
+        };
+        if let Some(range) = text.strip_prefix("random:") {
+            let (from, to) = range
+                .split_once('-')
+                .ok_or_else(|| format!("{text:?} is no range; allowed: random:79-1518"))?;
+            let (from, to) = (one(from)?, one(to)?);
+            if from > to {
+                return Err(format!(
+                    "{text:?} ends before it begins; allowed: random:79-1518"
+                ));
+            }
+            return Ok(Self::random(from, to));
+        }
+        one(text).map(Self::octets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_numbers_ranges_or_names() {
+        let parsed = |text: &str| text.parse::<FrameSize>();
+        assert_eq!(parsed("79"), Ok(FrameSize::octets(79)));
+        let random = parsed("random:79-1518").unwrap();
+        assert_eq!(random.label, SizeLabel::Mix("random 79..1518".into()));
+        assert_eq!(random.sizes.largest(), Some(1518));
+        for wrong in [
+            "78",
+            "9019",
+            "0",
+            "-1",
+            "",
+            "big",
+            "random:79",
+            "random:78-100",
+            "random:100-79",
+        ] {
+            let error = parsed(wrong).unwrap_err();
+            assert!(error.contains("allowed"), "{wrong}: {error}");
+        }
+        assert!(parsed("78").unwrap_err().contains("79 to 9018"));
+    }
+}

@@ -1,0 +1,130 @@
+//! The node in this process, as what trials are made on: booted, with a tester at each of its ports.
+//!
+//! Must never be measured before all guests forward, nor outlive its measurement.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use pinode_measure::path::Wires;
+use pinode_measure::trial::{DeviceError, Reset, Side};
+use pinode_ports::{InlinePort, Port, slot_octets_for};
+
+use super::plan::NodePlan;
+use crate::control::{Control as _, ControlError, GuestAction};
+use crate::operator::Operator;
+use crate::running::RunningNode;
+use crate::status::{Status, violations};
+
+/// Guests that do not forward by then never will.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// A node with a tester at both ends.
+pub struct NodeUnderTest {
+    node: RunningNode,
+    /// The tester.
+    pub wires: Wires,
+}
+
+impl NodeUnderTest {
+    /// Boots the node of `plan` and waits until its guests forward, or `interrupted` is set.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from running.
+    pub fn boot(plan: &NodePlan, largest: u32, interrupted: &AtomicBool) -> anyhow::Result<Self> {
+        let config = &plan.config;
+        let capacity_bps = [Side::West, Side::East].map(|side| plan.port(side).capacity_bps);
+        let largest = u16::try_from(largest).unwrap_or(u16::MAX);
+        let (mut wires, ends) = Wires::new(capacity_bps, largest, plan.describe());
+        // A PI that is offered more than its ceiling may be offered more than the link has.
+        wires.may_exceed_line(true);
+        let ports = config
+            .ports
+            .iter()
+            .zip(ends)
+            .map(|(port, wire)| -> Vec<Box<dyn Port>> {
+                vec![Box::new(InlinePort::new(wire, slot_octets_for(port.mtu)))]
+            });
+        let node = RunningNode::start(config.clone(), ports.collect())?;
+        let ready = node.wait_ready(READY_LIMIT, || interrupted.load(Ordering::Relaxed));
+        if let Err(error) = ready {
+            node.stop();
+            return Err(error);
+        }
+        let operator = Arc::clone(node.operator());
+        wires.reset_by(Reset::Software, move || restart_all(&operator));
+        Ok(Self { node, wires })
+    }
+
+    /// Flavour of KVM, where guests are machines.
+    ///
+    /// # Errors
+    ///
+    /// The worker does not answer.
+    pub fn kvm(&self) -> anyhow::Result<Option<String>> {
+        Ok(self.status()?.kvm)
+    }
+
+    /// Sums of the node's counters that do not hold; there are none, however it was treated.
+    ///
+    /// # Errors
+    ///
+    /// The worker does not answer.
+    pub fn broken_sums(&self) -> anyhow::Result<Vec<String>> {
+        let broken = violations(&self.status()?);
+        Ok(broken.iter().map(ToString::to_string).collect())
+    }
+
+    fn status(&self) -> anyhow::Result<Status> {
+        let status = self.node.operator().status();
+        status.map_err(|error| anyhow!("the node's counters: {error}"))
+    }
+
+    /// Ends the guests and the workers.
+    pub fn stop(self) {
+        self.node.stop();
+    }
+}
+
+/// Starts all guests again, as `pinode guest restart` does with one.
+fn restart_all(operator: &Operator) -> Result<(), DeviceError> {
+    let failed = |error: ControlError| DeviceError::Reset {
+        what: Reset::Software,
+        why: error.to_string(),
+    };
+    for guest in operator.guests().map_err(failed)? {
+        operator
+            .guest_action(&guest.pi, GuestAction::Restart)
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// What runs the user's own command to reset the device. It is waited for elsewhere: the trial goes on meanwhile.
+pub fn reset_by_command(command: String) -> impl Fn() -> Result<(), DeviceError> {
+    move || {
+        let failed = |error: &dyn std::fmt::Display| DeviceError::Reset {
+            what: Reset::Command,
+            why: format!("{command}: {error}"),
+        };
+        let started = Command::new("sh")
+            .args(["-c", &command])
+            .stdin(Stdio::null())
+            // Stdout is for results.
+            .stdout(Stdio::null())
+            .spawn();
+        let mut child = started.map_err(|error| failed(&error))?;
+        let line = command.clone();
+        let waits = std::thread::Builder::new()
+            .name("reset".into())
+            .spawn(move || match child.wait() {
+                Ok(status) if status.success() => {}
+                Ok(status) => tracing::error!("--reset-command {line}: {status}"),
+                Err(error) => tracing::error!("--reset-command {line}: {error}"),
+            });
+        waits.map(drop).map_err(|error| failed(&error))
+    }
+}

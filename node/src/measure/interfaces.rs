@@ -1,0 +1,70 @@
+//! Two interfaces of this machine, opened as the ends of a path. Whoever is between them is not known here.
+
+use pinode_measure::path::{Interfaces, Options};
+use pinode_measure::trial::{Path, PathKind};
+use pinode_ports::{BackendSpec, Cables, InterfaceName, Port, PortError, PortSpec};
+
+use super::asked::Backend;
+use super::plan::Links;
+
+/// Opens both, by AF_XDP or, where that cannot be had and nothing else was asked for, by AF_PACKET. The second
+/// is what should be known of it.
+///
+/// # Errors
+///
+/// An interface that cannot be opened.
+pub fn open(links: &Links) -> anyhow::Result<(Interfaces, Vec<String>)> {
+    let mut notes = Vec::new();
+    let (kind, ports) = match links.backend {
+        Some(backend) => (backend, both(links, backend)?),
+        None => match both(links, Backend::AfXdp) {
+            Ok(ports) => (Backend::AfXdp, ports),
+            Err(error) => {
+                notes.push(format!(
+                    "AF_PACKET is used, since AF_XDP cannot be had: {error}"
+                ));
+                (Backend::AfPacket, both(links, Backend::AfPacket)?)
+            }
+        },
+    };
+    let kind = match kind {
+        Backend::AfXdp => PathKind::AfXdp,
+        Backend::AfPacket => PathKind::AfPacket,
+    };
+    notes.push(format!(
+        "Frames pass {} and {}: what the kernel takes for them is in these figures.",
+        ports[0].describe(),
+        ports[1].describe()
+    ));
+    let path = Path {
+        kind,
+        capacity_bps: links.capacity_bps,
+        largest: u16::try_from(links.largest()).unwrap_or(u16::MAX),
+        description: links.describe(),
+    };
+    Ok((Interfaces::new(ports, path, Options::default())?, notes))
+}
+
+fn both(links: &Links, backend: Backend) -> Result<[Box<dyn Port>; 2], PortError> {
+    let [tx, rx] = &links.names;
+    Ok([one(tx, links, backend)?, one(rx, links, backend)?])
+}
+
+fn one(
+    interface: &InterfaceName,
+    links: &Links,
+    backend: Backend,
+) -> Result<Box<dyn Port>, PortError> {
+    let interface = interface.clone();
+    let backend = match backend {
+        Backend::AfXdp => BackendSpec::AfXdp { interface },
+        Backend::AfPacket => BackendSpec::AfPacket { interface },
+    };
+    let spec = PortSpec {
+        backend,
+        mtu: links.mtu,
+        queues: 1,
+    };
+    // One queue was asked for, so there is one.
+    pinode_ports::open(&spec, &mut Cables::default()).map(|mut ports| ports.swap_remove(0))
+}
