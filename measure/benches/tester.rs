@@ -1,13 +1,17 @@
-//! Source and sink in bursts, as they run inside the worker: their cost is part of what is measured.
+//! Source and sink in bursts, as they run inside the worker: their cost is part of what is measured. And both
+//! with a cable in memory between them, on one core: the tester's largest rate.
 //!
-//! `cargo bench -p pinode-measure`: time a burst of 64 frames, throughput in frames.
+//! `cargo bench -p pinode-measure --bench tester`: time a burst of 64 frames, throughput in frames.
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use pinode_measure::burst;
+use pinode_measure::plan::Plan;
 use pinode_measure::stream::{Stream, StreamSpec};
 use pinode_measure::wire::TesterWire;
-use pinode_ports::{BURST, InlinePort, Port, RxBurst, TxMeta, Wire};
+use pinode_ports::{BURST, InlinePort, Port, RxBurst, TxMeta, Wire, memory};
 
 const CAPACITY: u64 = 10_000_000_000;
 
@@ -72,5 +76,28 @@ fn absorb(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, inject, absorb);
+/// Source, cable, sink: as over interfaces, with the clock read at every burst.
+fn cable(c: &mut Criterion) {
+    let mut group = c.benchmark_group("source_cable_sink_burst");
+    group.throughput(Throughput::Elements(BURST as u64));
+    for size in [79, 512, 1518] {
+        let streams = Stream::all([StreamSpec::new(1, 1, size, 1e8)]).expect("a valid stream");
+        let mut plan = Plan::new(&streams, &streams, 0);
+        let (mut near, mut far) = memory::cable(256, 2048);
+        let clock = Instant::now();
+        let now_ns = || clock.elapsed().as_nanos() as u64;
+        plan.source.start(0);
+        group.bench_function(format!("{size}"), |b| {
+            b.iter(|| {
+                // At 100 M frames/s a burst is always due; what is later than the backlog is given up.
+                let now = now_ns();
+                let sent = burst::send(&mut near, &mut plan, now, now_ns);
+                assert_eq!(burst::absorb(&mut far, &mut plan, now_ns(), now_ns), sent);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, inject, absorb, cable);
 criterion_main!(benches);

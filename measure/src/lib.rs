@@ -21,10 +21,13 @@
 //! # Ok::<(), pinode_measure::stream::StreamError>(())
 //! ```
 
+pub mod burst;
 pub mod compare;
 pub mod deliver;
 pub mod fit;
 mod frame;
+pub mod imix;
+pub mod limits;
 pub mod meter;
 pub mod method;
 pub mod order;

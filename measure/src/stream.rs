@@ -21,10 +21,10 @@ use std::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::frame::{self, Layout, UdpSums};
+use crate::frame::{self, UdpSums};
 use crate::signature::NO_STREAM;
 
-pub use crate::frame::{Encapsulation, FCS, TEST_PORT, Transport};
+pub use crate::frame::{Encapsulation, FCS, Layout, TEST_PORT, Transport};
 
 /// Offset of the PIH.
 pub const PIH_AT: usize = frame::ETHERNET_OCTETS;

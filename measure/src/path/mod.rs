@@ -5,7 +5,7 @@
 //! the trial made of the counts. Must never offer a load that was not checked, nor read counts before the
 //! drain is over.
 
-mod clock;
+pub(crate) mod clock;
 mod interfaces;
 mod station;
 mod wires;
@@ -161,7 +161,7 @@ fn check_line(load: &Load, path: &Path, side: Side, factor: f64) -> Result<(), D
     })
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

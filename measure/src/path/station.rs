@@ -4,10 +4,7 @@
 //! the kernel for more than the port does; when nothing is due and nothing comes, the thread gives its core
 //! away: first to whoever wants it, then, for longer waits, altogether.
 //!
-//! A frame is stamped right before its burst is written and handed over, so that the tester's own delay is no
-//! latency of the device; it is in [`Trial::pacing`](crate::trial::Trial::pacing). A frame that the port
-//! has no slot for stays due, and is unsent when it is later than the backlog allows; one that is handed over
-//! and not taken is unsent and gives its sequence number to the next: `sent` is what the port took.
+//! What is sent, what is not, and what the times mean: [`burst`](crate::burst).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,11 +12,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use pinode_ports::{BURST, Port, RxBurst, TxMeta, TxSlots, Wake};
+use pinode_ports::{Port, RxBurst, TxMeta, TxSlots, Wake};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::clock::now_ns;
+use crate::burst;
 use crate::plan::Plan;
 
 /// Time between two reports to the one who offers the trial, nanoseconds.
@@ -212,10 +210,10 @@ impl Course {
             }
             let is_finishing = self.shared.finish.load(Ordering::Acquire);
             let now = now_ns();
-            let received = self.absorb(plan, now);
+            let received = burst::absorb(&mut self.port, plan, now, now_ns);
             let sent = match is_finishing {
                 true => 0,
-                false => self.send(plan, now),
+                false => burst::send(&mut self.port, plan, now, now_ns),
             };
             if received == 0 {
                 polled_ns = now;
@@ -268,67 +266,6 @@ impl Course {
         let len = u16::try_from(frame.len()).unwrap_or(0);
         let start_ns = now_ns();
         self.port.tx_commit(&[TxMeta { len, start_ns }]);
-    }
-
-    #[inline]
-    fn absorb(&mut self, plan: &mut Plan, now: u64) -> usize {
-        let mut burst = RxBurst::new();
-        self.port.rx_burst(now, &mut burst);
-        if burst.is_empty() {
-            return 0;
-        }
-        // They were not there later than now, and not much earlier: the port was polled before.
-        let received_ns = now_ns();
-        for frame in &burst {
-            plan.sink.absorb(received_ns, frame, &mut plan.latency);
-        }
-        burst.len()
-    }
-
-    /// Sends what is due, at most a burst. Returns how many the port took.
-    #[inline]
-    fn send(&mut self, plan: &mut Plan, now: u64) -> usize {
-        if plan.source.due_ns() > now {
-            return 0;
-        }
-        plan.source.give_up(now);
-        let mut metas = [TxMeta {
-            len: 0,
-            start_ns: 0,
-        }; BURST];
-        let mut written = [(0, 0); BURST];
-        let mut count = 0;
-        let mut slots = TxSlots::new();
-        self.port.tx_slots(BURST, &mut slots);
-        let start_ns = now_ns();
-        while let Some(slot) = slots.get_mut(count) {
-            let Some(frame) = plan.source.next(start_ns) else {
-                break;
-            };
-            let (octets, due_ns, stream) = (frame.octets(), frame.due_ns(), frame.stream());
-            // A frame longer than the slot counts as unsent, and leaves the slot to the next.
-            if frame.write_at(slot, start_ns) {
-                // Frames are at most 9014 octets.
-                let len = octets as u16;
-                metas[count] = TxMeta { len, start_ns };
-                written[count] = (stream, due_ns);
-                count += 1;
-            }
-        }
-        drop(slots);
-        if count == 0 {
-            return 0;
-        }
-        let taken = self.port.tx_commit(&metas[..count]);
-        for (_, due_ns) in &written[..taken.min(count)] {
-            plan.pacing
-                .saturating_record(start_ns.saturating_sub(*due_ns));
-        }
-        for at in (taken..count).rev() {
-            plan.source
-                .take_back(written[at].0, usize::from(metas[at].len));
-        }
-        taken
     }
 
     fn report(&self, plan: &Plan, polled_ns: u64) {
