@@ -21,11 +21,13 @@
 //! # Ok::<(), pinode_measure::stream::StreamError>(())
 //! ```
 
-pub mod burst;
 pub mod compare;
 pub mod deliver;
+pub mod export;
 pub mod fit;
 mod frame;
+pub mod import;
+pub mod burst;
 pub mod imix;
 pub mod limits;
 pub mod meter;
@@ -36,6 +38,7 @@ pub mod path;
 pub mod plan;
 pub mod report;
 pub mod results;
+pub mod seed;
 pub mod signature;
 pub mod sink;
 pub mod source;
