@@ -5,7 +5,11 @@
 //! measured, and never refer to anything outside the file.
 
 mod axis;
+mod bars;
+mod chart;
 mod demo;
+mod distribution;
+mod legend;
 mod measured;
 mod number;
 mod page;
@@ -13,6 +17,7 @@ mod picture;
 mod plot;
 mod svg;
 mod table;
+mod terminal;
 
 pub use demo::{
     DemoReport, DropCount, Flow, GuestFacts, HostFacts, NextStep, NodeFacts, PhaseFacts, PortFacts,
@@ -21,4 +26,3 @@ pub use demo::{
 pub use measured::render;
 pub use page::ReportError;
 pub use terminal::tables;
-mod terminal;

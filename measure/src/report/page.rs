@@ -2,7 +2,7 @@
 //!
 //! Values are escaped unless a drawing of this crate made them.
 
-use minijinja::{AutoEscape, Environment, Value};
+use minijinja::{AutoEscape, Environment};
 use thiserror::Error;
 
 use super::number::{count, fixed, signed};
@@ -28,9 +28,4 @@ pub fn environment() -> Result<Environment<'static>, ReportError> {
     env.add_filter("mib", |octets: u64| fixed(octets as f64 / 1_048_576.0, 0));
     env.add_template("style.html", include_str!("style.html"))?;
     Ok(env)
-}
-
-/// A drawing, which is markup already.
-pub fn drawing(svg: String) -> Value {
-    Value::from_safe_string(svg)
 }

@@ -3,13 +3,11 @@
 //! Plots of one kind share their scales, so that they can be compared; rates start at 0; colours come
 //! from the page's style, and no line is told from another by colour alone.
 
-use std::fmt::Write;
-
-use super::axis::{Scale, label, log_ticks, ticks};
+use super::axis::{Scale, label, ticks};
 use super::demo::{DemoReport, Flow, colour};
-use super::number::fixed;
-use super::svg::{LEFT, RIGHT, WIDTH, distinct, legend, line, open, polyline, text};
-use crate::stats::Quantile;
+use super::distribution::{Axes, Curve, Distribution};
+use super::legend::{Entry, Legend};
+use super::svg::{LEFT, RIGHT, WIDTH, distinct, line, open, polyline, text};
 
 fn flows(report: &DemoReport) -> &[Flow] {
     report.sections.first().map_or(&[], |s| &s.flows)
@@ -49,7 +47,12 @@ fn rate_plot(report: &DemoReport, pi: &str, end_s: f64, y_ticks: &[f64]) -> Stri
     let y = Scale::new((0.0, y_ticks.last().copied().unwrap_or(1.0)), (bottom, top));
     let mut svg = String::new();
     let about = "Frames per second sent into the node and received from it, with the ceiling of the schedule.";
-    open(&mut svg, HEIGHT, &format!("Rate of {pi} over time"), about);
+    open(
+        &mut svg,
+        (WIDTH, HEIGHT),
+        &format!("Rate of {pi} over time"),
+        about,
+    );
     for tick in y_ticks {
         line(
             &mut svg,
@@ -138,9 +141,12 @@ fn rate_plot(report: &DemoReport, pi: &str, end_s: f64, y_ticks: &[f64]) -> Stri
     }
     entries.push(("ceiling".to_owned(), "ceiling of the schedule".to_owned()));
     // The legend stands beside the unit, above the plot.
-    let mut above = String::new();
-    legend(&mut above, 14.0, &entries);
-    let _ = write!(svg, r#"<g transform="translate(24 0)">{above}</g>"#);
+    let entry = |(class, words)| Entry {
+        line: Some(class),
+        words,
+        ..Entry::default()
+    };
+    Legend::of(entries.into_iter().map(entry), LEFT + 24.0, WIDTH).draw(&mut svg);
     svg.push_str("</svg>");
     svg
 }
@@ -148,126 +154,30 @@ fn rate_plot(report: &DemoReport, pi: &str, end_s: f64, y_ticks: &[f64]) -> Stri
 /// One plot for each section: latency of each share of the frames.
 pub fn latencies(report: &DemoReport) -> Vec<String> {
     let all = || report.sections.iter().flat_map(|s| &s.flows);
-    let points = || {
-        all()
-            .flat_map(|f| &f.figures.quantiles)
-            .map(|q| q.ns as f64 / 1e3)
-    };
-    let waits = || all().map(|f| f.longest_wait_ns / 1e3);
-    let max = points().chain(waits()).fold(0.0, f64::max);
-    let min = points()
-        .chain(waits())
-        .filter(|us| *us > 0.0)
-        .fold(max, f64::min);
-    let nines = all()
-        .flat_map(|f| &f.figures.quantiles)
-        .filter_map(nines)
-        .fold(1.0, f64::max);
-    let shared = LatencyAxes {
-        ticks_us: log_ticks(min, max),
-        nines,
-    };
-    report
-        .sections
-        .iter()
-        .map(|s| latency_plot(report, s, &shared))
-        .collect()
-}
-
-struct LatencyAxes {
-    ticks_us: Vec<f64>,
-    nines: f64,
-}
-
-/// 90 % is 1, 99 % is 2; none for the longest, which has no such place.
-fn nines(point: &Quantile) -> Option<f64> {
-    (point.share < 1.0).then(|| -(1.0 - point.share).log10())
-}
-
-fn latency_plot(report: &DemoReport, section: &super::Section, axes: &LatencyAxes) -> String {
-    const HEIGHT: f64 = 356.0;
-    const MAX_COLUMN: f64 = 40.0;
-    let (top, bottom) = (62.0, HEIGHT - 40.0);
-    let end = WIDTH - RIGHT - MAX_COLUMN;
-    let x = Scale::new((0.0, axes.nines), (LEFT, end));
-    let low = axes.ticks_us.first().copied().unwrap_or(1.0);
-    let high = axes.ticks_us.last().copied().unwrap_or(10.0);
-    let y = Scale::new((low.log10(), high.log10()), (bottom, top));
-    let y_at = |us: f64| y.at(us.max(low).log10());
-    let mut svg = String::new();
-    let about =
-        "For each share of the frames the latency that it did not exceed; both scales logarithmic.";
-    open(
-        &mut svg,
-        HEIGHT,
-        &format!("Latency distribution, {}", section.name),
-        about,
-    );
-    let right = WIDTH - RIGHT;
-    for us in &axes.ticks_us {
-        line(&mut svg, "grid", (LEFT, y_at(*us)), (right, y_at(*us)));
-        text(
-            &mut svg,
-            "tick end",
-            (LEFT - 8.0, y_at(*us) + 4.0),
-            &label(*us),
-        );
-    }
-    let mut shares = vec![(0.0, "0 %".to_owned()), (0.5, "50 %".to_owned())];
-    for nine in 1..=axes.nines as usize {
-        let words = match nine {
-            1 => "90 %".to_owned(),
-            2 => "99 %".to_owned(),
-            more => format!("99.{} %", "9".repeat(more - 2)),
+    let waits = || all().map(|f| f.longest_wait_ns);
+    let axes = Axes::of(all().flat_map(|f| &f.figures.quantiles), waits());
+    let plot = |section: &super::Section| {
+        let curve = |flow: &Flow| Curve {
+            name: format!("{}, {} to {}", flow.pi, flow.from, flow.to),
+            style: colour(report, &flow.pi),
+            dashed: dash(report, flow) == 1,
+            marked: false,
+            quantiles: flow.figures.quantiles.clone(),
         };
-        shares.push((1.0 - 0.1f64.powi(nine as i32), words));
-    }
-    for (share, words) in &shares {
-        let at = x.at(-(1.0 - share).log10());
-        line(&mut svg, "grid", (at, top), (at, bottom));
-        text(&mut svg, "tick middle", (at, bottom + 18.0), words);
-    }
-    line(&mut svg, "grid", (right, top), (right, bottom));
-    text(&mut svg, "tick middle", (right, bottom + 18.0), "max");
-    line(&mut svg, "axis", (LEFT, bottom), (right, bottom));
-    text(&mut svg, "unit", (4.0, 14.0), "µs");
-    text(
-        &mut svg,
-        "unit end",
-        (right, HEIGHT - 4.0),
-        "share of the frames that were not slower",
-    );
-
-    let mut entries = Vec::new();
-    for flow in &section.flows {
-        let class = format!("line c{} d{}", colour(report, &flow.pi), dash(report, flow));
-        let place = |q: &Quantile| (nines(q).map_or(right, |n| x.at(n)), y_at(q.ns as f64 / 1e3));
-        polyline(&mut svg, &class, flow.figures.quantiles.iter().map(place));
-        entries.push((class, format!("{}, {} to {}", flow.pi, flow.from, flow.to)));
-    }
-    let waits = waits(section);
-    for (us, _) in &waits {
-        line(&mut svg, "ceiling", (LEFT, y_at(*us)), (right, y_at(*us)));
-    }
-    let words: Vec<_> = waits
-        .iter()
-        .map(|(us, pis)| format!("{pis} {} µs", fixed(*us, 1)))
-        .collect();
-    let words = format!(
-        "longest computed wait of a lone frame: {}",
-        words.join("; ")
-    );
-    legend(&mut svg, top - 10.0, &[("ceiling".to_owned(), words)]);
-    let half = entries.len().div_ceil(2).max(3);
-    for (row, entries) in entries.chunks(half).enumerate() {
-        legend(&mut svg, 14.0 + 18.0 * row as f64, entries);
-    }
-    svg.push_str("</svg>");
-    svg
+        Distribution {
+            title: format!("Latency distribution, {}", section.name),
+            width: WIDTH,
+            axes: &axes,
+            curves: section.flows.iter().map(curve).collect(),
+            waits: waits_of(section),
+        }
+        .draw()
+    };
+    report.sections.iter().map(plot).collect()
 }
 
 /// Longest waits in microseconds, to a tenth, and whose they are; longest first.
-fn waits(section: &super::Section) -> Vec<(f64, String)> {
+fn waits_of(section: &super::Section) -> Vec<(f64, String)> {
     let mut out: Vec<(f64, Vec<&str>)> = Vec::new();
     for flow in &section.flows {
         let us = (flow.longest_wait_ns / 100.0).round() / 10.0;

@@ -4,8 +4,11 @@ use std::fmt::Write;
 
 use minijinja::HtmlEscape;
 
+/// Of a drawing as wide as the page.
 pub const WIDTH: f64 = 960.0;
+/// Where the values of a plot begin.
 pub const LEFT: f64 = 64.0;
+/// What is left free behind them.
 pub const RIGHT: f64 = 24.0;
 
 /// Distinct values in order of appearance.
@@ -19,14 +22,17 @@ pub fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     out
 }
 
-pub fn open(svg: &mut String, height: f64, title: &str, description: &str) {
+/// The beginning of a drawing of this width and height, and what it is for those who do not see it.
+pub fn open(svg: &mut String, (width, height): (f64, f64), title: &str, description: &str) {
     let (title, description) = (HtmlEscape(title), HtmlEscape(description));
+    let half = if width < WIDTH { " half" } else { "" };
     let _ = write!(
         svg,
-        r#"<svg class="plot" viewBox="0 0 {WIDTH} {height}" role="img"><title>{title}</title><desc>{description}</desc>"#
+        r#"<svg class="plot{half}" viewBox="0 0 {width} {height}" role="img"><title>{title}</title><desc>{description}</desc>"#
     );
 }
 
+/// A line from here to there.
 pub fn line(svg: &mut String, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
     let _ = write!(
         svg,
@@ -34,6 +40,7 @@ pub fn line(svg: &mut String, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64,
     );
 }
 
+/// Words.
 pub fn text(svg: &mut String, class: &str, (x, y): (f64, f64), words: &str) {
     let words = HtmlEscape(words);
     let _ = write!(
@@ -42,20 +49,11 @@ pub fn text(svg: &mut String, class: &str, (x, y): (f64, f64), words: &str) {
     );
 }
 
+/// A line through points.
 pub fn polyline(svg: &mut String, class: &str, points: impl Iterator<Item = (f64, f64)>) {
     let _ = write!(svg, r#"<polyline class="{class}" points=""#);
     for (x, y) in points {
         let _ = write!(svg, "{x:.1},{y:.1} ");
     }
     svg.push_str(r#""/>"#);
-}
-
-/// Samples of lines with their meaning, from the left.
-pub fn legend(svg: &mut String, y: f64, entries: &[(String, String)]) {
-    let mut x = LEFT;
-    for (class, words) in entries {
-        line(svg, class, (x, y - 4.0), (x + 26.0, y - 4.0));
-        text(svg, "legend", (x + 32.0, y), words);
-        x += 50.0 + 6.6 * words.chars().count() as f64;
-    }
 }

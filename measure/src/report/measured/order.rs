@@ -71,6 +71,13 @@ impl Order {
         place.unwrap_or(0) % STYLES
     }
 
+    /// What solid and dashed lines are, where there are both.
+    pub fn kinds(&self) -> Option<(&str, &str)> {
+        let hollow = self.isolations.iter().find(|i| is_hollow(i))?;
+        let solid = self.isolations.iter().find(|i| !is_hollow(i))?;
+        Some((isolation_words(solid), isolation_words(hollow)))
+    }
+
     /// Sizes in octets.
     pub fn octets(&self) -> impl Iterator<Item = &SizeLabel> {
         let fixed = |size: &&SizeLabel| matches!(size, SizeLabel::Octets(_));
