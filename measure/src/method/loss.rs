@@ -63,10 +63,10 @@ pub fn measure(
         "above 0, up to the first load",
     )?;
     let timing = bed.timing();
-    // From `from` in steps to what is still a load: the half keeps 10 steps of 0.1 from being 11.
+    // Down to what is still a load: what rounding leaves of ten steps of a tenth is none.
     let loads: Vec<f64> = (0..)
         .map(|n| from - f64::from(n) * step)
-        .take_while(|load| *load > step / 2.0)
+        .take_while(|load| *load > from * 1e-9)
         .collect();
     let (mut made, mut results, mut notes) = (0, Vec::new(), Vec::new());
     let halt = (|| {

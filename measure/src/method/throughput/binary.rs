@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
     }
 
     /// The next load; none when the bounds are close enough, or nothing is left to search.
-    fn next(&self) -> Option<f64> {
+    fn next_load(&self) -> Option<f64> {
         let Some((upper, _)) = self.upper else {
             return (self.lower == 0.0).then_some(self.settings.start);
         };
@@ -211,20 +211,18 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Halvings that are still needed, about: as if the rate were half of the upper bound where nothing held yet.
+    /// Trials that are still needed, about; where nothing held yet, as if half of the upper bound did.
     fn trials_left(&self) -> u32 {
-        let (upper, width) = match self.upper {
-            None => (1.0, 1.0),
-            Some((upper, _)) => (upper, (upper - self.lower) / upper),
+        let halvings = match self.upper {
+            Some((upper, _)) if self.lower > 0.0 => (upper - self.lower) / upper,
+            _ => 2.0,
         };
-        let halvings = (width / (self.settings.resolution * upper.min(1.0)))
-            .log2()
-            .ceil();
-        halvings.max(0.0) as u32 + 1
+        let halvings = (halvings / self.settings.resolution).log2().ceil() as u32;
+        halvings.max(1) + u32::from(self.upper.is_none())
     }
 
     fn bisect(&mut self, bed: &mut TestBed<'_>, made: &mut u32) -> Result<(), Halt> {
-        while let Some(load) = self.next() {
+        while let Some(load) = self.next_load() {
             let before = *made;
             let verdict = self.holds(bed, load, made);
             self.trials += *made - before;

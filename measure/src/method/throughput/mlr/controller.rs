@@ -2,7 +2,7 @@
 //!
 //! Every goal is reached over a ladder of coarser ones with shorter trials; goals go down their ladders together and
 //! share all trials. Within a step the bounds of the step before are tried first, then what is just beyond where they
-//! fail, in doubling steps, then the middle. Which inputs are tried is left to implementations (4.9.2, 5.4); what
+//! fail, in doubling steps, then the middle. Which inputs are tried is left to implementations (4.9.2, 5.5); what
 //! they prove is not: that is [`classify`](super::classify). Must never know a device.
 
 use std::collections::BTreeMap;
@@ -115,7 +115,7 @@ impl Controller {
     }
 
     /// The next trial; none when all goals have regular results, or none that could become one.
-    pub fn next(&mut self) -> Option<Input> {
+    pub fn next_input(&mut self) -> Option<Input> {
         while self.at < self.finals {
             if let Some(input) = self.ask(self.at) {
                 return Some(input);

@@ -128,7 +128,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn go(&mut self, bed: &mut TestBed<'_>) -> Result<(), Halt> {
-        while let Some(input) = self.controller.next() {
+        while let Some(input) = self.controller.next_input() {
             if self.trials >= self.settings.most_trials {
                 self.is_given_up = true;
                 break;
