@@ -102,8 +102,9 @@ impl Meter {
 
     /// The time since the last round went to the host (a line of the control channel): it is not counted.
     pub fn talked(&mut self, clock: &impl Clock) {
-        self.last = clock.ticks();
+        // In this order: the first may be a system call, which is not the next round's.
         self.away_last_ns = clock.away_ns();
+        self.last = clock.ticks();
     }
 
     /// The guest slept until now: that time is not counted.
