@@ -20,6 +20,7 @@ mod launch_time;
 mod licences;
 mod memif;
 mod phases;
+mod report;
 mod resources;
 mod stock_kvm;
 mod taprio;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     let cases = [
         harness::cases(),
         licences::cases(),
+        report::cases(),
         command_line::cases(),
         bad_input::cases(),
         traces::cases(),

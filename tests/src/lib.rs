@@ -5,6 +5,7 @@
 //! ([`poll`]). What a test makes on the machine (namespaces, interfaces, processes, files) goes when its owner is
 //! dropped, also when the test fails.
 
+pub mod browser;
 pub mod config;
 pub mod conservation;
 pub mod cpio;
