@@ -7,7 +7,7 @@ use pinode_measure::method::{
     MethodError, Outcome, TestBed, Traffic, back_to_back, latency, loss, recovery, reset,
     saturation,
 };
-use pinode_measure::results::{BackToBack, Recovery, Test, Throughput};
+use pinode_measure::results::{BackToBack, CpuCheck, CpuPoint, Recovery, Test, Throughput};
 use pinode_measure::trial::{Device, PathKind, Side};
 
 use super::plan::{self, Plan, Round};
@@ -26,6 +26,10 @@ pub struct Findings {
     pub back_to_back: Vec<BackToBack>,
     /// Of overload and resets.
     pub recovery: Vec<Recovery>,
+    /// CPU use.
+    pub cpu: Vec<CpuPoint>,
+    /// Its accounting beside the kernel's.
+    pub cpu_check: Vec<CpuCheck>,
     /// What should be known.
     pub notes: Vec<String>,
     /// Something was not made to its end.

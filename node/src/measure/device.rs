@@ -68,14 +68,30 @@ impl NodeUnderTest {
         Ok(self.status()?.kvm)
     }
 
-    /// Sums of the node's counters that do not hold; there are none, however it was treated.
+    /// What the node's operator is asked.
+    #[must_use]
+    pub fn operator(&self) -> Arc<Operator> {
+        Arc::clone(self.node.operator())
+    }
+
+    /// Whether the sums of the node's counters hold, which they do however it was treated.
     ///
     /// # Errors
     ///
     /// The worker does not answer.
-    pub fn broken_sums(&self) -> anyhow::Result<Vec<String>> {
+    pub fn sums_note(&self) -> anyhow::Result<String> {
         let broken = violations(&self.status()?);
-        Ok(broken.iter().map(ToString::to_string).collect())
+        if broken.is_empty() {
+            return Ok(
+                "Every frame is accounted for: the sums of the node's counters hold exactly."
+                    .to_owned(),
+            );
+        }
+        let broken: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        Ok(format!(
+            "Sums of the node's counters do not hold, a mistake of pinode: {}.",
+            broken.join("; ")
+        ))
     }
 
     fn status(&self) -> anyhow::Result<Status> {

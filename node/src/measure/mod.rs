@@ -6,25 +6,31 @@
 //! times     how long each test takes, by profile
 //! device    the node in this process, as what trials are made on; interfaces likewise
 //! course    test after test
+//! seed      the seed's experiments, cpu what they read of the node; experiments puts them to it
 //! watch     who sees each trial, progress how it shows
 //! results   what is written down
 //! ```
 
 pub mod asked;
 mod course;
+pub mod cpu;
 mod device;
+mod experiments;
 mod interfaces;
 mod plan;
 mod progress;
 mod results;
+pub mod seed;
 mod times;
 mod watch;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use pinode_measure::deliver::{self, Delivered};
 use pinode_measure::export::Named;
+use pinode_measure::limits;
 use pinode_measure::method::TrafficStream;
 use pinode_measure::report::tables;
 use pinode_measure::results::{Results, json};
@@ -35,7 +41,7 @@ use thiserror::Error;
 use crate::config::Isolation;
 use crate::words::wrapped;
 
-use asked::{Asked, FrameSize, Rate, StreamAsked};
+use asked::{Asked, FrameSize, Profile, Rate, StreamAsked};
 use course::Findings;
 use device::NodeUnderTest;
 use plan::{Plan, Target};
@@ -46,6 +52,8 @@ use watch::Watch;
 
 pub use plan::PlanError;
 
+/// How long the tester measures itself for.
+const LIMITS_TIME: Duration = Duration::from_secs(1);
 /// Where results go unless told otherwise.
 pub const DEFAULT_OUT: &str = "pinode-measure";
 
@@ -136,7 +144,12 @@ fn on_target(
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     let times = Times::of(asked, plan.is_quick);
+    watch.shown.does("limits of the tester itself", LIMITS_TIME);
+    known.tester = Some(limits::of_smallest());
     match &plan.target {
+        Target::Node(planned) if asked.profile == Some(Profile::Seed) => {
+            experiments::run(asked, plan, planned, watch, known, findings)
+        }
         Target::Node(planned) => {
             let mut node = NodeUnderTest::boot(planned, plan.target.largest(), watch.flag())?;
             if let Some(command) = &asked.reset_command {
@@ -170,15 +183,7 @@ fn on_node(
     known.path = Some(node.wires.path().clone());
     known.kvm = node.kvm()?;
     course::run(plan, times, &mut node.wires, watch, findings)?;
-    known.notes.push(match &node.broken_sums()?[..] {
-        [] => {
-            "Every frame is accounted for: the sums of the node's counters hold exactly.".to_owned()
-        }
-        broken => format!(
-            "Sums of the node's counters do not hold, a mistake of pinode: {}",
-            broken.join("; ")
-        ),
-    });
+    known.notes.push(node.sums_note()?);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! From what was planned, seen and found to the results file.
 
 use pinode_measure::results::{Host, Results, SCHEMA, TesterLimits};
+use pinode_measure::seed::fits;
 use pinode_measure::trial::Path;
 
 use super::asked::Asked;
@@ -60,9 +61,9 @@ pub fn document(
         throughput: findings.throughput,
         back_to_back: findings.back_to_back,
         recovery: findings.recovery,
-        cpu: Vec::new(),
-        cpu_fit: Vec::new(),
-        cpu_check: Vec::new(),
+        cpu_fit: fits(&findings.cpu),
+        cpu: findings.cpu,
+        cpu_check: findings.cpu_check,
     }
 }
 

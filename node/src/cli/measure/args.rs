@@ -48,7 +48,7 @@ pub struct MeasureRun {
     /// These tests alone [default: those of the profile]
     #[arg(long = "test", value_enum, value_name = "TEST", value_delimiter = ',')]
     pub tests: Vec<TestArg>,
-    /// Frame sizes: octets with FCS, imix, random:FROM-TO [default: those of the profile]
+    /// Frame sizes: octets with FCS, imix, imix:7x79+4x594+1x1518, random:FROM-TO [default: those of the profile]
     #[arg(long, value_name = "SIZE", value_delimiter = ',')]
     pub sizes: Vec<FrameSize>,
     /// Time of a trial [default: the profile's; RFC 2544 has 60s]

@@ -17,8 +17,9 @@ mod links;
 mod node;
 mod streams;
 
-use pinode_measure::method::Traffic;
+use pinode_measure::method::{Traffic, sizes};
 use pinode_measure::results::Test;
+use pinode_measure::stream::SMALLEST;
 use pinode_measure::trial::Side;
 
 pub use bound::Bound;
@@ -30,8 +31,6 @@ use super::asked::{Asked, FrameSize, Profile, Rate, Under};
 
 /// Frames of the quick profile: the smallest, one in the middle, the largest of an ordinary link.
 const QUICK_SIZES: [u16; 3] = [79, 512, 1518];
-/// RFC 2544 9.1 and RFC 5180 5.1.1, from the smallest that can be signed up.
-const RFC_SIZES: [u16; 7] = [79, 128, 256, 512, 1024, 1280, 1518];
 
 /// What is measured.
 #[derive(Debug, Clone)]
@@ -105,7 +104,7 @@ impl Plan {
         let tests = tests(asked, profile, &target, &mut notes)?;
         let mut sizes = asked.sizes.clone();
         if sizes.is_empty() {
-            sizes = sizes_of(profile, asked, target.largest());
+            sizes = sizes_of(profile, asked, target.largest(), &mut notes);
         }
         let rounds = sizes.into_iter().map(|size| target.round(size, asked));
         let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
@@ -138,6 +137,17 @@ fn tests(
     target: &Target,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Test>, PlanError> {
+    if profile == Profile::Seed {
+        let refused = match (target, asked.tests.is_empty(), asked.rate) {
+            (Target::Links(_), ..) => {
+                "measures the CPU use of a node in this process; allowed: without --tx and --rx"
+            }
+            (_, false, _) => "has experiments of its own; allowed: without --test",
+            (_, _, Some(_)) => "has rates of its own, 10 to 330 Mb/s; allowed: without --rate",
+            _ => return Ok(Vec::new()),
+        };
+        return Err(PlanError::Options(format!("--profile seed {refused}")));
+    }
     let can_reset = matches!(target, Target::Node(_)) || asked.reset_command.is_some();
     if !asked.tests.is_empty() {
         let mut tests = Vec::new();
@@ -177,6 +187,7 @@ fn tests(
             Test::Recovery,
             Test::Reset,
         ],
+        // Refused or answered above.
         Profile::Seed => Vec::new(),
     };
     if tests.contains(&Test::Reset) && !can_reset {
@@ -190,16 +201,25 @@ fn tests(
     Ok(tests)
 }
 
-fn sizes_of(profile: Profile, asked: &Asked, largest: u32) -> Vec<FrameSize> {
+fn sizes_of(
+    profile: Profile,
+    asked: &Asked,
+    largest: u32,
+    notes: &mut Vec<String>,
+) -> Vec<FrameSize> {
+    let largest = u16::try_from(largest).unwrap_or(u16::MAX);
     let octets: &[u16] = match profile {
         // With tests of the user's own choice one size says enough.
         Profile::Quick if !asked.tests.is_empty() => &QUICK_SIZES[..1],
         Profile::Quick => &QUICK_SIZES,
         Profile::Rfc2544 if asked.quick => &QUICK_SIZES,
-        Profile::Rfc2544 | Profile::Seed => &RFC_SIZES,
+        Profile::Rfc2544 if largest > 1518 => &sizes::RFC5180,
+        Profile::Rfc2544 => &sizes::RFC2544,
+        Profile::Seed => &sizes::SEED,
     };
-    let fitting = octets.iter().filter(|size| u32::from(**size) <= largest);
-    let mut sizes: Vec<FrameSize> = fitting.map(|size| FrameSize::octets(*size)).collect();
+    let possible = sizes::possible(octets, SMALLEST, largest);
+    notes.extend(possible.notes);
+    let mut sizes: Vec<FrameSize> = possible.sizes.into_iter().map(FrameSize::octets).collect();
     if profile == Profile::Seed && largest >= 1518 {
         sizes.push(FrameSize::random(79, 1518));
     }

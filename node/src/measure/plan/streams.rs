@@ -189,7 +189,6 @@ fn spec(wanted: &Wanted, code: u8, bound: Bound) -> StreamSpec {
         .rate
         .map_or(full, |rate| rate.fps(wanted.size.sizes.mean(), full));
     let mut spec = StreamSpec::new(wanted.id, code, LARGEST, rate);
-    spec.sizes = wanted.size.sizes.clone();
     spec.vn = asked.vn.unwrap_or(0);
     spec.encapsulation = asked.encapsulation.unwrap_or_default();
     spec.traffic_class = asked.dscp.unwrap_or(0) << 2;
@@ -200,6 +199,7 @@ fn spec(wanted: &Wanted, code: u8, bound: Bound) -> StreamSpec {
             to,
         };
     }
+    spec.sizes = wanted.size.from_smallest(spec.smallest()).sizes;
     let (dst, src) = spec.mac;
     spec.mac = (asked.dst.unwrap_or(dst), asked.src.unwrap_or(src));
     let (dst, src) = spec.address;
