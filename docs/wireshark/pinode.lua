@@ -21,8 +21,9 @@
 -- MPLS label once in 65,536 of those that begin with 6. Where the frame has the smallest Ethernet size
 -- (60 octets), the length may be shorter: the rest is padding.
 --
--- The tester's signature is looked for behind an IPv6 header with next header 253 (RFC 3692): version 1
--- and a CRC-32C that holds, otherwise the octets are left to others.
+-- The tester's signature is looked for behind an IPv6 header with next header 253 (RFC 3692), with a PIH or
+-- without, and in UDP datagrams of any port: version 1 and a CRC-32C that holds, otherwise the octets are left to
+-- others.
 
 local pinode = Proto("pinode", "Parallel Internet Header")
 
@@ -128,9 +129,11 @@ local signature = Proto("pinode_sig", "pinode tester signature")
 local s = signature.fields
 s.stream = ProtoField.uint16("pinode_sig.stream", "Stream", base.DEC)
 s.version = ProtoField.uint8("pinode_sig.version", "Version", base.DEC, nil, 0xf0)
+s.epoch = ProtoField.uint8("pinode_sig.epoch", "Epoch (number of the trial, modulo 16)", base.DEC, nil, 0x0f)
 s.sequence = ProtoField.uint64("pinode_sig.sequence", "Sequence number", base.DEC)
 s.time = ProtoField.uint64("pinode_sig.time", "Send time (ns, modulo 2^56)", base.DEC)
 s.check = ProtoField.uint32("pinode_sig.check", "CRC-32C (holds)", base.HEX)
+s.padding = ProtoField.bytes("pinode_sig.padding", "Padding")
 
 local SIGNATURE_OCTETS = 20
 local VERSION = 1
@@ -152,21 +155,45 @@ local function crc32c(range)
     return bits.bxor(crc, 0xffffffff) % 0x100000000
 end
 
-function signature.dissector(tvb, pinfo, root)
-    if tvb:len() < SIGNATURE_OCTETS or tvb(2, 1):bitfield(0, 4) ~= VERSION
-        or crc32c(tvb(0, 16)) ~= tvb(16, 4):uint() then
-        return Dissector.get("data"):call(tvb, pinfo, root)
-    end
+local NO_STREAM = 0xffff
+
+local function is_signature(tvb)
+    return tvb:len() >= SIGNATURE_OCTETS and tvb(2, 1):bitfield(0, 4) == VERSION
+        and crc32c(tvb(0, 16)) == tvb(16, 4):uint()
+end
+
+local function show(tvb, pinfo, root)
     local stream, sequence = tvb(0, 2):uint(), tvb(3, 6):uint64()
-    local tree = root:add(signature, tvb(0, SIGNATURE_OCTETS),
-        string.format("Tester signature: stream %d, frame %s", stream, tostring(sequence)))
+    local what = stream == NO_STREAM and "learning frame"
+        or string.format("stream %d frame %s", stream, tostring(sequence))
+    local tree = root:add(signature, tvb(0, SIGNATURE_OCTETS), "Tester signature: " .. what)
     tree:add(s.stream, tvb(0, 2))
     tree:add(s.version, tvb(2, 1))
+    tree:add(s.epoch, tvb(2, 1))
     tree:add(s.sequence, tvb(3, 6))
     tree:add(s.time, tvb(9, 7))
     tree:add(s.check, tvb(16, 4))
-    pinfo.cols.info:set(string.format("tester stream %d frame %s", stream, tostring(sequence)))
-    return SIGNATURE_OCTETS
+    if tvb:len() > SIGNATURE_OCTETS then
+        tree:add(s.padding, tvb(SIGNATURE_OCTETS))
+    end
+    pinfo.cols.info:set("tester " .. what)
+    return tvb:len()
+end
+
+function signature.dissector(tvb, pinfo, root)
+    if not is_signature(tvb) then
+        return Dissector.get("data"):call(tvb, pinfo, root)
+    end
+    return show(tvb, pinfo, root)
 end
 
 DissectorTable.get("ip.proto"):add(253, signature)
+
+-- By UDP the tester uses any ports, often that of echo (7): look before the dissector of the port does.
+signature:register_heuristic("udp", function(tvb, pinfo, root)
+    if not is_signature(tvb) then
+        return false
+    end
+    show(tvb, pinfo, root)
+    return true
+end)

@@ -11,6 +11,7 @@ use pinode_tests::node::take_transcript;
 
 mod bad_input;
 mod command_line;
+mod export;
 mod frames;
 mod guests;
 mod harness;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         command_line::cases(),
         bad_input::cases(),
         traces::cases(),
+        export::cases(),
         frames::cases(),
         memif::cases(),
         hosts::cases(),

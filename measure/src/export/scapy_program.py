@@ -133,7 +133,7 @@ def due(count, start_ns):
     end_ns = max(1, int(count * 1e9 / min(stream["pps"] for stream in STREAMS)))
 
     def of(place, stream):
-        step = max(1, int(1e9 / stream["pps"] * (1 << 32)) * stream["burst"])
+        step = (int(1e9 / stream["pps"] * (1 << 32)) + 1) * stream["burst"]
         at = int(float(step) * (place / len(STREAMS)))
         sequence = 0
         while at >> 32 < end_ns:

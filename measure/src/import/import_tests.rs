@@ -197,7 +197,7 @@ fn what_is_wrong_is_named_with_its_place() {
     }
     assert_eq!(
         fault("frame_size,throughput_fps\n79,100\n"),
-        "line 2: no ceiling_fps or line_rate_fps, which (or --link) is what a throughput is a share of"
+        "line 2: no ceiling_fps or line_rate_fps, which (or --capacity) is what a throughput is a share of"
     );
     assert_eq!(
         fault("trial,frame_size,duration_s,tx_frames,rx_frames\n1,79,1,1,1\n1,128,1,1,1\n"),

@@ -6,6 +6,7 @@
 //! with its line and column, and nothing is made of half a file.
 
 mod columns;
+mod line;
 mod rows;
 mod sheet;
 
