@@ -39,6 +39,7 @@ pub mod plan;
 pub mod report;
 pub mod results;
 pub mod seed;
+pub mod serve;
 pub mod signature;
 pub mod sink;
 pub mod source;
