@@ -13,6 +13,7 @@ mod facts;
 pub mod measure;
 pub mod notation;
 mod operator;
+pub mod provision;
 pub mod run;
 pub mod running;
 pub mod status;

@@ -58,6 +58,11 @@ pub enum Command {
     /// Measure this node, or what is between two interfaces
     #[command(after_help = measure::EXAMPLE)]
     Measure(Box<Measure>),
+    /// Find cycle, phases, rings and CPUs that meet what is demanded of a node
+    #[command(
+        after_help = "Example:\n  pinode provision --demands examples/provision/campus.toml\n  pinode provision --demands demands.toml --fits results.json -o node.toml && pinode check -c node.toml\n\nExit code 2 if the demands cannot be met, with the constraint that fails and by how much."
+    )]
+    Provision(Provision),
     /// Capture what passes a port or a guest's vif, as pcapng
     #[command(
         after_help = "Example:\n  pinode capture west -w west.pcapng\n  pinode capture can/west | wireshark -k -i -\n\nEnds with SIGINT or after --seconds."
@@ -307,6 +312,23 @@ pub struct OneGuest {
     /// Which node.
     #[command(flatten)]
     pub node: Node,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pinode provision`
+#[derive(Debug, Args)]
+pub struct Provision {
+    /// What is asked for (docs/provision.md)
+    #[arg(long, value_name = "FILE")]
+    pub demands: PathBuf,
+    /// results.json of `pinode measure`, for CPU time and the node's own latency
+    #[arg(long, value_name = "FILE")]
+    pub fits: Option<PathBuf>,
+    /// Where the configuration goes [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// How the result is printed.
     #[command(flatten)]
     pub format: Format,

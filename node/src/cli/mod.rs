@@ -7,6 +7,7 @@
 //! inspect   check, status
 //! change    phases, guest
 //! notation  phases export, phases import
+//! provision provision
 //! watch     console, capture
 //! measure   measure
 //! machine   what `run` needs of this machine
@@ -25,6 +26,7 @@ mod inspect;
 mod machine;
 mod measure;
 mod notation;
+mod provision;
 mod watch;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -98,6 +100,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Phases(args) => change::phases(args),
         Command::Guest(args) => change::guest(args),
         Command::Measure(args) => measure::measure(*args),
+        Command::Provision(args) => provision::run(&args),
         Command::Capture(args) => watch::capture(&args),
     }
 }

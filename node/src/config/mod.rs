@@ -24,7 +24,7 @@ mod node;
 mod pi;
 mod port;
 mod problem;
-mod reader;
+pub(crate) mod reader;
 mod schedule;
 mod strict;
 mod unit;
@@ -57,7 +57,7 @@ pub use schedule::{Demand, Needs, ScheduleError, schedule_problems};
 pub use strict::StrictFlows;
 pub use unit::{BitRate, Nanoseconds, Octets, UnitError};
 
-use problem::Report;
+pub(crate) use problem::Report;
 use reader::{Item, Section};
 
 use crate::dataplane::baton::{APART_MOST_NS, REST_NS};
@@ -325,7 +325,7 @@ fn read_cpus(mut section: Section<'_, '_>, workers: Option<u16>) -> Option<Cpus>
     })
 }
 
-fn read_cpu_list(item: &Item<'_, '_>) -> Option<Vec<usize>> {
+pub(crate) fn read_cpu_list(item: &Item<'_, '_>) -> Option<Vec<usize>> {
     let mut cpus = Vec::new();
     for element in item.elements()? {
         let cpu = usize::try_from(element.integer(0..=MOST_CPUS)?).ok()?;

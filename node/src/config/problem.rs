@@ -50,20 +50,20 @@ impl fmt::Display for ConfigError {
 
 /// Collects problems while a text is read.
 #[derive(Debug)]
-pub(super) struct Report<'t> {
+pub(crate) struct Report<'t> {
     text: &'t str,
     problems: std::cell::RefCell<Vec<(usize, Problem)>>,
 }
 
 impl<'t> Report<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         Self {
             text,
             problems: std::cell::RefCell::default(),
         }
     }
 
-    pub(super) fn add(&self, span: &Range<usize>, at: &str, what: impl Into<String>) {
+    pub(crate) fn add(&self, span: &Range<usize>, at: &str, what: impl Into<String>) {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line = 1 + before.bytes().filter(|&b| b == b'\n').count();
         let problem = Problem {
@@ -79,7 +79,7 @@ impl<'t> Report<'t> {
     }
 
     /// In the order of the file.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|(start, _)| *start);
         problems.into_iter().map(|(_, problem)| problem).collect()

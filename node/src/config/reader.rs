@@ -16,25 +16,25 @@ type Key<'t> = Spanned<DeString<'t>>;
 type Value<'t> = Spanned<DeValue<'t>>;
 
 /// A table.
-pub(super) struct Section<'t, 'r> {
+pub(crate) struct Section<'t, 'r> {
     table: &'r DeTable<'t>,
-    pub(super) path: String,
-    pub(super) span: Range<usize>,
+    pub(crate) path: String,
+    pub(crate) span: Range<usize>,
     report: &'r Report<'t>,
     asked: Vec<&'static str>,
 }
 
 /// A value with its key.
-pub(super) struct Item<'t, 'r> {
-    pub(super) path: String,
+pub(crate) struct Item<'t, 'r> {
+    pub(crate) path: String,
     value: &'r Value<'t>,
     /// The value's, or for a table that of the key that opens it.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
     report: &'r Report<'t>,
 }
 
 impl<'t, 'r> Section<'t, 'r> {
-    pub(super) fn root(table: &'r DeTable<'t>, report: &'r Report<'t>) -> Self {
+    pub(crate) fn root(table: &'r DeTable<'t>, report: &'r Report<'t>) -> Self {
         Self {
             table,
             path: String::new(),
@@ -44,24 +44,24 @@ impl<'t, 'r> Section<'t, 'r> {
         }
     }
 
-    pub(super) fn problem(&self, what: impl Into<String>) {
+    pub(crate) fn problem(&self, what: impl Into<String>) {
         self.report.add(&self.span, &self.path, what);
     }
 
     /// A problem of `key`, which stands at `span`.
-    pub(super) fn problem_at(&self, span: &Range<usize>, key: &str, what: impl Into<String>) {
+    pub(crate) fn problem_at(&self, span: &Range<usize>, key: &str, what: impl Into<String>) {
         self.report.add(span, &self.path_of(key), what);
     }
 
     /// The value of a key that may be left out.
-    pub(super) fn optional(&mut self, key: &'static str) -> Option<Item<'t, 'r>> {
+    pub(crate) fn optional(&mut self, key: &'static str) -> Option<Item<'t, 'r>> {
         self.asked.push(key);
         let (key, value) = self.table.get_key_value(key)?;
         Some(self.item(key, value))
     }
 
     /// The value of a key that must be there; `needed` says what belongs there.
-    pub(super) fn required(&mut self, key: &'static str, needed: &str) -> Option<Item<'t, 'r>> {
+    pub(crate) fn required(&mut self, key: &'static str, needed: &str) -> Option<Item<'t, 'r>> {
         let found = self.optional(key);
         if found.is_none() {
             let path = self.path_of(key);
@@ -72,7 +72,7 @@ impl<'t, 'r> Section<'t, 'r> {
     }
 
     /// All keys with their values, in the order of the file.
-    pub(super) fn entries(&mut self) -> Vec<(&'r str, Item<'t, 'r>)> {
+    pub(crate) fn entries(&mut self) -> Vec<(&'r str, Item<'t, 'r>)> {
         let mut all: Vec<_> = self.table.iter().collect();
         all.sort_by_key(|(key, _)| key.span().start);
         all.into_iter()
@@ -81,7 +81,7 @@ impl<'t, 'r> Section<'t, 'r> {
     }
 
     /// Reports every key that was not asked for.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         for (key, _) in self.table {
             let name = key.get_ref();
             if !self.asked.contains(&name.as_ref()) {
@@ -115,7 +115,7 @@ impl<'t, 'r> Section<'t, 'r> {
 }
 
 impl<'t, 'r> Item<'t, 'r> {
-    pub(super) fn problem(&self, what: impl Into<String>) {
+    pub(crate) fn problem(&self, what: impl Into<String>) {
         self.report.add(&self.span, &self.path, what);
     }
 
@@ -125,11 +125,11 @@ impl<'t, 'r> Item<'t, 'r> {
     }
 
     /// The value itself, for what is handed on as it is.
-    pub(super) fn raw(&self) -> &'r DeValue<'t> {
+    pub(crate) fn raw(&self) -> &'r DeValue<'t> {
         self.value.get_ref()
     }
 
-    pub(super) fn str(&self) -> Option<&'r str> {
+    pub(crate) fn str(&self) -> Option<&'r str> {
         let text = self.value.get_ref().as_str();
         if text.is_none() {
             self.not("a string");
@@ -137,13 +137,13 @@ impl<'t, 'r> Item<'t, 'r> {
         text
     }
 
-    pub(super) fn unsigned(&self) -> Option<u64> {
+    pub(crate) fn unsigned(&self) -> Option<u64> {
         let integer = self.value.get_ref().as_integer()?;
         u64::from_str_radix(integer.as_str(), integer.radix()).ok()
     }
 
     /// A whole number in `range`.
-    pub(super) fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
         let Some(integer) = self.value.get_ref().as_integer() else {
             self.not(&format!(
                 "a whole number from {} to {}",
@@ -164,8 +164,17 @@ impl<'t, 'r> Item<'t, 'r> {
         value
     }
 
+    /// `true` or `false`.
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        let value = self.value.get_ref().as_bool();
+        if value.is_none() {
+            self.not("true or false");
+        }
+        value
+    }
+
     /// One of a few words.
-    pub(super) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
         let text = self.str()?;
         let found = words
             .iter()
@@ -178,7 +187,7 @@ impl<'t, 'r> Item<'t, 'r> {
     }
 
     /// A string that reads as a `T`, whose error says what is allowed.
-    pub(super) fn parsed<T: FromStr<Err: Display>>(&self) -> Option<T> {
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&self) -> Option<T> {
         match self.str()?.parse() {
             Ok(value) => Some(value),
             Err(error) => {
@@ -189,7 +198,7 @@ impl<'t, 'r> Item<'t, 'r> {
     }
 
     /// A name: of a node, a port or a PI.
-    pub(super) fn name(&self) -> Option<String> {
+    pub(crate) fn name(&self) -> Option<String> {
         let name = self.str()?;
         match check_name(name) {
             Ok(()) => Some(name.to_owned()),
@@ -201,7 +210,7 @@ impl<'t, 'r> Item<'t, 'r> {
     }
 
     /// The elements of an array.
-    pub(super) fn elements(&self) -> Option<Vec<Item<'t, 'r>>> {
+    pub(crate) fn elements(&self) -> Option<Vec<Item<'t, 'r>>> {
         let Some(array) = self.value.get_ref().as_array() else {
             self.not("an array");
             return None;
@@ -216,7 +225,7 @@ impl<'t, 'r> Item<'t, 'r> {
     }
 
     /// A problem of the value that `keys` lead to from here.
-    pub(super) fn problem_below(&self, keys: &[&str], what: impl Into<String>) {
+    pub(crate) fn problem_below(&self, keys: &[&str], what: impl Into<String>) {
         let step = |value: &'r Value<'t>, key: &&str| {
             value.get_ref().as_table().and_then(|table| table.get(*key))
         };
@@ -226,7 +235,7 @@ impl<'t, 'r> Item<'t, 'r> {
             .add(&found.map_or(self.span.clone(), Spanned::span), &path, what);
     }
 
-    pub(super) fn section(&self) -> Option<Section<'t, 'r>> {
+    pub(crate) fn section(&self) -> Option<Section<'t, 'r>> {
         let Some(table) = self.value.get_ref().as_table() else {
             self.not("a table");
             return None;
@@ -249,7 +258,7 @@ fn not_among<'a>(text: &str, allowed: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Names appear in paths, thread names and on the command line.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let fits = (1..=15).contains(&name.len());
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if fits && name.bytes().all(plain) && !name.starts_with('-') {
