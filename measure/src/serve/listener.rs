@@ -187,9 +187,9 @@ fn describe(frame: &[u8]) -> Option<(StreamSpec, Layout)> {
     };
     let ip = Layout::of(encapsulation, Transport::None).ipv6_at;
     let version = frame.get(ip)? >> 4;
-    let transport = match frame.get(ip + 6)? {
-        &NEXT_HEADER_EXPERIMENT => Transport::None,
-        &NEXT_HEADER_UDP => Transport::Udp {
+    let transport = match *frame.get(ip + 6)? {
+        NEXT_HEADER_EXPERIMENT => Transport::None,
+        NEXT_HEADER_UDP => Transport::Udp {
             from: word(ip + 40)?,
             to: word(ip + 42)?,
         },
