@@ -73,7 +73,7 @@ impl Signature {
     pub fn encode(self) -> [u8; SIGNATURE_OCTETS] {
         // Two big-endian words: stream, version, sequence's first 40 bits; its last 8, time.
         let sequence = self.sequence & (SEQUENCE_END - 1);
-        let kind = u64::from(VERSION << 4 | self.epoch % EPOCHS);
+        let kind = u64::from((VERSION << 4) | (self.epoch % EPOCHS));
         let first = u64::from(self.stream) << 48 | kind << 40 | sequence >> 8;
         let second = sequence << TIME_BITS | (self.sent_ns & TIME_MASK);
         let mut out = [0; SIGNATURE_OCTETS];

@@ -216,16 +216,21 @@ impl Sink {
     }
 
     /// The stream by flow label, or by the number in the damaged signature; or the only one of its PIH. A frame
-    /// of another EtherType or PIH resembles none: what a host nearby sends of its own accord is no damage.
+    /// of another EtherType or PIH, or without PIH to another destination, resembles none: what a host nearby
+    /// sends of its own accord is no damage.
     fn resembled(&self, frame: &[u8]) -> Option<usize> {
-        let ethernet = |lane: &Lane| {
-            let at = 12..lane.stream.layout().ipv6_at;
-            frame.get(at.clone()) == lane.stream.template().get(at)
+        let is_alike = |lane: &Lane| {
+            let (ipv6_at, template) = (lane.stream.layout().ipv6_at, lane.stream.template());
+            let alike =
+                |octets: std::ops::Range<usize>| frame.get(octets.clone()) == template.get(octets);
+            let destination = ipv6_at + 24..ipv6_at + 40;
+            let is_plain = lane.stream.spec().encapsulation == Encapsulation::Plain;
+            alike(12..ipv6_at) && (!is_plain || alike(destination))
         };
         let by_number = |number: Option<u16>| {
             let index = *self.by_id.get(usize::from(number?))?;
             let index = usize::from(index);
-            self.lanes.get(index).filter(|lane| ethernet(lane))?;
+            self.lanes.get(index).filter(|lane| is_alike(lane))?;
             Some(index)
         };
         let number = |at: usize| Some(u16::from_be_bytes(*frame.get(at..)?.first_chunk()?));
@@ -241,7 +246,7 @@ impl Sink {
         let by_pih = || {
             let has_pih = |lane: &Lane| lane.stream.spec().encapsulation == Encapsulation::Pih;
             let mut alike = (0..self.lanes.len())
-                .filter(|at| has_pih(&self.lanes[*at]) && ethernet(&self.lanes[*at]));
+                .filter(|at| has_pih(&self.lanes[*at]) && is_alike(&self.lanes[*at]));
             let only = alike.next()?;
             alike.next().is_none().then_some(only)
         };

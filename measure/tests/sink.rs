@@ -1,9 +1,12 @@
 //! What befalls frames on the way is found by the sink, to the frame.
 
-use pinode_measure::sink::{Received, Sink};
+use pinode_measure::signature::{EPOCHS, NO_STREAM, SIGNATURE_OCTETS, Signature};
+use pinode_measure::sink::{Received, Sink, Strays};
 use pinode_measure::source::Source;
 use pinode_measure::stats::{self, Latency};
-use pinode_measure::stream::{PADDING_AT, PIH_AT, SIGNATURE_AT, Sizes, Stream, StreamSpec};
+use pinode_measure::stream::{
+    Encapsulation, PADDING_AT, PIH_AT, SIGNATURE_AT, Sizes, Stream, StreamSpec,
+};
 use proptest::prelude::*;
 
 const PERIOD_NS: u64 = 1_000;
@@ -208,4 +211,125 @@ fn a_frame_from_the_future_is_said_so() {
         sink.absorb(0, &frame, &mut latency);
     }
     assert_eq!(sink.received().next().unwrap().from_future, 2);
+}
+
+/// Frames of one stream that arrive at these instants, by number.
+fn arrivals(of: &[(u64, u64)]) -> Received {
+    let streams = streams();
+    let sent: Vec<_> = frames(&streams, 1_000)
+        .into_iter()
+        .filter(|(index, _)| *index == 0)
+        .collect();
+    let (mut sink, mut latency) = (Sink::new(&streams), latencies());
+    for (number, at_ns) in of {
+        sink.absorb(*at_ns, &sent[*number as usize].1, &mut latency);
+    }
+    sink.received().next().unwrap()
+}
+
+#[test]
+fn the_longest_silence_and_the_last_gap_are_kept() {
+    let received = arrivals(&[
+        (0, 10_000),
+        (1, 11_000),
+        // Three are lost here, in a silence of 5 us...
+        (5, 16_000),
+        (6, 17_000),
+        // ...and one here, in a shorter one.
+        (8, 19_500),
+        (9, 20_000),
+        // None is lost here.
+        (10, 24_900),
+    ]);
+    assert_eq!(
+        (received.silence_ns, received.silence_from_ns),
+        (5_000, 11_000)
+    );
+    assert_eq!(received.last_gap_ns, 19_500);
+    assert_eq!((received.first_ns, received.last_ns), (10_000, 24_900));
+    assert_eq!(received.missing, 4);
+}
+
+#[test]
+fn a_late_frame_and_a_duplicate_are_no_gap() {
+    let received = arrivals(&[(0, 1_000), (1, 2_000), (1, 9_000), (2, 10_000)]);
+    assert_eq!(received.last_gap_ns, 0);
+    // A duplicate breaks no silence: nothing new came.
+    assert_eq!(
+        (received.silence_ns, received.silence_from_ns),
+        (8_000, 2_000)
+    );
+    let received = arrivals(&[(1, 2_000), (0, 3_000), (2, 4_000)]);
+    assert_eq!(received.last_gap_ns, 2_000, "number 0 was missing then");
+    assert_eq!((received.missing, received.reordered), (0, 1));
+}
+
+/// Changes what the signature of a frame says.
+fn signed(frame: &[u8], change: impl Fn(&mut Signature)) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    let octets = &mut frame[SIGNATURE_AT..PADDING_AT];
+    let mut signature =
+        Signature::decode(<&[u8; SIGNATURE_OCTETS]>::try_from(&*octets).unwrap()).unwrap();
+    change(&mut signature);
+    octets.copy_from_slice(&signature.encode());
+    frame
+}
+
+#[test]
+fn frames_of_other_epochs_are_stale_and_nothing_else() {
+    let streams = streams();
+    let frame = frames(&streams, 1).swap_remove(0).1;
+    let (mut sink, mut latency) = (Sink::new(&streams).in_epoch(3), latencies());
+    for epoch in 0..EPOCHS {
+        sink.absorb(9_000, &signed(&frame, |s| s.epoch = epoch), &mut latency);
+    }
+    let strays = Strays {
+        stale: 15,
+        ..Strays::default()
+    };
+    assert_eq!(sink.strays(), strays);
+    let received = sink.received().next().unwrap();
+    assert_eq!((received.frames, received.corrupted), (1, 0));
+    assert_eq!((sink.absorbed(), sink.last_ns()), (16, 9_000));
+}
+
+#[test]
+fn learning_frames_are_counted_apart() {
+    let streams = streams();
+    let frame = frames(&streams, 1).swap_remove(0).1;
+    let (mut sink, mut latency) = (Sink::new(&streams), latencies());
+    sink.absorb(0, &signed(&frame, |s| s.stream = NO_STREAM), &mut latency);
+    assert_eq!((sink.strays().learning, sink.foreign()), (1, 0));
+}
+
+#[test]
+fn a_signed_frame_of_no_stream_of_the_trial_is_foreign() {
+    let streams = streams();
+    let frame = frames(&streams, 1).swap_remove(0).1;
+    let (mut sink, mut latency) = (Sink::new(&streams), latencies());
+    for stream in [6, 500] {
+        sink.absorb(0, &signed(&frame, |s| s.stream = stream), &mut latency);
+    }
+    assert_eq!(sink.foreign(), 2);
+}
+
+#[test]
+fn what_a_host_sends_of_its_own_accord_is_foreign_not_corrupted() {
+    let plain = StreamSpec {
+        encapsulation: Encapsulation::Plain,
+        ..StreamSpec::new(0, 1, 79, 1.0)
+    };
+    let streams = Stream::all([plain, StreamSpec::new(5, 1, 79, 1.0)]).unwrap();
+    let (mut sink, mut latency) = (Sink::new(&streams), latencies());
+    // An ARP request, and router solicitations, one with the flow label of a stream.
+    let mut arp = [0; 60];
+    arp[12..14].copy_from_slice(&[8, 6]);
+    let mut solicitation = [0; 86];
+    solicitation[12..20].copy_from_slice(&[0x86, 0xdd, 0x60, 7, 0xbe, 0xef, 0, 32]);
+    solicitation[54..58].copy_from_slice(&[133, 0, 0x7b, 0xb8]);
+    sink.absorb(0, &arp, &mut latency);
+    sink.absorb(0, &solicitation, &mut latency);
+    solicitation[15..18].fill(0);
+    sink.absorb(0, &solicitation, &mut latency);
+    assert_eq!(sink.foreign(), 3);
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pinode_measure::plan::Plan;
 use pinode_measure::stats::Summary;
 use pinode_measure::stream::{Stream, StreamSpec};
 use pinode_measure::wire::{Probe, ProbeError, Snapshot, TesterWire};
@@ -190,4 +191,49 @@ fn a_port_that_is_not_polled_is_said_so() {
         ProbeError::Silent(patience)
     );
     assert!(probe.poll().is_none());
+}
+
+#[test]
+fn a_new_plan_takes_over_between_two_bursts_and_the_old_one_comes_back_whole() {
+    let (old, new) = (streams(1e6), streams(5e5));
+    let (wire, mut probe) = TesterWire::new(&old, &[], GIGABIT);
+    let mut port = InlinePort::new(wire, 2048);
+    probe.start(0);
+    let mut burst = RxBurst::new();
+    port.rx_burst(9_000, &mut burst);
+    let first = burst.len() as u64;
+    assert_eq!(first, 28);
+    drop(burst);
+
+    let mut plan = Plan::new(&new[..1], &[], 1);
+    plan.source.start(20_000);
+    // An order given before the change is the old plan's, and a record asked for before it is, too.
+    probe.stop(9_500);
+    probe.request();
+    let patience = Duration::from_secs(20);
+    let done = AtomicBool::new(false);
+    let back = std::thread::scope(|scope| {
+        let (done, port) = (&done, &mut port);
+        scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                port.rx_burst(9_400, &mut RxBurst::new());
+            }
+        });
+        let back = probe.exchange(Box::new(plan), patience);
+        done.store(true, Ordering::Relaxed);
+        back.unwrap()
+    });
+    assert_eq!(back.sent(), first);
+    assert_eq!(back.pacing.len(), first);
+    assert!(back.own_ns > 0);
+
+    let mut burst = RxBurst::new();
+    port.rx_burst(29_999, &mut burst);
+    assert_eq!(burst.len(), 5, "from 20 us on, each 2 us");
+    drop(burst);
+    let snapshot = look(&mut probe, &mut port, 29_999);
+    assert_eq!(snapshot.sent.len(), 1);
+    assert_eq!(snapshot.sent[0].frames, 5);
+    assert!(snapshot.received.is_empty() && snapshot.latency.is_empty());
+    assert_eq!(snapshot.due_ns, 30_000);
 }

@@ -36,8 +36,12 @@ pub struct FaultCounts {
     pub lost: u64,
     /// Copies added.
     pub duplicated: u64,
+    /// Of `duplicated`: copies of frames with a bit turned.
+    pub duplicated_corrupted: u64,
     /// Frames that were overtaken.
     pub reordered: u64,
+    /// Of `reordered`: without a turned bit, and overtaken by one without, so that a receiver can tell.
+    pub reordered_intact: u64,
     /// Frames with a bit turned (a duplicate of one not counted again).
     pub corrupted: u64,
     /// Frames delivered to the caller.
@@ -55,7 +59,9 @@ struct Counters {
     received: AtomicU64,
     lost: AtomicU64,
     duplicated: AtomicU64,
+    duplicated_corrupted: AtomicU64,
     reordered: AtomicU64,
+    reordered_intact: AtomicU64,
     corrupted: AtomicU64,
     delivered: AtomicU64,
     waiting: AtomicU64,
@@ -81,7 +87,9 @@ impl FaultWatch {
             received: read(&self.0.received),
             lost: read(&self.0.lost),
             duplicated: read(&self.0.duplicated),
+            duplicated_corrupted: read(&self.0.duplicated_corrupted),
             reordered: read(&self.0.reordered),
+            reordered_intact: read(&self.0.reordered_intact),
             corrupted: read(&self.0.corrupted),
             delivered: read(&self.0.delivered),
             waiting: read(&self.0.waiting),
@@ -108,6 +116,12 @@ impl Chance {
     }
 }
 
+/// A frame that waits for the next one to pass it.
+struct Overtaken {
+    frame: Vec<u8>,
+    is_intact: bool,
+}
+
 /// A port with faults.
 pub struct FaultPort<P> {
     port: P,
@@ -115,7 +129,7 @@ pub struct FaultPort<P> {
     chance: Chance,
     counters: Arc<Counters>,
     waiting: VecDeque<Vec<u8>>,
-    overtaken: Option<Vec<u8>>,
+    overtaken: Option<Overtaken>,
     lent: Vec<Vec<u8>>,
     stalled: u32,
 }
@@ -168,7 +182,8 @@ impl<P: Port> FaultPort<P> {
         self.port.rx_burst(now_ns, &mut burst);
         add(&self.counters.received, burst.len());
         if burst.is_empty() {
-            self.waiting.extend(self.overtaken.take());
+            let overtaken = self.overtaken.take();
+            self.waiting.extend(overtaken.map(|held| held.frame));
         }
         for frame in &burst {
             if self.chance.happens(self.faults.loss_ppm) {
@@ -176,6 +191,7 @@ impl<P: Port> FaultPort<P> {
                 continue;
             }
             let mut frame = frame.to_vec();
+            let mut is_intact = true;
             if self.chance.happens(self.faults.corruption_ppm) && !frame.is_empty() {
                 let bit = self.chance.draw();
                 let at = (bit >> 3) as usize % frame.len();
@@ -183,19 +199,23 @@ impl<P: Port> FaultPort<P> {
                     *octet ^= 1 << (bit & 7);
                 }
                 add(&self.counters.corrupted, 1);
+                is_intact = false;
             }
             let twice = self.chance.happens(self.faults.duplication_ppm);
             if twice {
                 add(&self.counters.duplicated, 1);
+                add(&self.counters.duplicated_corrupted, usize::from(!is_intact));
                 self.waiting.push_back(frame.clone());
             } else if self.overtaken.is_none() && self.chance.happens(self.faults.reordering_ppm) {
-                self.overtaken = Some(frame);
+                self.overtaken = Some(Overtaken { frame, is_intact });
                 continue;
             }
             self.waiting.push_back(frame);
             if let Some(overtaken) = self.overtaken.take() {
                 add(&self.counters.reordered, 1);
-                self.waiting.push_back(overtaken);
+                let is_seen = is_intact && overtaken.is_intact;
+                add(&self.counters.reordered_intact, usize::from(is_seen));
+                self.waiting.push_back(overtaken.frame);
             }
         }
     }

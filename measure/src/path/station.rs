@@ -299,10 +299,7 @@ impl Course {
                     tv_nsec: rest_ns as i64,
                 };
                 // Whatever ends the rest, the port is looked at next.
-                drop(poll(
-                    &mut [PollFd::new(&frames, PollFlags::IN)],
-                    Some(&timeout),
-                ));
+                let _ = poll(&mut [PollFd::new(&frames, PollFlags::IN)], Some(&timeout));
             }
         }
         self.port.resume();
