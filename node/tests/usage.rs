@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use pinode_node::config;
 use pinode_node::control::{Control as _, GuestAction};
+use pinode_node::dataplane::clock::{Clock as _, Monotonic};
 use pinode_node::running::RunningNode;
 use pinode_node::status::{GuestState, GuestUsage, Status};
 use pinode_ports::Port;
@@ -93,10 +94,15 @@ fn usages(status: &Status) -> [Option<&GuestUsage>; 2] {
     [0, 1].map(|slot| status.guests[slot].usage.as_ref())
 }
 
-/// A reading in which both guests answered.
+/// A reading in which both guests answered: on a machine that is busy elsewhere one may come too late for it.
 fn read(node: &RunningNode) -> [GuestUsage; 2] {
-    let status = node.operator().status().unwrap();
-    usages(&status).map(|usage| usage.unwrap().clone())
+    until("both guests answer", || {
+        let asked_ns = Monotonic.now_ns();
+        let status = node.operator().status().unwrap();
+        let usages = usages(&status).map(Option::unwrap);
+        let fresh = usages.iter().all(|usage| usage.at_ns >= asked_ns);
+        fresh.then(|| usages.map(Clone::clone))
+    })
 }
 
 #[test]
@@ -128,11 +134,8 @@ fn frames_are_exact_and_time_grows_with_them() {
             assert!(after.busy_ns <= after.cpu_ns[0], "{isolation}: {after:?}");
             before = after;
         }
-        // 20,000 frames take longer than 1,000 did, by far.
-        let [whole, _] = read(&node);
-        let sleepers = node.operator().status().unwrap();
-        assert!(sleepers.workers[0].cpu_ns > 0);
-        assert!(whole.wakeups > 0 && whole.cpu_ns.len() == 1);
+        assert!(before.wakeups > 0 && before.cpu_ns.len() == 1);
+        assert!(node.operator().status().unwrap().workers[0].cpu_ns > 0);
         node.stop();
     }
 }
