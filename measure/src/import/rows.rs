@@ -71,6 +71,7 @@ fn empty() -> Results {
         finished: String::new(),
         partial: false,
         tester: None,
+        frames: None,
         notes: Vec::new(),
         trials: Vec::new(),
         throughput: Vec::new(),

@@ -101,6 +101,9 @@ pub struct Results {
     /// What the tester itself can do, measured beforehand.
     #[serde(default)]
     pub tester: Option<TesterLimits>,
+    /// Frames of all trials and of what warmed up, as the counters of interfaces have them; none: not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<Frames>,
     /// What should be known when reading the figures, one sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -122,6 +125,15 @@ pub struct Results {
     /// The accounting of CPU time, held against the kernel's.
     #[serde(default)]
     pub cpu_check: Vec<CpuCheck>,
+}
+
+/// Frames of a whole measurement. Those that teach a switch its addresses are in neither.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frames {
+    /// That the tester handed over.
+    pub sent: u64,
+    /// That came to it: intact, again, changed, late, or of nobody.
+    pub received: u64,
 }
 
 /// The machine.

@@ -35,6 +35,7 @@ pub fn empty() -> Results {
         finished: String::new(),
         partial: false,
         tester: None,
+        frames: None,
         notes: vec![],
         trials: vec![],
         throughput: vec![],

@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use pinode_measure::trial::Device as _;
 
 use super::asked::{Asked, Under};
+use super::counted::Counted;
 use super::course::Findings;
 use super::cpu::CpuReading;
 use super::device::NodeUnderTest;
@@ -91,14 +92,8 @@ fn in_isolation(
         known.path.get_or_insert_with(|| node.wires.path().clone());
         let operator = node.operator();
         let mut read = || CpuReading::take(&*operator);
-        seed::run(
-            &mut node.wires,
-            &traffic,
-            settings,
-            &mut read,
-            watch,
-            &mut found,
-        )?;
+        let mut path = Counted::new(&mut node.wires, &mut known.frames);
+        seed::run(&mut path, &traffic, settings, &mut read, watch, &mut found)?;
         known.notes.push(node.sums_note()?);
         Ok(())
     });

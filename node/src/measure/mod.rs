@@ -5,6 +5,7 @@
 //! plan      the same checked: streams, ceilings, tests
 //! times     how long each test takes, by profile
 //! device    the node in this process, as what trials are made on; interfaces likewise
+//! counted   its frames over all trials
 //! course    test after test
 //! seed      the seed's experiments, cpu what they read of the node; experiments puts them to it
 //! watch     who sees each trial, progress how it shows
@@ -12,6 +13,7 @@
 //! ```
 
 pub mod asked;
+mod counted;
 mod course;
 pub mod cpu;
 mod device;
@@ -42,6 +44,7 @@ use crate::config::Isolation;
 use crate::words::wrapped;
 
 use asked::{Asked, FrameSize, Profile, Rate, StreamAsked};
+use counted::Counted;
 use course::Findings;
 use device::NodeUnderTest;
 use plan::{Plan, Target};
@@ -167,6 +170,7 @@ fn on_target(
             }
             known.notes.extend(notes);
             known.path = Some(path.path().clone());
+            let mut path = Counted::new(&mut path, &mut known.frames);
             Ok(course::run(plan, &times, &mut path, watch, findings)?)
         }
     }
@@ -182,7 +186,8 @@ fn on_node(
 ) -> anyhow::Result<()> {
     known.path = Some(node.wires.path().clone());
     known.kvm = node.kvm()?;
-    course::run(plan, times, &mut node.wires, watch, findings)?;
+    let mut path = Counted::new(&mut node.wires, &mut known.frames);
+    course::run(plan, times, &mut path, watch, findings)?;
     known.notes.push(node.sums_note()?);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! From what was planned, seen and found to the results file.
 
-use pinode_measure::results::{Host, Results, SCHEMA, TesterLimits};
+use pinode_measure::results::{Frames, Host, Results, SCHEMA, TesterLimits};
 use pinode_measure::seed::fits;
 use pinode_measure::trial::Path;
 
@@ -19,6 +19,8 @@ pub struct Known {
     pub kvm: Option<String>,
     /// What the tester itself can do.
     pub tester: Option<TesterLimits>,
+    /// Frames of all trials.
+    pub frames: Frames,
     /// What should be known.
     pub notes: Vec<String>,
 }
@@ -56,6 +58,7 @@ pub fn document(
         finished: facts::now_rfc3339(),
         partial: findings.is_partial,
         tester: known.tester,
+        frames: Some(known.frames),
         notes,
         trials: watch.trials.clone(),
         throughput: findings.throughput,
