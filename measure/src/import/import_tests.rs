@@ -200,6 +200,11 @@ fn what_is_wrong_is_named_with_its_place() {
         "line 2: no ceiling_fps or line_rate_fps, which (or --capacity) is what a throughput is a share of"
     );
     assert_eq!(
+        fault("frame_size,throughput_percent\n79,50\n"),
+        "line 2: no ceiling_fps or line_rate_fps, which (or --capacity, or offered load in percent with frames sent \
+         and time) is what percent are of"
+    );
+    assert_eq!(
         fault("trial,frame_size,duration_s,tx_frames,rx_frames\n1,79,1,1,1\n1,128,1,1,1\n"),
         "line 3: trial 1 has another the frame size with FCS than in line 2"
     );

@@ -271,7 +271,7 @@ impl Reader<'_> {
         ) {
             (Some(fps), ..) => fps,
             (_, Some(percent), ..) => {
-                let why = "or offered load in percent with frames sent and time, or --capacity, is what percent are of";
+                let why = "(or --capacity, or offered load in percent with frames sent and time) is what percent are of";
                 line_fps.ok_or_else(|| line.absent(Field::CeilingFps, why))? * percent / 100.0
             }
             (_, _, Some(bps), Some(octets)) => bps / (8.0 * octets),
