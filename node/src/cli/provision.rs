@@ -12,10 +12,10 @@ use pinode_measure::results::json;
 use super::args::Provision;
 use super::failure::Failure;
 use super::{print, print_json};
-use crate::provision::{Refusal, demands, plan_table, provision, refusal_lines};
+use crate::provision::{Refusal, load, plan_table, provision, refusal_lines};
 
 pub(super) fn run(args: &Provision) -> Result<(), Failure> {
-    let demands = demands::load(&args.demands)?;
+    let demands = load(&args.demands)?;
     let measured = match &args.fits {
         Some(path) => {
             let results = json::read(path).map_err(|error| Failure::Usage(error.to_string()))?;

@@ -1,7 +1,7 @@
 //! `pinode provision`: a node's schedule, rings and CPUs from what is demanded of it and what was measured.
 //!
 //! ```text
-//! demands      the file of what is asked for
+//! demands      what is asked for; read: the file of it
 //! search       cycle and phases, by enumeration over the bounds that `check` prints
 //! diagnosis    why no cycle will do
 //! processor    CPU time, out of measured lines
@@ -20,6 +20,7 @@ mod own_latency;
 mod part;
 mod plan;
 mod processor;
+mod read;
 mod refusal;
 pub mod search;
 mod table;
@@ -34,6 +35,7 @@ use diagnosis::Fruitless;
 use search::{Asked, Candidate, Link, candidates, choose};
 
 pub use plan::{CpuPlan, PhasePlan, PiPlan, Plan, PortPlan, Predicted, WorkerPlan};
+pub use read::{load, parse};
 pub use refusal::{Constraint, Refusal, Unmet};
 pub use table::{plan_table, refusal_lines};
 

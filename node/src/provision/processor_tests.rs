@@ -3,7 +3,7 @@
 use pinode_measure::results::SCHEMA;
 use serde_json::json;
 
-use super::super::demands::parse;
+use super::super::read::parse;
 use super::*;
 
 /// Fits of (PI, size, a, b, from, to).

@@ -1,22 +1,13 @@
 //! Demands in; what `check` accepts, or the constraint that fails, out.
 
 use pinode_measure::results::SCHEMA;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, RngSeed};
 use serde_json::json;
 
-use super::demands::parse;
+use super::read::parse;
 use super::*;
-use crate::config::{Needs, PhaseConfig, PortConfig, schedule_problems};
 
-fn seeded(cases: u32) -> Config {
-    Config {
-        cases,
-        rng_seed: RngSeed::Fixed(4),
-        failure_persistence: None,
-        ..Config::default()
-    }
-}
+#[path = "feasible_tests.rs"]
+mod feasible;
 
 /// A document of results with these lists.
 fn results(lists: serde_json::Value) -> Results {
@@ -80,144 +71,6 @@ fn accepted(demands: &Demands, plan: &Plan) -> Result<NodeConfig, String> {
         }
     }
     Ok(config)
-}
-
-fn random_demands() -> impl Strategy<Value = Demands> {
-    let pi = (
-        (64..800u32, 0..718u32),
-        prop_oneof![
-            (1_000_000..500_000_000u64).prop_map(demands::Rate::Bits),
-            (100..200_000u64).prop_map(demands::Rate::Frames),
-        ],
-        0..20u64,
-        proptest::option::of(30_000..900_000u64),
-    );
-    let pi = pi.prop_map(|((smallest, more), rate, frames, delay_ns)| PiDemand {
-        name: String::new(),
-        code: 0,
-        guest: "builtin:patch".to_owned(),
-        rate,
-        sizes: demands::Sizes::Range(smallest, smallest + more),
-        burst: u64::from(smallest + more) * (1 + frames),
-        delay_ns,
-        cpu_cap: None,
-        ports: Vec::new(),
-    });
-    let grid = (5..12u64, 0..10u64, 10_000..40_000u64, 0..3_000u64);
-    let pis = proptest::collection::vec(pi, 1..4);
-    (pis, grid, proptest::option::of(0..2_000_000u64)).prop_map(
-        |(pis, (least, more, grain_ns, guard_ns), stall_ns)| {
-            let mut all = demands("", &[("x", "frames = 1\nsizes = 64")]);
-            all.stall_ns = stall_ns;
-            all.cycles = demands::Cycles {
-                from_ns: least * grain_ns,
-                to_ns: (least + more) * grain_ns,
-                step_ns: grain_ns,
-                grain_ns,
-                slack: 1,
-            };
-            for port in &mut all.ports {
-                port.guard_ns = guard_ns;
-            }
-            let named = |(code, pi): (u8, PiDemand)| PiDemand {
-                name: format!("pi{code}"),
-                code,
-                ..pi
-            };
-            all.pis = (1..).zip(pis).map(named).collect();
-            all
-        },
-    )
-}
-
-/// Whether any tuple of phases in any cycle of the grid passes the judge that `check` asks, and its rings.
-fn any_schedule(demands: &Demands) -> bool {
-    let needs: Vec<(&str, Needs)> = demands
-        .pis
-        .iter()
-        .map(|pi| {
-            let needs = Needs {
-                max_sdu: Some(u16::try_from(pi.max_sdu()).unwrap()),
-                demand: Some(pi.as_configured()),
-                diffserv: None,
-            };
-            (pi.name.as_str(), needs)
-        })
-        .collect();
-    let port = &demands.ports[0];
-    let grain_ns = demands.cycles.grain_ns;
-    let judge = |cycle_ns: u64, tuple: &[u64]| {
-        let phase = |(slot, grains): (u8, &u64)| PhaseConfig {
-            owner: Some(slot),
-            duration_ns: grains * grain_ns,
-        };
-        let mut phases: Vec<PhaseConfig> = (0..).zip(tuple).map(phase).collect();
-        let sum: u64 = phases.iter().map(|phase| phase.duration_ns).sum();
-        if sum < cycle_ns {
-            phases.push(PhaseConfig {
-                owner: None,
-                duration_ns: cycle_ns - sum,
-            });
-        }
-        let config = PortConfig {
-            name: port.name.clone(),
-            backend: "memory:west".parse().unwrap(),
-            mode: config::PortMode::Trunk,
-            capacity_bps: port.capacity_bps,
-            mtu: port.mtu,
-            guard_ns: port.guard_ns,
-            base_tai_ns: 0,
-            extension_ns: 0,
-            phases,
-        };
-        let plain: Vec<Needs> = needs.iter().map(|(_, needs)| *needs).collect();
-        schedule_problems(&config, &needs).is_empty()
-            && config.schedule(&plain).is_ok_and(|cycle| {
-                (0..).zip(&demands.pis).all(|(slot, pi)| {
-                    let own = pinode_scheduler::bounds::of_pi(&cycle, slot, pi.sizes.largest());
-                    let waiting = own.and_then(|own| asked(demands, pi, None).waiting(&own));
-                    waiting.is_some_and(|frames| frames <= search::RING_MOST)
-                })
-            })
-    };
-    demands.cycles.lengths().any(|cycle_ns| {
-        let most = cycle_ns / grain_ns;
-        let mut tuples = vec![Vec::new()];
-        for _ in &demands.pis {
-            let longer = tuples.iter().flat_map(|tuple: &Vec<u64>| {
-                let left = most - tuple.iter().sum::<u64>();
-                (1..=left).map(|grains| [tuple.as_slice(), &[grains]].concat())
-            });
-            tuples = longer.collect();
-        }
-        tuples.iter().any(|tuple| judge(cycle_ns, tuple))
-    })
-}
-
-proptest! {
-    #![proptest_config(seeded(300))]
-
-    #[test]
-    fn what_is_given_out_holds_and_what_is_refused_is_impossible(demands in random_demands()) {
-        match provision(&demands, None) {
-            Ok(plan) => prop_assert_eq!(accepted(&demands, &plan).map(|_| ()), Ok(())),
-            Err(refusal) => {
-                prop_assert!(!refusal.problems.is_empty(), "refused for no reason");
-                prop_assert!(!any_schedule(&demands), "refused, and possible: {:?}", refusal);
-            }
-        }
-    }
-
-    /// On the grid that is there by default, to the nanosecond.
-    #[test]
-    fn on_the_default_grid_too(random in random_demands()) {
-        let mut demands = demands("", &[("x", "frames = 1\nsizes = 64")]);
-        demands.pis = random.pis;
-        demands.cycles.step_ns = 250_000;
-        if let Ok(plan) = provision(&demands, None) {
-            prop_assert_eq!(accepted(&demands, &plan).map(|_| ()), Ok(()));
-        }
-    }
 }
 
 #[test]
@@ -535,66 +388,4 @@ fn what_node_toml_would_not_hold_is_told() {
         (Constraint::Configuration, "pi.can.guest")
     );
     assert!(problems[0].what.contains("joins ports in pairs"));
-}
-
-#[test]
-fn what_is_wrong_with_a_demands_file_is_told_by_line_and_key() {
-    let text = "[node]\nname = \"n1\"\nspeed = 3\n[cycle]\nis = \"300us\"\nfrom = \"1us\"\n\
-                [[port]]\nname = \"west\"\ncapacity = \"fast\"\n[[port]]\nname = \"east\"\ncapacity = \"1Gbps\"\nlaunch_time = 1\n\
-                [pi.can]\ncode = 2\nguest = \"builtin:patch\"\nrate = \"1Mbps\"\nframes = 3\nsizes = { from = 500, to = 79 }\n\
-                [pi.dss]\ncode = 9\nsizes = 20\nburst = \"10B\"\ncpu_cap = 200\nports = [\"north\"]\n";
-    let said = parse("demands.toml", text).unwrap_err().to_string();
-    let lines: Vec<&str> = said.lines().collect();
-    for expected in [
-        "demands.toml:3: node.speed: unknown key; allowed: name, isolation, cpus, worker_cap, stall",
-        "demands.toml:6: cycle.from: is not allowed beside is, which names the one cycle",
-        "demands.toml:9: port[0].capacity: \"fast\" is not allowed; allowed: a number and bps, kbps, Mbps or Gbps, such as \"1Gbps\"",
-        "demands.toml:13: port[1].launch_time: is of type integer; allowed: true or false",
-        "demands.toml:18: pi.can.frames: is not allowed beside rate; allowed: one of the two",
-        "demands.toml:19: pi.can.sizes: goes from 500 to 79; allowed: to not below from",
-        "demands.toml:21: pi.dss.code: 9 is not allowed; allowed: 1 to 7",
-        "demands.toml:20: pi.dss.guest: is missing; needed: \"builtin:NAME\" or the path of an ELF or bzImage",
-        "demands.toml:20: pi.dss: has no rate; needed: rate = \"100Mbps\", or frames = 100000 (a second)",
-        "demands.toml:22: pi.dss.sizes: 20 is not allowed; allowed: 64 to 9018",
-        "demands.toml:24: pi.dss.cpu_cap: 200 is not allowed; allowed: 1 to 100",
-    ] {
-        assert!(lines.contains(&expected), "{expected}\nis not in\n{said}");
-    }
-    let one = |text: &str| parse("d", text).unwrap_err().to_string();
-    assert!(one("").contains("d:1: port: is missing; needed: a table [[port]] for each link"));
-    assert!(one("port = [").starts_with("d:1:"));
-    let burst = format!(
-        "{PORTS}[pi.can]\ncode = 2\nguest = \"builtin:patch\"\nframes = 1\nsizes = [79, 512]\nburst = \"511B\"\n"
-    );
-    assert!(
-        one(&burst).contains("allowed: 512B or more"),
-        "{}",
-        one(&burst)
-    );
-    let long = "[cycle]\nfrom = \"1us\"\nto = \"2s\"\nstep = \"1us\"\n";
-    assert!(
-        one(long).contains("has 2000000 cycles; allowed: at most 1000000"),
-        "{}",
-        one(long)
-    );
-}
-
-/// Frames a second of several sizes: what the largest take of the wire, told in the smallest.
-#[test]
-fn a_rate_in_frames_weighs_as_the_largest() {
-    let demands = demands(
-        "",
-        &[("can", "frames = 1000\nsizes = [79, 1518]\nburst = \"4KiB\"")],
-    );
-    let configured = demands.pis[0].as_configured();
-    assert_eq!((configured.size, configured.burst), (79, 4096));
-    let wire = 1000.0 * 8.0 * 1538.0;
-    let flow = configured.flow();
-    assert!(
-        flow.rho_bps >= wire && flow.rho_bps < wire + 2.0,
-        "{flow:?}"
-    );
-    // Of one size it is the size's own rate.
-    let alike = super::tests::demands("", &[("can", "frames = 1000\nsizes = 512")]);
-    assert_eq!(alike.pis[0].as_configured().rate_bps, 8 * 512 * 1000);
 }
