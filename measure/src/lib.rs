@@ -3,8 +3,8 @@
 //! A [`stream`] says what frames look like and when they are due; a [`source`] sends streams, a
 //! [`sink`] takes them and counts what befell each frame by its [`signature`]; a [`wire`] is a source
 //! and a sink behind a port of the node, in the worker's own bursts, read by a probe from another
-//! thread; a [`meter`] makes figures of what the probes read, and a [`report`] shows them to people. All but the probe's waiting is pure: clocks are
-//! injected.
+//! thread; a [`meter`] makes figures of what the probes read, and a [`report`] shows them to people. All is pure, clocks are
+//! injected. Only [`path`], which makes trials, and [`limits`], which measures the tester itself, read one.
 //!
 //! ```
 //! use pinode_measure::{sink::Sink, source::Source, stats, stream::{Stream, StreamSpec}};
