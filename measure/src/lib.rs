@@ -4,7 +4,8 @@
 //! [`sink`] takes them and counts what befell each frame by its [`signature`]; a [`wire`] is a source
 //! and a sink behind a port of the node, in the worker's own bursts, read by a probe from another
 //! thread; a [`meter`] makes figures of what the probes read, and a [`report`] shows them to people. All is pure, clocks are
-//! injected. Only [`path`], which makes trials, and [`limits`], which measures the tester itself, read one.
+//! injected. Only [`path`], which makes trials, [`limits`], which measures the tester itself,
+//! and the account that a wire keeps of its own time read one.
 //!
 //! ```
 //! use pinode_measure::{sink::Sink, source::Source, stats, stream::{Stream, StreamSpec}};

@@ -1,6 +1,6 @@
 //! The clock of paths: the system's monotonic one, which is the node's, too.
 //!
-//! Read through the vDSO: no system call. The only place of this crate that reads it.
+//! Read through the vDSO: no system call.
 
 use rustix::time::{ClockId, clock_gettime};
 
