@@ -17,8 +17,9 @@ use pinode_measure::trial::{Glimpse, LoadStream, Path, PathKind, Side};
 use pinode_ports::ShapedPort;
 use pinode_ports::memory::cable;
 
-/// Room in front of the wire: what the machine's stalls of a few milliseconds bring.
-const ROOM: usize = 1024;
+/// Time on the wire of what the queue in front of it holds, seconds: the stalls of the machine that it bridges. In a
+/// trial of t seconds the queue hides an excess of this over t, so that trials are to be much longer.
+const ROOM_S: f64 = 0.0015;
 
 #[derive(Default)]
 struct Waits {
@@ -46,7 +47,7 @@ impl Observer for Waits {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: f64| arguments.next().map_or(Ok(default), |a| a.parse());
-    let (mbps, size, seconds): (f64, f64, f64) = (number(50.0)?, number(512.0)?, number(0.5)?);
+    let (mbps, size, seconds): (f64, f64, f64) = (number(200.0)?, number(512.0)?, number(0.8)?);
     let (wire, line) = ((mbps * 1e6) as u64, (mbps * 2e6) as u64);
     let path = Path {
         kind: PathKind::Memory,
@@ -58,6 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         wire as f64 / (8.0 * (size + 20.0)),
         path.line_rate_fps(Side::West, size),
     );
+    let room = (known * ROOM_S).ceil() as usize;
     let traffic = Traffic {
         size: SizeLabel::Octets(size as u16),
         isolation: None,
@@ -72,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }],
     };
     let (west, east) = cable(4096, 2048);
-    let east = ShapedPort::new(east, wire, ROOM);
+    let east = ShapedPort::new(east, wire, room);
     let options = Options {
         learning: false,
         ..Options::default()
@@ -84,11 +86,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         restabilise: Duration::from_millis(20),
         ..Timing::quick()
     };
-    println!("known: {known:.1} frames/s of {size} B at {mbps} Mbit/s");
+    println!(
+        "known: {known:.1} frames/s of {size} B at {mbps} Mbit/s; room for {room} frames hides up to {:.2} %",
+        room as f64 / seconds / known * 100.0
+    );
 
     let mut waits = Waits::default();
     let settings = binary::Settings {
-        resolution: 0.004,
+        resolution: 0.002,
         confirmations: 1,
         ..binary::Settings::rfc2544()
     };
