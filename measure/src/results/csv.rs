@@ -108,10 +108,10 @@ pub fn to_csv(results: &Results) -> Result<String, ResultsError> {
 pub fn columns() -> Vec<String> {
     // A writer that makes its own header makes it of the fields of the first line.
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let written = writer
-        .serialize(Line::default())
-        .map(|()| writer.into_inner());
-    let octets = written.ok().and_then(Result::ok).unwrap_or_default();
+    let octets = match writer.serialize(Line::default()) {
+        Ok(()) => writer.into_inner().unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
     let header = octets
         .split(|octet| *octet == b'\n')
         .next()

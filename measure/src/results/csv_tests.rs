@@ -80,3 +80,12 @@ fn no_latency_is_said_where_no_frame_arrived() {
     assert_eq!(lines[0][column], "");
     assert_ne!(lines[1][column], "");
 }
+
+/// What docs/results.md says of the columns is all there is.
+#[test]
+fn every_column_is_documented() {
+    let page = include_str!("../../../docs/results.md");
+    for column in columns().iter().filter(|c| *c != "record") {
+        assert!(page.contains(&format!("`{column}`")), "{column}");
+    }
+}
