@@ -19,6 +19,7 @@ mod hostile;
 mod hosts;
 mod launch_time;
 mod licences;
+mod measure;
 mod memif;
 mod phases;
 mod report;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         traces::cases(),
         export::cases(),
         frames::cases(),
+        measure::cases(),
         memif::cases(),
         hosts::cases(),
         guests::cases(),

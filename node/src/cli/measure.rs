@@ -22,6 +22,7 @@ const INTERRUPTED: u8 = 130;
 pub(super) fn measure(args: Measure) -> Result<(), Failure> {
     match args.command {
         Some(MeasureCommand::Compare(args)) => files::compare(args),
+        Some(MeasureCommand::Serve(args)) => files::serve(args),
         Some(MeasureCommand::Export(args)) => files::export(args),
         Some(MeasureCommand::Import(args)) => files::import(args),
         None => run(args.run),

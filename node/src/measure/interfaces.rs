@@ -15,19 +15,8 @@ use super::plan::Links;
 /// An interface that cannot be opened.
 pub fn open(links: &Links) -> anyhow::Result<(Interfaces, Vec<String>)> {
     let mut notes = Vec::new();
-    let (kind, ports) = match links.backend {
-        Some(backend) => (backend, both(links, backend)?),
-        None => match both(links, Backend::AfXdp) {
-            Ok(ports) => (Backend::AfXdp, ports),
-            Err(error) => {
-                notes.push(format!(
-                    "AF_PACKET is used, since AF_XDP cannot be had: {error}"
-                ));
-                (Backend::AfPacket, both(links, Backend::AfPacket)?)
-            }
-        },
-    };
-    let kind = match kind {
+    let (backend, ports) = by_best(links, both, &mut notes)?;
+    let kind = match backend {
         Backend::AfXdp => PathKind::AfXdp,
         Backend::AfPacket => PathKind::AfPacket,
     };
@@ -43,6 +32,36 @@ pub fn open(links: &Links) -> anyhow::Result<(Interfaces, Vec<String>)> {
         description: links.describe(),
     };
     Ok((Interfaces::new(ports, path, Options::default())?, notes))
+}
+
+/// Opens the one interface of `links`.
+///
+/// # Errors
+///
+/// It cannot be opened.
+pub fn open_one(links: &Links) -> Result<Box<dyn Port>, PortError> {
+    let first = |links: &Links, backend| one(&links.names[0], links, backend);
+    by_best(links, first, &mut Vec::new()).map(|(_, port)| port)
+}
+
+/// Opens by the backend that was asked for, or by the best that can be had, and notes if that is not the first.
+fn by_best<T>(
+    links: &Links,
+    open: impl Fn(&Links, Backend) -> Result<T, PortError>,
+    notes: &mut Vec<String>,
+) -> Result<(Backend, T), PortError> {
+    if let Some(backend) = links.backend {
+        return Ok((backend, open(links, backend)?));
+    }
+    match open(links, Backend::AfXdp) {
+        Ok(opened) => Ok((Backend::AfXdp, opened)),
+        Err(error) => {
+            notes.push(format!(
+                "AF_PACKET is used, since AF_XDP cannot be had: {error}"
+            ));
+            Ok((Backend::AfPacket, open(links, Backend::AfPacket)?))
+        }
+    }
 }
 
 fn both(links: &Links, backend: Backend) -> Result<[Box<dyn Port>; 2], PortError> {

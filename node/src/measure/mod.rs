@@ -23,6 +23,7 @@ mod plan;
 mod progress;
 mod results;
 pub mod seed;
+pub mod serve;
 mod times;
 mod watch;
 

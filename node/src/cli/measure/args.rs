@@ -117,6 +117,11 @@ pub enum MeasureCommand {
         after_help = "Example:\n  pinode measure compare before/results.json after/results.json\n  pinode measure compare a1.json,a2.json,a3.json b1.json,b2.json,b3.json --metric throughput\n\nFiles joined by commas are repetitions of one measurement. Files of plain numbers, one a line, are compared, too."
     )]
     Compare(CompareArgs),
+    /// Be one end alone, whose other end is another tester
+    #[command(
+        after_help = "Example:\n  pinode measure serve --rx eth2\n  pinode measure serve --tx eth1 --stream pi=can,size=512,rate=100Mbps --duration 60s --json\n\nEnds with SIGINT or after --duration, and says what passed."
+    )]
+    Serve(ServeArgs),
     /// Write the same streams for another tester
     #[command(
         after_help = "Example:\n  pinode measure export --format trex --size 79 --rate 100kfps --out streams\n  pinode measure export --format pcap --stream pi=can,size=imix,rate=50Mbps --out streams"
@@ -139,6 +144,39 @@ pub struct CompareArgs {
     /// [default: of each test what it is made for]
     #[arg(long = "metric", value_name = "METRIC", value_delimiter = ',')]
     pub metrics: Vec<Metric>,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pinode measure serve`
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("ends").args(["tx", "rx"]).required(true).multiple(true))]
+pub struct ServeArgs {
+    /// Send here
+    #[arg(long, value_name = "IF")]
+    pub tx: Option<InterfaceName>,
+    /// Count what comes here
+    #[arg(long, value_name = "IF")]
+    pub rx: Option<InterfaceName>,
+    /// Socket [default: af_xdp, or af_packet where that cannot be had]
+    #[arg(long, value_enum)]
+    pub backend: Option<BackendArg>,
+    /// Rate of the link [default: what the interface says of itself]
+    #[arg(long, value_name = "RATE")]
+    pub capacity: Option<BitRate>,
+    /// Frame size of streams that name none
+    #[arg(long, value_name = "SIZE", default_value = "79")]
+    pub size: FrameSize,
+    /// Rate of streams that name none [default: an equal share of the link]
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<Rate>,
+    /// A stream, as of `pinode measure` (repeatable) [default: one of each PI]
+    #[arg(long = "stream", value_name = "SPEC")]
+    pub streams: Vec<StreamAsked>,
+    /// End then [default: with SIGINT]
+    #[arg(long, value_name = "DURATION")]
+    pub duration: Option<Nanoseconds>,
     /// How the result is printed.
     #[command(flatten)]
     pub format: Format,

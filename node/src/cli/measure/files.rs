@@ -1,4 +1,6 @@
-//! `pinode measure compare`, `export`, `import`: files in, files out, nothing measured.
+//! `pinode measure compare`, `export`, `import`, `serve`: what is done with or for another measurement.
+
+use std::time::Duration;
 
 use pinode_measure::compare::{self, CompareError};
 use pinode_measure::export::{self, ExportError};
@@ -6,8 +8,10 @@ use pinode_measure::import::{self, ImportError};
 
 use super::super::failure::Failure;
 use super::super::{print, print_json};
-use super::args::{CompareArgs, ExportArgs, ImportArgs};
+use super::args::{CompareArgs, ExportArgs, ImportArgs, ServeArgs};
+use crate::config::Nanoseconds;
 use crate::measure;
+use crate::measure::serve::{self, ServeAsked};
 
 /// Student's t.
 pub(super) fn compare(args: CompareArgs) -> Result<(), Failure> {
@@ -22,6 +26,27 @@ pub(super) fn compare(args: CompareArgs) -> Result<(), Failure> {
         return print_json(&comparison);
     }
     print(&comparison.to_string())
+}
+
+/// One end alone.
+pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let passed = serve::serve(&ServeAsked {
+        tx: args.tx,
+        rx: args.rx,
+        backend: args.backend.map(Into::into),
+        capacity_bps: args.capacity.map(|rate| rate.0),
+        size: args.size,
+        rate: args.rate,
+        streams: args.streams,
+        duration: args
+            .duration
+            .map(|Nanoseconds(ns)| Duration::from_nanos(ns)),
+        json: args.format.json,
+    })?;
+    if args.format.json {
+        return print_json(&passed);
+    }
+    print(&passed.to_string())
 }
 
 /// Streams for others.

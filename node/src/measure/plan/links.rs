@@ -39,51 +39,45 @@ impl Links {
         Self::look_up_in(Path::new(SYSFS), names, backend, capacity_bps)
     }
 
+    /// One interface alone, as both ends.
+    ///
+    /// # Errors
+    ///
+    /// As of two.
+    pub fn only(
+        option: &'static str,
+        name: &InterfaceName,
+        backend: Option<Backend>,
+        capacity_bps: Option<u64>,
+    ) -> Result<Self, PlanError> {
+        let (rate, mtu) = known_of(Path::new(SYSFS), option, name, capacity_bps)?;
+        Ok(Self {
+            names: [name, name].map(Clone::clone),
+            backend,
+            capacity_bps: [rate; 2],
+            mtu,
+        })
+    }
+
     fn look_up_in(
         sysfs: &Path,
         names: [&InterfaceName; 2],
         backend: Option<Backend>,
         capacity_bps: Option<u64>,
     ) -> Result<Self, PlanError> {
-        let mut rates = [0; 2];
-        let mut mtus = [0; 2];
-        for (side, (name, option)) in names.into_iter().zip(["--tx", "--rx"]).enumerate() {
-            let folder = sysfs.join(name.as_str());
-            let word = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
-            if !folder.exists() {
-                return Err(PlanError::NoInterface {
-                    option,
-                    name: name.to_string(),
-                    known: known(sysfs),
-                });
-            }
-            mtus[side] = word("mtu").trim().parse().unwrap_or(1500u32);
-            // Mb/s; -1 or an error where the driver does not know, or the link is down.
-            let own: Option<u64> = word("speed").trim().parse().ok().filter(|mbps| *mbps > 0);
-            let own = own.and_then(|mbps| mbps.checked_mul(1_000_000));
-            rates[side] = match (capacity_bps, own) {
-                (Some(asked), _) => asked,
-                (None, Some(own)) => own,
-                (None, None) => {
-                    return Err(PlanError::NoCapacity {
-                        option,
-                        name: name.to_string(),
-                    });
-                }
-            };
-        }
-        if names[0] == names[1] {
+        let [tx, rx] = names;
+        let (tx_rate, tx_mtu) = known_of(sysfs, "--tx", tx, capacity_bps)?;
+        let (rx_rate, rx_mtu) = known_of(sysfs, "--rx", rx, capacity_bps)?;
+        if tx == rx {
             return Err(PlanError::SameInterface {
-                name: names[0].to_string(),
+                name: tx.to_string(),
             });
         }
-        let mtu = mtus.into_iter().min().unwrap_or(1500);
         Ok(Self {
             names: names.map(Clone::clone),
             backend,
-            capacity_bps: rates,
-            // The largest frame that a stream may have bounds it anyway.
-            mtu: u16::try_from(mtu).unwrap_or(u16::MAX).min(9000),
+            capacity_bps: [tx_rate, rx_rate],
+            mtu: tx_mtu.min(rx_mtu),
         })
     }
 
@@ -99,6 +93,36 @@ impl Links {
         let [tx, rx] = self.capacity_bps.map(BitRate);
         format!("{} ({tx}) to {} ({rx})", self.names[0], self.names[1])
     }
+}
+
+/// Rate, bits per second, and MTU of an interface.
+fn known_of(
+    sysfs: &Path,
+    option: &'static str,
+    name: &InterfaceName,
+    capacity_bps: Option<u64>,
+) -> Result<(u64, u16), PlanError> {
+    /// The largest frame that a stream may have bounds it anyway.
+    const MOST: u32 = 9000;
+    let folder = sysfs.join(name.as_str());
+    let word = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
+    if !folder.exists() {
+        return Err(PlanError::NoInterface {
+            option,
+            name: name.to_string(),
+            known: known(sysfs),
+        });
+    }
+    let mtu: u32 = word("mtu").trim().parse().unwrap_or(1500);
+    // Mb/s; -1 or an error where the driver does not know, or the link is down.
+    let own: Option<u64> = word("speed").trim().parse().ok().filter(|mbps| *mbps > 0);
+    let own = own.and_then(|mbps| mbps.checked_mul(1_000_000));
+    let rate = capacity_bps.or(own).ok_or_else(|| PlanError::NoCapacity {
+        option,
+        name: name.to_string(),
+    })?;
+    // At most MOST.
+    Ok((rate, mtu.min(MOST) as u16))
 }
 
 fn known(sysfs: &Path) -> Vec<String> {

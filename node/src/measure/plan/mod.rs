@@ -252,7 +252,12 @@ impl Target {
         }
     }
 
-    fn round(&self, size: FrameSize, asked: &Asked) -> Result<Round, PlanError> {
+    /// The traffic of one size.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be.
+    pub fn round(&self, size: FrameSize, asked: &Asked) -> Result<Round, PlanError> {
         let largest = size.sizes.largest().unwrap_or(0);
         if u32::from(largest) > self.largest() {
             return Err(PlanError::TooLarge {
