@@ -67,7 +67,7 @@ fn help() -> Result<()> {
         text.contains("demo") && text.contains("run"),
         "pinode alone printed:\n{text}"
     );
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 14] = [
         &["demo"],
         &["run"],
         &["check"],
@@ -78,6 +78,10 @@ fn help() -> Result<()> {
         &["guest", "restart"],
         &["guest", "console"],
         &["capture"],
+        &["measure"],
+        &["measure", "compare"],
+        &["measure", "serve"],
+        &["measure", "export"],
     ];
     for command in commands {
         let mut arguments = command.to_vec();

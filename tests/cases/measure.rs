@@ -7,13 +7,15 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pinode_tests::namespace::Namespace;
 use pinode_tests::need::Need;
 use pinode_tests::poll::until;
 use pinode_tests::program::{self, pinode};
 use serde_json::Value;
 
 use crate::Case;
+
+mod links;
+mod refused;
 
 pub fn cases() -> Vec<Case> {
     let links = [Need::Root, Need::Command("ip", "iproute2")];
@@ -22,19 +24,23 @@ pub fn cases() -> Vec<Case> {
         Case::new(
             "measure::what_cannot_be_is_refused_before_anything_starts",
             &[],
-            refused,
+            refused::refused,
         ),
         Case::new(
             "measure::a_configuration_that_is_wrong_is_refused",
             &[],
-            configuration,
+            refused::configuration,
         ),
         Case::new(
             "measure::results_that_are_none_are_refused",
             &[],
-            no_results,
+            refused::no_results,
         ),
-        Case::new("measure::folder_that_cannot_be_written", &[], unwritable),
+        Case::new(
+            "measure::folder_that_cannot_be_written",
+            &[],
+            refused::unwritable,
+        ),
         Case::new("measure::one_test_of_a_node_thread", &[], || {
             whole("thread")
         }),
@@ -44,21 +50,36 @@ pub fn cases() -> Vec<Case> {
         Case::new("measure::json_is_the_only_output", &[], json_only),
         Case::new("measure::interrupted_keeps_what_is_done", &[], interrupted),
         Case::new("measure::reset_of_the_guests_is_seen", &[], reset),
-        Case::new("measure::interface_missing", &links, interface_missing),
+        Case::new("measure::the_seed_s_experiments_give_lines", &[], seed),
+        Case::new(
+            "measure::results_are_compared_with_themselves",
+            &[],
+            compared,
+        ),
+        Case::new(
+            "measure::one_end_alone_sends_and_counts",
+            &links,
+            links::served,
+        ),
+        Case::new(
+            "measure::interface_missing",
+            &links,
+            links::interface_missing,
+        ),
         Case::new(
             "measure::the_kernel_counts_the_same_frames_af_packet",
             &links,
-            || kernel_counts("af_packet"),
+            || links::kernel_counts("af_packet"),
         ),
         Case::new(
             "measure::the_kernel_counts_the_same_frames_af_xdp",
             &xdp,
-            || kernel_counts("af_xdp"),
+            || links::kernel_counts("af_xdp"),
         ),
         Case::new(
             "measure::a_linux_bridge_is_measured_end_to_end",
             &links,
-            bridge,
+            links::bridge,
         ),
     ]
 }
@@ -76,170 +97,6 @@ const KEYS: [&str; 7] = [
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// The command ended with `code` and said all of `words` in one line; nothing is in `out`.
-fn expect(arguments: &[&str], code: i32, words: &[&str]) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let out = folder.path().join("out");
-    let out_text = out.to_string_lossy().into_owned();
-    let mut all = vec!["measure"];
-    all.extend(arguments);
-    all.extend(["--out", &out_text]);
-    let output = program::run(&all)?;
-    let stderr = said(&output);
-    ensure!(
-        output.status.code() == Some(code),
-        "{arguments:?} ended with {}, not {code}: {stderr}",
-        output.status
-    );
-    let has = |line: &str| words.iter().all(|word| line.contains(word));
-    // clap tells what is allowed on a line of its own.
-    ensure!(
-        stderr.lines().any(has) || has(&stderr.replace('\n', " ")),
-        "{arguments:?}: nothing says {words:?}:\n{stderr}"
-    );
-    ensure!(
-        output.stdout.is_empty() && !stderr.contains("panicked"),
-        "{stderr}"
-    );
-    ensure!(!out.exists(), "{arguments:?} left {} behind", out.display());
-    Ok(())
-}
-
-fn refused() -> Result<()> {
-    let tests = ["throughput", "back_to_back", "saturation"];
-    expect(&["--test", "speed"], 2, &[&["speed"][..], &tests].concat())?;
-    expect(
-        &["--profile", "fast"],
-        2,
-        &["fast", "quick", "rfc2544", "seed"],
-    )?;
-    expect(&["--sizes", "40"], 2, &["--sizes", "40", "octets with FCS"])?;
-    expect(&["--sizes", "78"], 2, &["78", "79 to 9018"])?;
-    expect(&["--sizes", "1519"], 2, &["1519", "up to 1518"])?;
-    expect(&["--sizes", "imix:"], 2, &["imix:", "allowed"])?;
-    expect(&["--rate", "2Gbps"], 2, &["--rate", "1Gbps"])?;
-    expect(&["--rate", "fast"], 2, &["fast", "allowed", "100Mbps"])?;
-    expect(&["--duration", "0s"], 2, &["--duration", "more than 0"])?;
-    expect(&["--loss-ratio", "1"], 2, &["--loss-ratio", "below 1"])?;
-    expect(&["--resolution", "0"], 2, &["--resolution", "above 0"])?;
-    expect(&["--repeat", "0"], 2, &["--repeat", "1..=1000"])?;
-    expect(&["--stream", "pi=atm"], 2, &["pi=atm", "ipv6qos, can, dss"])?;
-    expect(
-        &["--stream", "colour=red"],
-        2,
-        &["colour", "allowed", "rate="],
-    )?;
-    expect(&["--tx", "a"], 2, &["--rx"])?;
-    expect(&["--capacity", "1Gbps"], 2, &["--tx"])?;
-    expect(
-        &["-c", "node.toml", "--tx", "a", "--rx", "b"],
-        2,
-        &["--config", "cannot be used with"],
-    )
-}
-
-fn configuration() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("node.toml");
-    let text = file.to_string_lossy().into_owned();
-    expect(&["-c", &text], 2, &["node.toml", "cannot be read"])?;
-    fs::write(&file, "[node]\nname = \"n\"\ncolour = 1\n")?;
-    expect(&["-c", &text], 2, &["node.colour"])
-}
-
-fn no_results() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let (other, cut, good) = (path("other.json"), path("cut.json"), path("good.json"));
-    let right = r#"{"schema":"pinode-results/1","host":{"cpu":"","cores":1,"kvm":"","kernel":""},"profile":"quick","path":"memory","trials":[],"throughput":[],"cpu_fit":[]}"#;
-    fs::write(&good, right)?;
-    fs::write(&other, right.replace("results/1", "results/9"))?;
-    fs::write(&cut, &right[..right.len() / 2])?;
-    for (arguments, words) in [
-        (
-            vec!["compare", &good, &other],
-            vec!["other.json", "pinode-results/9", "pinode-results/1"],
-        ),
-        (vec!["compare", &good, &cut], vec!["cut.json", "cut off"]),
-        (
-            vec!["compare", &good, "/nowhere.json"],
-            vec!["/nowhere.json", "cannot be read"],
-        ),
-    ] {
-        let mut all = vec!["measure"];
-        all.extend(arguments);
-        let output = program::run(&all)?;
-        let stderr = said(&output);
-        ensure!(
-            matches!(output.status.code(), Some(1 | 2)),
-            "{all:?}: {}",
-            output.status
-        );
-        ensure!(
-            words.iter().all(|word| stderr.contains(word)),
-            "{all:?}: {stderr}"
-        );
-        ensure!(
-            output.stdout.is_empty() && !stderr.contains("panicked"),
-            "{stderr}"
-        );
-    }
-    Ok(())
-}
-
-fn unwritable() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("file");
-    fs::write(&file, "kept")?;
-    // Not even root writes below a file.
-    let out = file.join("out").to_string_lossy().into_owned();
-    let output = program::run(&["measure", "--isolation", "thread", "--out", &out])?;
-    let stderr = said(&output);
-    ensure!(
-        output.status.code() == Some(1),
-        "{}: {stderr}",
-        output.status
-    );
-    ensure!(
-        stderr.contains(&out) && stderr.contains("--out"),
-        "{stderr}"
-    );
-    ensure!(fs::read_to_string(&file)? == "kept");
-    Ok(())
-}
-
-fn interface_missing() -> Result<()> {
-    let namespace = Namespace::new()?;
-    namespace.veth("w0", "w1", 1500)?;
-    let output = measure_in(
-        &namespace,
-        &["--tx", "w0", "--rx", "nosuch"],
-        Path::new("nowhere"),
-    )?;
-    let stderr = said(&output);
-    ensure!(
-        output.status.code() == Some(1),
-        "{}: {stderr}",
-        output.status
-    );
-    ensure!(
-        stderr.contains("--rx nosuch") && stderr.contains("w0, w1"),
-        "{stderr}"
-    );
-    ensure!(!Path::new("nowhere").exists());
-    Ok(())
-}
-
-/// `pinode measure` inside a namespace.
-fn measure_in(namespace: &Namespace, arguments: &[&str], out: &Path) -> Result<Output> {
-    let mut command = namespace.command(pinode()?)?;
-    command.arg("measure").args(arguments).arg("--out").arg(out);
-    command
-        .stdin(Stdio::null())
-        .output()
-        .context("start pinode measure")
 }
 
 /// The three files are in `out`, whole; the document of results.json.
@@ -498,57 +355,25 @@ fn reset() -> Result<()> {
     Ok(())
 }
 
-/// Frames that the kernel counted at an interface: received, sent.
-fn counted(namespace: &Namespace, interface: &str) -> Result<(u64, u64)> {
-    let text = namespace.ip(&["-s", "-j", "link", "show", interface])?;
-    let links: Value = serde_json::from_str(&text)?;
-    let stats = &links[0]["stats64"];
-    Ok((
-        number(&stats["rx"], "packets")?,
-        number(&stats["tx"], "packets")?,
-    ))
-}
-
-/// Frames that the trials say were sent.
-fn sent_in_trials(results: &Value) -> Result<u64> {
-    let mut sent = 0;
-    for trial in array(results, "trials")? {
-        for stream in array(trial, "streams")? {
-            sent += number(stream, "sent")?;
-        }
-    }
-    Ok(sent)
-}
-
-fn kernel_counts(backend: &str) -> Result<()> {
-    let namespace = Namespace::new()?;
-    namespace.veth("w", "e", 1500)?;
+/// All of the seed's experiments with one size, short: a point for each rate and PI, and lines where points suffice.
+fn seed() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("results");
-    let before = (counted(&namespace, "w")?, counted(&namespace, "e")?);
-    let output = measure_in(
-        &namespace,
-        &[
-            "--tx",
-            "w",
-            "--rx",
-            "e",
-            "--backend",
-            backend,
-            "--capacity",
-            "1Gbps",
-            "--test",
-            "loss",
-            "--sizes",
-            "79",
-            "--rate",
-            "5kfps",
-            "--duration",
-            "300ms",
-            "--quick",
-        ],
-        &out,
-    )?;
+    let out_text = out.to_string_lossy().into_owned();
+    let output = program::run(&[
+        "measure",
+        "--profile",
+        "seed",
+        "--quick",
+        "--isolation",
+        "thread",
+        "--sizes",
+        "512",
+        "--duration",
+        "60ms",
+        "--out",
+        &out_text,
+    ])?;
     ensure!(
         output.status.success(),
         "{}: {}",
@@ -557,112 +382,61 @@ fn kernel_counts(backend: &str) -> Result<()> {
     );
     let results = delivered(&out)?;
     sums_hold(&results)?;
-    ensure!(results["path"] == backend, "{}", results["path"]);
-    // With those that warmed up, which are in no trial.
-    let (sent, received) = (
-        number(&results["frames"], "sent")?,
-        number(&results["frames"], "received")?,
-    );
-    let in_trials = sent_in_trials(&results)?;
-    let after = (counted(&namespace, "w")?, counted(&namespace, "e")?);
-    let (tx, rx) = (after.0.1 - before.0.1, after.1.0 - before.1.0);
+    ensure!(results["profile"] == "seed", "{}", results["profile"]);
+    let points = array(&results, "cpu")?;
+    for pi in ["ipv6qos", "can", "dss", "host"] {
+        let own: Vec<_> = points.iter().filter(|point| point["pi"] == pi).collect();
+        ensure!(!own.is_empty(), "no point of {pi}");
+        for point in own {
+            ensure!(
+                point["percent"]
+                    .as_f64()
+                    .is_some_and(|y| (0.0..=101.0).contains(&y)),
+                "{point}"
+            );
+        }
+    }
+    for fit in array(&results, "cpu_fit")? {
+        ensure!(
+            fit["r2"].is_number() && fit["isolation"] == "thread",
+            "{fit}"
+        );
+    }
     ensure!(
-        in_trials > 1000 && sent > in_trials,
-        "{sent} frames, {in_trials} of them in trials"
-    );
-    ensure!(tx == sent, "the kernel sent {tx}, the tester {sent}");
-    ensure!(
-        rx == tx && received == rx,
-        "the kernel received {rx}, the tester {received}"
+        !array(&results, "cpu_check")?.is_empty(),
+        "no check of the accounting"
     );
     Ok(())
 }
 
-/// A Linux bridge between two veth pairs: the tester has the outer ends.
-fn bridge() -> Result<()> {
-    let namespace = Namespace::new()?;
-    namespace.veth("w", "bw", 1500)?;
-    namespace.veth("e", "be", 1500)?;
-    namespace.ip(&[
-        "link",
-        "add",
-        "name",
-        "br0",
-        "type",
-        "bridge",
-        "mcast_snooping",
-        "0",
-    ])?;
-    namespace.run(&[
-        "sh",
-        "-c",
-        "echo 1 > /proc/sys/net/ipv6/conf/br0/disable_ipv6",
-    ])?;
-    for port in ["bw", "be"] {
-        namespace.ip(&["link", "set", port, "master", "br0"])?;
-    }
-    namespace.ip(&["link", "set", "br0", "up"])?;
+fn compared() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("results");
-    let output = measure_in(
-        &namespace,
-        &[
-            "--tx",
-            "w",
-            "--rx",
-            "e",
-            "--capacity",
-            "100Mbps",
-            "--test",
-            "latency,loss",
-            "--sizes",
-            "79,512",
-            "--rate",
-            "2kfps",
-            "--duration",
-            "300ms",
-            "--quick",
-            "--bidirectional",
-            "--stream",
-            "encap=plain",
-        ],
-        &out,
-    )?;
+    let out_text = out.to_string_lossy().into_owned();
+    let output = program::run(&[
+        "measure",
+        "--test",
+        "latency",
+        "--quick",
+        "--duration",
+        "100ms",
+        "--repeat",
+        "3",
+        "--isolation",
+        "thread",
+        "--rate",
+        "1kfps",
+        "--out",
+        &out_text,
+    ])?;
+    ensure!(output.status.success(), "{}", said(&output));
+    let file = out.join("results.json").to_string_lossy().into_owned();
+    let output = program::run(&["measure", "compare", &file, &file])?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{}", said(&output));
     ensure!(
-        output.status.success(),
-        "{}: {}",
-        output.status,
-        said(&output)
+        text.contains("No difference proven at 95.0% confidence"),
+        "{text}"
     );
-    let results = delivered(&out)?;
-    sums_hold(&results)?;
-    for trial in array(&results, "trials")? {
-        ensure!(
-            trial.get("isolation").is_none(),
-            "a bridge has no guests: {trial}"
-        );
-        let streams = array(trial, "streams")?;
-        ensure!(
-            streams.len() == 2 && streams[0]["from"] == "west" && streams[1]["from"] == "east",
-            "{trial}"
-        );
-        for stream in streams {
-            ensure!(
-                number(stream, "lost")? == 0 && number(stream, "duplicated")? == 0,
-                "{stream}"
-            );
-            ensure!(number(stream, "received")? > 0, "{stream}");
-        }
-    }
-    // It has learnt where the tester's addresses are: each on the side that sends from it.
-    let learnt = namespace.run(&["bridge", "fdb", "show", "br", "br0", "dynamic"])?;
-    for port in ["bw", "be"] {
-        ensure!(
-            learnt
-                .lines()
-                .any(|line| line.contains(&format!("dev {port}"))),
-            "nothing learnt at {port}:\n{learnt}"
-        );
-    }
     Ok(())
 }

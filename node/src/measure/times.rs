@@ -59,7 +59,6 @@ impl Times {
             Timing::rfc2544()
         };
         if is_first_look {
-            timing.trial = Duration::from_millis(500);
             timing.restabilise = Duration::from_millis(50);
         }
         let mut latency = if is_quick {
@@ -67,9 +66,6 @@ impl Times {
         } else {
             latency::Settings::rfc2544()
         };
-        if is_first_look {
-            latency.duration = Duration::from_secs(1);
-        }
         let mut recovery = if is_quick {
             recovery::Settings::quick()
         } else {

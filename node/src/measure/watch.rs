@@ -1,11 +1,12 @@
 //! Who watches the tests: shows them, keeps their trials, waits between them, and ends them when the user says so.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pinode_measure::method::{Finished, Observer, Progress, record};
-use pinode_measure::results::TrialRecord;
-use pinode_measure::trial::Glimpse;
+use pinode_measure::results::{SizeLabel, Test, TrialRecord};
+use pinode_measure::trial::{Glimpse, Trial};
 
 use super::progress::Shown;
 
@@ -19,6 +20,8 @@ pub struct Watch<'a> {
     pub shown: Shown,
     /// Every trial so far, refused ones as well.
     pub trials: Vec<TrialRecord>,
+    /// Of which trials it was said that they are refused: the first of each test and size.
+    refusals: HashSet<(Test, SizeLabel)>,
 }
 
 impl<'a> Watch<'a> {
@@ -28,6 +31,7 @@ impl<'a> Watch<'a> {
             interrupted,
             shown,
             trials: Vec::new(),
+            refusals: HashSet::new(),
         }
     }
 
@@ -64,12 +68,25 @@ impl Observer for Watch<'_> {
     }
 
     fn finished(&mut self, finished: &Finished<'_>) {
-        let record = record(finished);
-        if record.refused {
+        let mut record = record(finished);
+        if record.test == Test::Saturation {
+            at_their_rate(&mut record, finished.trial);
+        }
+        if record.refused && self.refusals.insert((record.test, record.size.clone())) {
             self.shown
                 .say(&refusal(&record, finished.trial.shortfall()));
         }
         self.trials.push(record);
+    }
+}
+
+/// What comes behind the last frame due is what a full buffer gives out: received rates of a saturated device are
+/// those of the time in which frames came (RFC 2285 3.6.1).
+fn at_their_rate(record: &mut TrialRecord, trial: &Trial) {
+    for (stream, of) in record.streams.iter_mut().zip(&trial.streams) {
+        let octets = of.received.octets as f64 / of.received.frames.max(1) as f64;
+        stream.received_fps = of.received.rate_fps();
+        stream.received_l2_bps = stream.received_fps * octets * 8.0;
     }
 }
 

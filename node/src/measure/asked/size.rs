@@ -8,6 +8,8 @@ use pinode_measure::stream::{LARGEST, SMALLEST, Sizes};
 
 /// Seed of random sizes: the same in every run, so that runs can be compared.
 const SEED: u64 = 2012;
+/// Smallest frame of all layouts, IPv6 without a PIH: what a stream can have is looked at with the stream.
+const LEAST: u16 = SMALLEST - 1;
 /// The customary mix.
 const IMIX: &str = "imix";
 
@@ -73,7 +75,7 @@ impl FromStr for FrameSize {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let allowed = format!(
-            "allowed: {SMALLEST} to {LARGEST} octets with FCS, imix, imix:MIX, or random:FROM-TO"
+            "allowed: {SMALLEST} to {LARGEST} octets with FCS ({LEAST} without a PIH), imix, imix:MIX, or random:FROM-TO"
         );
         let mix = |text: &str, as_written: &str| {
             Self::mix(text, SMALLEST).map_err(|error| {
@@ -92,7 +94,7 @@ impl FromStr for FrameSize {
         }
         let one = |text: &str| -> Result<u16, String> {
             let size: Option<u16> = text.parse().ok();
-            size.filter(|size| (SMALLEST..=LARGEST).contains(size))
+            size.filter(|size| (LEAST..=LARGEST).contains(size))
                 .ok_or_else(|| format!("frame size {text:?} cannot be sent; {allowed}"))
         };
         if let Some(range) = text.strip_prefix("random:") {
@@ -138,19 +140,19 @@ mod tests {
         );
         assert!(parsed("imix:").unwrap_err().contains("allowed"));
         for wrong in [
-            "78",
+            "77",
             "9019",
             "0",
             "-1",
             "",
             "big",
             "random:79",
-            "random:78-100",
+            "random:77-100",
             "random:100-79",
         ] {
             let error = parsed(wrong).unwrap_err();
             assert!(error.contains("allowed"), "{wrong}: {error}");
         }
-        assert!(parsed("78").unwrap_err().contains("79 to 9018"));
+        assert!(parsed("77").unwrap_err().contains("79 to 9018"));
     }
 }

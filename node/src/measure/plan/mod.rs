@@ -29,6 +29,8 @@ pub use node::NodePlan;
 
 use super::asked::{Asked, FrameSize, Profile, Rate, Under};
 
+/// Octets of a UDP header.
+const UDP: u16 = 8;
 /// Frames of the quick profile: the smallest, one in the middle, the largest of an ordinary link.
 const QUICK_SIZES: [u16; 3] = [79, 512, 1518];
 
@@ -217,7 +219,9 @@ fn sizes_of(
         Profile::Rfc2544 => &sizes::RFC2544,
         Profile::Seed => &sizes::SEED,
     };
-    let possible = sizes::possible(octets, SMALLEST, largest);
+    let has_udp = asked.streams.iter().any(|stream| stream.udp);
+    let smallest = if has_udp { SMALLEST + UDP } else { SMALLEST };
+    let possible = sizes::possible(octets, smallest, largest);
     notes.extend(possible.notes);
     let mut sizes: Vec<FrameSize> = possible.sizes.into_iter().map(FrameSize::octets).collect();
     if profile == Profile::Seed && largest >= 1518 {
