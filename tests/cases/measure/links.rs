@@ -1,0 +1,281 @@
+//! `pinode measure --tx --rx`: what the kernel counted of the same frames, and a device that is not ours.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use pinode_tests::namespace::Namespace;
+use pinode_tests::poll::until;
+use pinode_tests::program::pinode;
+use serde_json::Value;
+
+use super::{array, delivered, number, said, sums_hold};
+
+/// `pinode measure` inside a namespace.
+fn measure_in(namespace: &Namespace, arguments: &[&str], out: &Path) -> Result<Output> {
+    let mut command = namespace.command(pinode()?)?;
+    command.arg("measure").args(arguments).arg("--out").arg(out);
+    command
+        .stdin(Stdio::null())
+        .output()
+        .context("start pinode measure")
+}
+
+pub fn interface_missing() -> Result<()> {
+    let namespace = Namespace::new()?;
+    namespace.veth("w0", "w1", 1500)?;
+    let output = measure_in(
+        &namespace,
+        &["--tx", "w0", "--rx", "nosuch"],
+        Path::new("nowhere"),
+    )?;
+    let stderr = said(&output);
+    ensure!(
+        output.status.code() == Some(1),
+        "{}: {stderr}",
+        output.status
+    );
+    ensure!(
+        stderr.contains("--rx nosuch") && stderr.contains("w0, w1"),
+        "{stderr}"
+    );
+    ensure!(!Path::new("nowhere").exists());
+    Ok(())
+}
+
+/// Frames that the kernel counted at an interface: received, sent.
+fn counted(namespace: &Namespace, interface: &str) -> Result<(u64, u64)> {
+    let text = namespace.ip(&["-s", "-j", "link", "show", interface])?;
+    let links: Value = serde_json::from_str(&text)?;
+    let stats = &links[0]["stats64"];
+    Ok((
+        number(&stats["rx"], "packets")?,
+        number(&stats["tx"], "packets")?,
+    ))
+}
+
+/// Frames that the trials say were sent.
+fn sent_in_trials(results: &Value) -> Result<u64> {
+    let mut sent = 0;
+    for trial in array(results, "trials")? {
+        for stream in array(trial, "streams")? {
+            sent += number(stream, "sent")?;
+        }
+    }
+    Ok(sent)
+}
+
+pub fn kernel_counts(backend: &str) -> Result<()> {
+    let namespace = Namespace::new()?;
+    namespace.veth("w", "e", 1500)?;
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("results");
+    let before = (counted(&namespace, "w")?, counted(&namespace, "e")?);
+    let output = measure_in(
+        &namespace,
+        &[
+            "--tx",
+            "w",
+            "--rx",
+            "e",
+            "--backend",
+            backend,
+            "--capacity",
+            "1Gbps",
+            "--test",
+            "loss",
+            "--sizes",
+            "79",
+            "--rate",
+            "5kfps",
+            "--duration",
+            "300ms",
+            "--quick",
+        ],
+        &out,
+    )?;
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        said(&output)
+    );
+    let results = delivered(&out)?;
+    sums_hold(&results)?;
+    ensure!(results["path"] == backend, "{}", results["path"]);
+    // With those that warmed up, which are in no trial.
+    let (sent, received) = (
+        number(&results["frames"], "sent")?,
+        number(&results["frames"], "received")?,
+    );
+    let in_trials = sent_in_trials(&results)?;
+    let after = (counted(&namespace, "w")?, counted(&namespace, "e")?);
+    let (tx, rx) = (after.0.1 - before.0.1, after.1.0 - before.1.0);
+    ensure!(
+        in_trials > 1000 && sent > in_trials,
+        "{sent} frames, {in_trials} of them in trials"
+    );
+    ensure!(tx == sent, "the kernel sent {tx}, the tester {sent}");
+    ensure!(
+        rx == tx && received == rx,
+        "the kernel received {rx}, the tester {received}"
+    );
+    Ok(())
+}
+
+/// A Linux bridge between two veth pairs: the tester has the outer ends.
+pub fn bridge() -> Result<()> {
+    let namespace = Namespace::new()?;
+    namespace.veth("w", "bw", 1500)?;
+    namespace.veth("e", "be", 1500)?;
+    namespace.ip(&[
+        "link",
+        "add",
+        "name",
+        "br0",
+        "type",
+        "bridge",
+        "mcast_snooping",
+        "0",
+    ])?;
+    namespace.run(&[
+        "sh",
+        "-c",
+        "echo 1 > /proc/sys/net/ipv6/conf/br0/disable_ipv6",
+    ])?;
+    for port in ["bw", "be"] {
+        namespace.ip(&["link", "set", port, "master", "br0"])?;
+    }
+    namespace.ip(&["link", "set", "br0", "up"])?;
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("results");
+    let output = measure_in(
+        &namespace,
+        &[
+            "--tx",
+            "w",
+            "--rx",
+            "e",
+            "--capacity",
+            "100Mbps",
+            "--test",
+            "latency,loss",
+            "--sizes",
+            "79,512",
+            "--rate",
+            "2kfps",
+            "--duration",
+            "300ms",
+            "--quick",
+            "--bidirectional",
+            "--stream",
+            "encap=plain",
+        ],
+        &out,
+    )?;
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        said(&output)
+    );
+    let results = delivered(&out)?;
+    sums_hold(&results)?;
+    for trial in array(&results, "trials")? {
+        ensure!(
+            trial.get("isolation").is_none(),
+            "a bridge has no guests: {trial}"
+        );
+        let streams = array(trial, "streams")?;
+        ensure!(
+            streams.len() == 2 && streams[0]["from"] == "west" && streams[1]["from"] == "east",
+            "{trial}"
+        );
+        for stream in streams {
+            ensure!(
+                number(stream, "lost")? == 0 && number(stream, "duplicated")? == 0,
+                "{stream}"
+            );
+            ensure!(number(stream, "received")? > 0, "{stream}");
+        }
+    }
+    // It has learnt where the tester's addresses are: each on the side that sends from it.
+    let learnt = namespace.run(&["bridge", "fdb", "show", "br", "br0", "dynamic"])?;
+    for port in ["bw", "be"] {
+        ensure!(
+            learnt
+                .lines()
+                .any(|line| line.contains(&format!("dev {port}"))),
+            "nothing learnt at {port}:\n{learnt}"
+        );
+    }
+    Ok(())
+}
+
+/// A source alone at one end of a cable, a sink alone at the other, in two processes.
+pub fn served() -> Result<()> {
+    let namespace = Namespace::new()?;
+    namespace.veth("w", "e", 1500)?;
+    let common = ["--backend", "af_packet", "--json"];
+    let mut sink = namespace.command(pinode()?)?;
+    sink.args(["measure", "serve", "--rx", "e", "--duration", "3s"])
+        .args(common);
+    let sink = sink
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    until("the sink listens", Duration::from_secs(20), || {
+        let sockets = namespace
+            .run(&["cat", "/proc/net/packet"])
+            .map_err(|error| error.to_string())?;
+        (sockets.lines().count() > 1).then_some(()).ok_or(sockets)
+    })?;
+    let mut source = namespace.command(pinode()?)?;
+    source.args([
+        "measure",
+        "serve",
+        "--tx",
+        "w",
+        "--capacity",
+        "1Gbps",
+        "--rate",
+        "1kfps",
+        "--duration",
+        "500ms",
+    ]);
+    let sent = source
+        .args(common)
+        .stdin(Stdio::null())
+        .output()
+        .context("start the source");
+    let heard = sink.wait_with_output()?;
+    let sent = sent?;
+    ensure!(
+        sent.status.success() && heard.status.success(),
+        "{}{}",
+        said(&sent),
+        said(&heard)
+    );
+    let sent: Value = serde_json::from_slice(&sent.stdout)?;
+    let heard: Value = serde_json::from_slice(&heard.stdout)?;
+    let frames = |stream: &Value| number(stream, "frames");
+    let sent = array(&sent, "sent")?
+        .iter()
+        .map(frames)
+        .collect::<Result<Vec<_>>>()?;
+    ensure!(
+        sent.len() == 3 && sent.iter().all(|frames| *frames >= 499),
+        "{sent:?}"
+    );
+    for stream in array(&heard, "heard")? {
+        let all = number(stream, "received")? + number(stream, "missing")?;
+        ensure!(
+            sent.contains(&all) && number(stream, "corrupted")? == 0,
+            "{stream} of {sent:?}"
+        );
+    }
+    ensure!(array(&heard, "heard")?.len() == 3, "{heard}");
+    Ok(())
+}
