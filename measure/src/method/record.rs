@@ -32,13 +32,10 @@ pub fn record(finished: &Finished<'_>) -> TrialRecord {
 }
 
 fn stream_record(stream: &TrafficStream, of: &StreamTrial, duration_s: f64) -> StreamRecord {
-    let per_second = |count: f64| {
-        if duration_s > 0.0 {
-            count / duration_s
-        } else {
-            0.0
-        }
-    };
+    // What a full buffer gives out behind the last frame due counts in the time in which it came.
+    let arriving_s = of.received.last_ns.saturating_sub(of.received.first_ns) as f64 / 1e9;
+    let time_s = duration_s.max(arriving_s);
+    let per_second = |count: f64| if time_s > 0.0 { count / time_s } else { 0.0 };
     let name = |side| {
         String::from(match side {
             Side::West => "west",

@@ -245,7 +245,8 @@ pub struct StreamRecord {
     pub duplicated: u64,
     /// Arrived changed (lost, too).
     pub corrupted: u64,
-    /// `received` over the time of the trial, frames per second.
+    /// `received` over the time of the trial, frames per second; over the time in which frames arrived where that was
+    /// longer, because buffers were still full.
     #[serde(default)]
     pub received_fps: f64,
     /// Octets of those frames with FCS, bits per second.
