@@ -37,6 +37,11 @@ pub fn cases() -> Vec<Case> {
             refused::no_results,
         ),
         Case::new(
+            "measure::table_that_was_cut_off",
+            &[],
+            refused::truncated_table,
+        ),
+        Case::new(
             "measure::folder_that_cannot_be_written",
             &[],
             refused::unwritable,

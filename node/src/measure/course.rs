@@ -2,12 +2,15 @@
 //!
 //! Must never lose what was found: a test that fails or is ended leaves the results of those before it.
 
+use pinode_measure::method::demand::{self, Demanded};
 use pinode_measure::method::throughput::{binary, mlr};
 use pinode_measure::method::{
     MethodError, Outcome, TestBed, Traffic, back_to_back, latency, loss, recovery, reset,
     saturation,
 };
-use pinode_measure::results::{BackToBack, CpuCheck, CpuPoint, Recovery, Test, Throughput};
+use pinode_measure::results::{
+    BackToBack, CpuCheck, CpuPoint, DemandRecord, Recovery, Test, Throughput,
+};
 use pinode_measure::trial::{Device, PathKind, Side};
 
 use super::plan::{self, Plan, Round};
@@ -26,6 +29,8 @@ pub struct Findings {
     pub back_to_back: Vec<BackToBack>,
     /// Of overload and resets.
     pub recovery: Vec<Recovery>,
+    /// Whether what was demanded was met.
+    pub demands: Vec<DemandRecord>,
     /// CPU use.
     pub cpu: Vec<CpuPoint>,
     /// Its accounting beside the kernel's.
@@ -66,6 +71,7 @@ pub fn run(
         let mut step = Step {
             times,
             traffic: &round.traffic,
+            demanded: &round.demanded,
             found: found.as_deref(),
             bed: TestBed::new(device, watch, times.timing),
         };
@@ -102,6 +108,8 @@ fn rates(traffic: &Traffic, found: &[Throughput]) -> Option<Vec<f64>> {
 struct Step<'a> {
     times: &'a Times,
     traffic: &'a Traffic,
+    /// What is demanded of each stream, if that is tested.
+    demanded: &'a [Demanded],
     /// The throughput, if it was searched.
     found: Option<&'a [f64]>,
     bed: TestBed<'a>,
@@ -171,6 +179,16 @@ impl Step<'_> {
                     reset::measure(&mut self.bed, self.traffic, &rates, &self.times.reset())?;
                 let results = keep(outcome, findings);
                 findings.recovery.extend(results);
+            }
+            Test::Demand => {
+                let outcome = demand::measure(
+                    &mut self.bed,
+                    self.traffic,
+                    self.demanded,
+                    &self.times.demand,
+                )?;
+                let results = keep(outcome, findings);
+                findings.demands.extend(results);
             }
             Test::Saturation => {
                 let outcome =

@@ -135,6 +135,7 @@ pub fn name(test: pinode_measure::results::Test) -> &'static str {
         Test::Recovery => "recovery",
         Test::Reset => "reset",
         Test::Saturation => "saturation",
+        Test::Demand => "demand",
     }
 }
 

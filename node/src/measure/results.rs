@@ -64,6 +64,7 @@ pub fn document(
         throughput: findings.throughput,
         back_to_back: findings.back_to_back,
         recovery: findings.recovery,
+        demands: findings.demands,
         cpu_fit: fits(&findings.cpu),
         cpu: findings.cpu,
         cpu_check: findings.cpu_check,

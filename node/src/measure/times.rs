@@ -7,7 +7,7 @@ use std::time::Duration;
 use pinode_measure::method::throughput::mlr::Goal;
 use pinode_measure::method::throughput::{binary, mlr};
 use pinode_measure::method::{
-    Timing, WarmUp, back_to_back, latency, loss, recovery, reset, saturation,
+    Timing, WarmUp, back_to_back, demand, latency, loss, recovery, reset, saturation,
 };
 use pinode_measure::results::Test;
 use pinode_measure::trial::Reset;
@@ -44,6 +44,8 @@ pub struct Times {
     pub recovery: recovery::Settings,
     /// Saturation.
     pub saturation: saturation::Settings,
+    /// What is demanded.
+    pub demand: demand::Settings,
     /// What resets the device.
     resets_by: Reset,
 }
@@ -108,6 +110,7 @@ impl Times {
             repeat: asked.repeat,
             recovery,
             saturation: saturation::Settings::default(),
+            demand: demanded(asked, is_quick),
             resets_by: match asked.reset_command {
                 Some(_) => Reset::Command,
                 None => Reset::Software,
@@ -177,7 +180,21 @@ impl Times {
                 cost(settings.repetitions, settings.before + settings.after)
             }
             Test::Saturation => cost(1, self.timing.trial),
+            Test::Demand => cost(self.demand.repetitions, self.demand.duration),
         }
+    }
+}
+
+/// Repetitions of what is demanded.
+fn demanded(asked: &Asked, is_quick: bool) -> demand::Settings {
+    let settings = if is_quick {
+        demand::Settings::quick()
+    } else {
+        demand::Settings::y1564()
+    };
+    demand::Settings {
+        duration: asked.duration.unwrap_or(settings.duration),
+        repetitions: asked.repeat.unwrap_or(settings.repetitions),
     }
 }
 

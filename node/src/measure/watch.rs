@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pinode_measure::method::{Finished, Observer, Progress, record};
 use pinode_measure::results::{SizeLabel, Test, TrialRecord};
-use pinode_measure::trial::{Glimpse, Trial};
+use pinode_measure::trial::Glimpse;
 
 use super::progress::Shown;
 
@@ -68,25 +68,12 @@ impl Observer for Watch<'_> {
     }
 
     fn finished(&mut self, finished: &Finished<'_>) {
-        let mut record = record(finished);
-        if record.test == Test::Saturation {
-            at_their_rate(&mut record, finished.trial);
-        }
+        let record = record(finished);
         if record.refused && self.refusals.insert((record.test, record.size.clone())) {
             self.shown
                 .say(&refusal(&record, finished.trial.shortfall()));
         }
         self.trials.push(record);
-    }
-}
-
-/// What comes behind the last frame due is what a full buffer gives out: received rates of a saturated device are
-/// those of the time in which frames came (RFC 2285 3.6.1).
-fn at_their_rate(record: &mut TrialRecord, trial: &Trial) {
-    for (stream, of) in record.streams.iter_mut().zip(&trial.streams) {
-        let octets = of.received.octets as f64 / of.received.frames.max(1) as f64;
-        stream.received_fps = of.received.rate_fps();
-        stream.received_l2_bps = stream.received_fps * octets * 8.0;
     }
 }
 

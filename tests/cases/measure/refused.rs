@@ -118,6 +118,29 @@ pub fn no_results() -> Result<()> {
     Ok(())
 }
 
+/// A table of another tester that was cut off gives no results, and leaves none.
+pub fn truncated_table() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("theirs.csv");
+    let whole = "frame_size,pi,throughput_fps\n79,can,420000\n128,can,280000\n";
+    fs::write(&file, &whole[..whole.len() - 12])?;
+    let out = folder.path().join("out");
+    let (file, out_text) = (file.to_string_lossy(), out.to_string_lossy());
+    let output = program::run(&["measure", "import", &file, "--out", &out_text])?;
+    let stderr = said(&output);
+    ensure!(
+        output.status.code() == Some(2),
+        "{}: {stderr}",
+        output.status
+    );
+    ensure!(
+        stderr.contains("theirs.csv") && stderr.contains("line 3"),
+        "{stderr}"
+    );
+    ensure!(!out.exists() && output.stdout.is_empty(), "{stderr}");
+    Ok(())
+}
+
 pub fn unwritable() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("file");

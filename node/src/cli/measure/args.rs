@@ -270,6 +270,8 @@ pub enum TestArg {
     Reset,
     /// All streams above their ceilings
     Saturation,
+    /// What node.toml demands of each PI, and nothing more (ITU-T Y.1564)
+    Demand,
 }
 
 impl From<TestArg> for Test {
@@ -282,6 +284,7 @@ impl From<TestArg> for Test {
             TestArg::Recovery => Self::Recovery,
             TestArg::Reset => Self::Reset,
             TestArg::Saturation => Self::Saturation,
+            TestArg::Demand => Self::Demand,
         }
     }
 }

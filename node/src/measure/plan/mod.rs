@@ -17,6 +17,7 @@ mod links;
 mod node;
 mod streams;
 
+use pinode_measure::method::demand::Demanded;
 use pinode_measure::method::{Traffic, sizes};
 use pinode_measure::results::Test;
 use pinode_measure::stream::SMALLEST;
@@ -50,6 +51,8 @@ pub struct Round {
     pub size: FrameSize,
     /// The streams, at a load of 1.0 each at its ceiling, or at what the user wants.
     pub traffic: Traffic,
+    /// What is demanded of each stream, where demands are tested.
+    pub demanded: Vec<Demanded>,
 }
 
 /// What the streams take of the link at `side`, where they enter it, at a load of 1.0: bits per second with
@@ -162,6 +165,12 @@ fn tests(
             return Err(PlanError::Options(
                 "--test reset: what is between two interfaces is reset by a command of yours; give it with \
                  --reset-command"
+                    .to_owned(),
+            ));
+        }
+        if tests.contains(&Test::Demand) && matches!(target, Target::Links(_)) {
+            return Err(PlanError::Options(
+                "--test demand: what is demanded stands in the configuration of a node; allowed: with -c node.toml"
                     .to_owned(),
             ));
         }
@@ -279,7 +288,15 @@ impl Target {
             isolation,
             streams,
         };
-        let round = Round { size, traffic };
+        let demanded = match self {
+            Self::Node(node) if asked.tests.contains(&Test::Demand) => node.demanded(&traffic)?,
+            _ => Vec::new(),
+        };
+        let round = Round {
+            size,
+            traffic,
+            demanded,
+        };
         self.check_rates(&round, asked.rate)?;
         Ok(round)
     }
