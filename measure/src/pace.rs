@@ -22,6 +22,10 @@ pub struct Pacer {
     end_ns: u64,
     /// Frames of a burst; 1 when even.
     burst: u32,
+    /// Frames of the first burst.
+    opening: u32,
+    /// Frames of the current burst, the opening or another.
+    whole: u32,
     /// Frames of the current burst not yet sent.
     left: u32,
     /// A frame this late is given up.
@@ -54,8 +58,12 @@ impl Pacer {
     #[must_use]
     pub fn new(rate_fps: f64, pattern: Pattern, backlog: u32) -> Self {
         let burst = match pattern {
-            Pattern::Even => 1,
+            Pattern::Even | Pattern::Opening(_) => 1,
             Pattern::Bursts(frames) => frames.max(1),
+        };
+        let opening = match pattern {
+            Pattern::Even => 1,
+            Pattern::Bursts(frames) | Pattern::Opening(frames) => frames.max(1),
         };
         let period = 1e9 / rate_fps;
         // Rounded up: no frame is due before its time, so that a time of whole periods has none too many.
@@ -66,7 +74,9 @@ impl Pacer {
             step,
             end_ns: u64::MAX,
             burst,
-            left: burst,
+            opening,
+            whole: opening,
+            left: opening,
             patience_ns: patience_ns(step, burst, backlog),
             backlog,
             change: None,
@@ -78,7 +88,7 @@ impl Pacer {
     pub fn start(&mut self, start_ns: u64, part: f64) {
         let shift = (self.step as f64 * part.clamp(0.0, 1.0)) as u128;
         self.end_ns = u64::MAX;
-        self.left = self.burst;
+        (self.whole, self.left) = (self.opening, self.opening);
         self.began = u128::from(start_ns) << FRACTION;
         self.change = self.change.map(|change| change.not_before(self.began));
         self.set(self.began + shift);
@@ -110,7 +120,7 @@ impl Pacer {
     pub fn advance(&mut self) {
         self.left -= 1;
         if self.left == 0 {
-            self.left = self.burst;
+            (self.whole, self.left) = (self.burst, self.burst);
             self.set(self.due.saturating_add(self.step));
         }
     }
@@ -169,6 +179,7 @@ impl Pacer {
             let until = self.change.map_or(oldest, |change| oldest.min(change.at));
             let bursts = (until - self.due).div_ceil(self.step);
             let left = std::mem::replace(&mut self.left, self.burst);
+            self.whole = self.burst;
             let whole = u64::try_from(bursts - 1).unwrap_or(u64::MAX);
             frames = frames
                 .saturating_add(whole.saturating_mul(u64::from(self.burst)))
@@ -240,6 +251,20 @@ mod tests {
         p.start(0, 0.0);
         let (sent, _) = run(&mut p, (0..=6_000).step_by(10));
         assert_eq!(sent, [0, 0, 0, 3_000, 3_000, 3_000, 6_000, 6_000, 6_000]);
+    }
+
+    #[test]
+    fn an_opening_burst_comes_once_and_then_the_rate() {
+        let mut p = Pacer::new(1e6, Pattern::Opening(3), 64);
+        p.start(0, 0.0);
+        p.stop(4_000);
+        let (sent, _) = run(&mut p, (0..=6_000).step_by(10));
+        assert_eq!(sent, [0, 0, 0, 1_000, 2_000, 3_000]);
+        // Given up as a whole, and again with the next start.
+        p.start(0, 0.0);
+        p.stop(3_000);
+        p.advance();
+        assert_eq!(p.give_up_rest(), 4);
     }
 
     #[test]

@@ -108,6 +108,8 @@ pub enum Pattern {
     Even,
     /// This many frames at once, bursts spaced so that the mean is the rate.
     Bursts(u32),
+    /// This many frames at once when it begins, then evenly: the most that a flow of a burst and a rate sends.
+    Opening(u32),
 }
 
 /// Which octets the sink holds against the template, besides the signature and the length.
@@ -303,7 +305,7 @@ impl Stream {
                 found: spec.rate_fps,
             });
         }
-        if spec.pattern == Pattern::Bursts(0) {
+        if matches!(spec.pattern, Pattern::Bursts(0) | Pattern::Opening(0)) {
             return Err(StreamError::Burst { id });
         }
         let template = frame::build(&spec, usize::from(largest) - FCS);

@@ -63,11 +63,10 @@ fn wrong_specifications_are_named() {
         }),
         StreamError::Rate { .. }
     ));
-    let burst = StreamSpec {
-        pattern: Pattern::Bursts(0),
-        ..spec()
-    };
-    assert_eq!(error(burst), StreamError::Burst { id: 7 });
+    for pattern in [Pattern::Bursts(0), Pattern::Opening(0)] {
+        let burst = StreamSpec { pattern, ..spec() };
+        assert_eq!(error(burst), StreamError::Burst { id: 7 });
+    }
     let size = |found| StreamError::Size {
         id: 7,
         found,

@@ -93,6 +93,7 @@ impl Metric {
             (Self::LatencyMean | Self::LatencyP99, Test::Latency)
                 | (Self::Loss, Test::Loss)
                 | (Self::Received, Test::Saturation)
+                | (Self::LatencyP99 | Self::Loss, Test::Demand)
         )
     }
 }
@@ -186,6 +187,7 @@ impl fmt::Display for Key {
             Some(Test::Reset) => f.write_str(", reset")?,
             Some(Test::Loss) if self.metric != Metric::Loss => f.write_str(", loss test")?,
             Some(Test::Saturation) => f.write_str(", saturation")?,
+            Some(Test::Demand) => f.write_str(", demand")?,
             _ => {}
         }
         let unit = match self.metric {
@@ -300,7 +302,10 @@ fn of_file(results: &Results, chosen: &[Metric]) -> Vec<(Key, f64)> {
 }
 
 fn of_stream(trial: &TrialRecord, stream: &StreamRecord, chosen: &[Metric]) -> Vec<(Key, f64)> {
-    if !matches!(trial.test, Test::Latency | Test::Loss | Test::Saturation) {
+    if !matches!(
+        trial.test,
+        Test::Latency | Test::Loss | Test::Saturation | Test::Demand
+    ) {
         return Vec::new();
     }
     let came = stream.received > 0;

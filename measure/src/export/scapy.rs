@@ -40,7 +40,7 @@ fn write_stream(name: &str, stream: &Stream, out: &mut impl Write) -> io::Result
         Sizes::Uniform { from, to, seed } => format!("uniform({from}, {to}, {seed})"),
     };
     let burst = match spec.pattern {
-        Pattern::Even => 1,
+        Pattern::Even | Pattern::Opening(_) => 1,
         Pattern::Bursts(frames) => frames,
     };
     // The rest from the frame itself.

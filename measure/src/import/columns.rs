@@ -451,12 +451,22 @@ mod tests {
             .into_iter()
             .filter(|name| look_up(name).is_none())
             .collect();
+        const DEMAND: [&str; 7] = [
+            "demanded_fps",
+            "bound_ns",
+            "repetitions",
+            "held",
+            "share_within",
+            "host_percent",
+            "met",
+        ];
         // Those of records that are not taken, and no other.
         let not_taken = |name: &String| {
             name.starts_with("burst_")
                 || name.ends_with("_buffer_s")
                 || ["is_at_least", "repetition", "after_fps"].contains(&name.as_str())
                 || name.contains("recovery")
+                || DEMAND.contains(&name.as_str())
         };
         assert_eq!(
             unknown

@@ -150,7 +150,7 @@ impl Line<'_> {
     }
 
     pub(super) fn test(&self) -> Result<Test, Fault> {
-        const TESTS: [(&str, Test); 7] = [
+        const TESTS: [(&str, Test); 8] = [
             ("throughput", Test::Throughput),
             ("latency", Test::Latency),
             ("loss", Test::Loss),
@@ -158,6 +158,7 @@ impl Line<'_> {
             ("recovery", Test::Recovery),
             ("reset", Test::Reset),
             ("saturation", Test::Saturation),
+            ("demand", Test::Demand),
         ];
         match self.text(Field::Test).map(str::to_lowercase) {
             Some(name) => (TESTS.iter().find(|(known, _)| *known == name))
@@ -165,7 +166,7 @@ impl Line<'_> {
                 .ok_or_else(|| {
                     self.refuse(
                         Field::Test,
-                        "throughput, latency, loss, back_to_back, recovery, reset or saturation",
+                        "throughput, latency, loss, back_to_back, recovery, reset, saturation or demand",
                     )
                 }),
             // A rate offered and what became of it: RFC 2544 26.3.

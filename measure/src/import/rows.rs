@@ -77,6 +77,7 @@ fn empty() -> Results {
         throughput: Vec::new(),
         back_to_back: Vec::new(),
         recovery: Vec::new(),
+        demands: Vec::new(),
         cpu: Vec::new(),
         cpu_fit: Vec::new(),
         cpu_check: Vec::new(),
@@ -107,13 +108,13 @@ impl Reader<'_> {
             Some("throughput") => self.throughput(&line),
             Some("cpu") => self.cpu(&line),
             Some("cpu_fit") => self.cpu_fit(&line),
-            Some("back_to_back" | "recovery" | "reset") => {
+            Some("back_to_back" | "recovery" | "reset" | "demand") => {
                 self.not_taken += 1;
                 Ok(())
             }
             Some(_) => Err(line.refuse(
                 Field::Record,
-                "trial, throughput, back_to_back, recovery, reset, cpu or cpu_fit",
+                "trial, throughput, back_to_back, recovery, reset, demand, cpu or cpu_fit",
             )),
             None => {
                 let has_throughput = line.has_throughput();

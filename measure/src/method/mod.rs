@@ -14,6 +14,7 @@
 //! | system recovery | RFC 2544 26.5 | [`recovery`] |
 //! | reset | RFC 6201 (for RFC 2544 26.6) | [`reset`] |
 //! | saturation: forwarding rate at an offered load above the ceiling | RFC 2285 3.6.1 | [`saturation`] |
+//! | demand: a flow that was agreed on, exactly that | ITU-T Y.1564 | [`demand`] |
 //!
 //! A trial whose sender fell short of what was due says nothing about the device ([`Trial::is_valid`]): it is shown
 //! to the observer, repeated, and if it stays so the tester is named as the limit, never the device.
@@ -28,6 +29,7 @@ use crate::trial::DeviceError;
 
 pub mod back_to_back;
 mod bed;
+pub mod demand;
 pub mod latency;
 pub mod loss;
 mod observer;

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::measured::demand;
 use super::measured::fits::compared;
 use super::measured::latency::repeated;
 use super::measured::load::sweeps;
@@ -21,6 +22,7 @@ const WIDTH: usize = 100;
 pub fn tables(results: &Results) -> String {
     let order = Order::of(results);
     let all = [
+        demand::table(results, &order),
         throughput(results, &order),
         latency(results, &order),
         loss(results, &order),

@@ -13,7 +13,7 @@ fn full_results_fit_a_terminal_and_have_their_numbers() {
         );
         assert!(line.is_ascii(), "{line}");
     }
-    for caption in ["Throughput", "Latency", "Frame loss", "CPU %"] {
+    for caption in ["Demands", "Throughput", "Latency", "Frame loss", "CPU %"] {
         assert!(text.lines().any(|l| l.starts_with(caption)), "{caption}");
     }
     // Table 1: 79 octets, can.
@@ -39,6 +39,23 @@ fn full_results_fit_a_terminal_and_have_their_numbers() {
         row.contains("ipv6qos") && row.contains("99.20") && row.contains("device"),
         "{row}"
     );
+}
+
+#[test]
+fn a_demand_that_is_not_met_says_so() {
+    let text = tables(&sample::full());
+    let rows: Vec<&str> = text.lines().skip(2).take(3).collect();
+    let ends: Vec<_> = rows
+        .iter()
+        .map(|row| row.split_whitespace().next_back())
+        .collect();
+    assert_eq!(ends, [Some("yes"), Some("NO"), Some("yes")], "{text}");
+    assert!(rows[0].contains(" 99.99 "), "{text}");
+    assert!(
+        rows[1].contains(" 1234 ") && rows[1].contains(" 1/5 "),
+        "{text}"
+    );
+    assert!(rows[2].contains(" - "), "no bound: {text}");
 }
 
 #[test]

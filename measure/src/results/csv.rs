@@ -8,6 +8,7 @@
 //! | `throughput` | what a throughput search found for a stream |
 //! | `back_to_back` | RFC 9004, a stream |
 //! | `recovery`, `reset` | a repetition of a recovery or reset test |
+//! | `demand` | what was demanded of a PI, and what came of exactly that |
 //! | `cpu` | a point of CPU use over rate |
 //! | `cpu_fit` | CPU percent = `a` * kframes/s + `b` |
 //!
@@ -16,7 +17,7 @@
 
 use serde::Serialize;
 
-use super::{Recovery, Results, ResultsError, StreamRecord, Test, TrialRecord};
+use super::{DemandRecord, Recovery, Results, ResultsError, StreamRecord, Test, TrialRecord};
 
 /// A line. The names of the columns, in order, are these.
 #[derive(Debug, Default, Serialize)]
@@ -81,6 +82,14 @@ struct Line<'a> {
     points: Option<u32>,
     from_kfps: Option<f64>,
     to_kfps: Option<f64>,
+    demanded_fps: Option<f64>,
+    burst_frames: Option<u32>,
+    bound_ns: Option<u64>,
+    repetitions: Option<u32>,
+    held: Option<u32>,
+    share_within: Option<f64>,
+    host_percent: Option<f64>,
+    met: Option<bool>,
 }
 
 /// The results as CSV: a header, then the lines, each ended by CR LF.
@@ -161,6 +170,7 @@ fn lines(results: &Results) -> Vec<Line<'_>> {
         ..Line::default()
     }));
     lines.extend(results.recovery.iter().flat_map(of_recovery));
+    lines.extend(results.demands.iter().map(of_demand));
     lines.extend(results.cpu.iter().map(|point| Line {
         record: "cpu",
         size_octets: point.size.to_string(),
@@ -221,6 +231,42 @@ fn of_stream<'a>(index: usize, trial: &'a TrialRecord, stream: &'a StreamRecord)
         mean_wait_ns: stream.mean_wait_ns,
         longest_wait_ns: stream.longest_wait_ns,
         ceiling_fps: stream.ceiling_fps,
+        ..Line::default()
+    }
+}
+
+fn of_demand(demand: &DemandRecord) -> Line<'_> {
+    let latency = (demand.received > 0).then_some(demand.latency_ns);
+    Line {
+        record: "demand",
+        test: Some(Test::Demand),
+        size_octets: demand.size.to_string(),
+        pi: &demand.pi,
+        isolation: demand.isolation.as_deref().unwrap_or_default(),
+        from: &demand.from,
+        to: &demand.to,
+        duration_s: Some(demand.duration_s),
+        offered_fps: Some(demand.offered_fps),
+        sent_frames: Some(demand.sent),
+        unsent_frames: Some(demand.unsent),
+        received_frames: Some(demand.received),
+        lost_frames: Some(demand.lost),
+        received_fps: Some(demand.received_fps),
+        latency_min_ns: latency.map(|l| l.min),
+        latency_mean_ns: latency.map(|l| l.mean),
+        latency_p50_ns: latency.map(|l| l.p50),
+        latency_p99_ns: latency.map(|l| l.p99),
+        latency_p999_ns: latency.map(|l| l.p999),
+        latency_max_ns: latency.map(|l| l.max),
+        cpu_percent: demand.cpu_percent,
+        demanded_fps: Some(demand.demanded_fps),
+        burst_frames: Some(demand.burst_frames),
+        bound_ns: demand.bound_ns,
+        repetitions: Some(demand.repetitions),
+        held: Some(demand.held),
+        share_within: demand.share_within,
+        host_percent: demand.host_percent,
+        met: Some(demand.met),
         ..Line::default()
     }
 }

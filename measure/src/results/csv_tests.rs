@@ -24,6 +24,7 @@ fn a_line_for_each_stream_of_each_trial_and_each_record() {
     assert_eq!(count("throughput"), results.throughput.len());
     assert_eq!(count("back_to_back"), 3);
     assert_eq!((count("recovery"), count("reset")), (6, 6));
+    assert_eq!(count("demand"), results.demands.len());
     assert_eq!(count("cpu"), results.cpu.len());
     assert_eq!(count("cpu_fit"), results.cpu_fit.len());
 
@@ -41,6 +42,18 @@ fn a_line_for_each_stream_of_each_trial_and_each_record() {
     assert_eq!(number("lost_frames"), stream.lost as f64);
     assert_eq!(number("latency_p999_ns"), stream.latency_ns.p999 as f64);
     assert_eq!(line[column("a")], "");
+    let demand = lines.iter().filter(|l| l[0] == "demand").nth(1).unwrap();
+    let of = |name: &str| demand[column(name)].as_str();
+    assert_eq!(
+        [
+            of("met"),
+            of("held"),
+            of("repetitions"),
+            of("bound_ns"),
+            of("lost_frames")
+        ],
+        ["false", "1", "5", "400000", "1234"]
+    );
     let fit = lines.iter().find(|l| l[0] == "cpu_fit").unwrap();
     assert_eq!(
         fit[column("a")].parse::<f64>().unwrap(),

@@ -100,6 +100,7 @@ fn sift(results: &mut Results, unsound: &mut Vec<(String, String)>) {
         throughput,
         back_to_back,
         recovery,
+        demands,
         cpu,
         cpu_fit,
         cpu_check,
@@ -110,6 +111,7 @@ fn sift(results: &mut Results, unsound: &mut Vec<(String, String)>) {
     sift_list("throughput", throughput, unsound);
     sift_list("back_to_back", back_to_back, unsound);
     sift_list("recovery", recovery, unsound);
+    sift_list("demands", demands, unsound);
     sift_list("cpu", cpu, unsound);
     sift_list("cpu_fit", cpu_fit, unsound);
     sift_list("cpu_check", cpu_check, unsound);

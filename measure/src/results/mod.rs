@@ -117,6 +117,9 @@ pub struct Results {
     /// RFC 2544 26.5 and 26.6.
     #[serde(default)]
     pub recovery: Vec<Recovery>,
+    /// Whether what was demanded of each PI was met.
+    #[serde(default)]
+    pub demands: Vec<DemandRecord>,
     /// CPU use while trials of the seed's experiments ran, a point for each trial and PI.
     #[serde(default)]
     pub cpu: Vec<CpuPoint>,
@@ -167,6 +170,8 @@ pub enum Test {
     Reset,
     /// All streams above their ceilings.
     Saturation,
+    /// What was demanded of each PI, and nothing more (ITU-T Y.1564).
+    Demand,
 }
 
 /// A size of frames: octets with FCS, or the name of a mix (`imix`, `random 79..1518`). In JSON a number or a
@@ -301,7 +306,8 @@ pub struct Throughput {
     /// Trials made.
     #[serde(default)]
     pub trials: u32,
-    /// Why it is no more: `device`, `line`, or `tester` (it could not send more, and says so).
+    /// Why it is no more: `device`, `line`, `tester` (it could not send more, and says so), or `unknown` (the search ended
+    /// before it had an upper bound).
     #[serde(default)]
     pub limited_by: String,
     /// Trials that each had to lose before a rate was said not to hold, beyond the first; 0 is RFC 2544's search.
@@ -360,6 +366,67 @@ pub struct Recovery {
     /// The device was not itself again by the end of some repetition: it takes longer.
     #[serde(default)]
     pub is_at_least: bool,
+}
+
+/// What was demanded of a PI and what came of exactly that (ITU-T Y.1564): sums over all repetitions whose
+/// sender did its part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DemandRecord {
+    /// Its PI.
+    pub pi: String,
+    /// Where it entered.
+    pub from: String,
+    /// Where it was expected.
+    pub to: String,
+    /// Frames.
+    pub size: SizeLabel,
+    /// How guest functions ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<String>,
+    /// The rate that is demanded, frames per second of this size.
+    pub demanded_fps: f64,
+    /// Frames that came at once at the beginning of each repetition.
+    pub burst_frames: u32,
+    /// The delay that is demanded; none: it is not bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_ns: Option<u64>,
+    /// Trials.
+    pub repetitions: u32,
+    /// Of these, trials in which nothing was lost and 99 % of the frames came within the bound.
+    pub held: u32,
+    /// Time in which frames were due, of all of them.
+    pub duration_s: f64,
+    /// Frames sent over that time, the bursts with them.
+    pub offered_fps: f64,
+    /// Frames that arrived over that time.
+    pub received_fps: f64,
+    /// Frames sent.
+    pub sent: u64,
+    /// Frames due that the tester did not send.
+    pub unsent: u64,
+    /// Different intact frames that arrived.
+    pub received: u64,
+    /// `sent - received`.
+    pub lost: u64,
+    /// Latencies.
+    pub latency_ns: Summary,
+    /// Of the frames sent, those that came within the bound, 0.0 to 1.0; none: there is no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_within: Option<f64>,
+    /// How late the tester handed frames over, of all streams: in memory the worker does, so this is how long it was
+    /// away itself.
+    pub pacing_error_ns: Summary,
+    /// CPU time that its guest spent on frames, percent of a CPU; none: it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<f64>,
+    /// The same of the node's workers, for all PIs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_percent: Option<f64>,
+    /// More than half of the repetitions held.
+    pub met: bool,
+    /// By what the others did not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<String>,
 }
 
 /// CPU use in a trial: time spent on frames as a share of the time passed.

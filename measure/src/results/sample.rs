@@ -2,8 +2,8 @@
 //! files begin with. The figures are worked out from the rules that a device of this kind follows, without chance.
 
 use super::{
-    BackToBack, CpuCheck, CpuFit, CpuPoint, Host, Recovery, Results, SCHEMA, SizeLabel,
-    StreamRecord, Test, TesterLimits, Throughput, TrialRecord,
+    BackToBack, CpuCheck, CpuFit, CpuPoint, DemandRecord, Host, Recovery, Results, SCHEMA,
+    SizeLabel, StreamRecord, Test, TesterLimits, Throughput, TrialRecord,
 };
 use crate::fit::LineFit;
 use crate::stats::{self, Summary};
@@ -41,6 +41,7 @@ pub fn empty() -> Results {
         throughput: vec![],
         back_to_back: vec![],
         recovery: vec![],
+        demands: vec![],
         cpu: vec![],
         cpu_fit: vec![],
         cpu_check: vec![],
@@ -79,6 +80,7 @@ pub fn full() -> Results {
             found(&mut results, isolation, &size);
         }
     }
+    results.demands = (0..PIS.len()).map(demand).collect();
     for (pi, size) in PIS.into_iter().zip(SIZES) {
         bursts(&mut results, pi, size);
     }
@@ -270,6 +272,45 @@ fn found(results: &mut Results, isolation: &str, size: &SizeLabel) {
                 confirmations: 0,
             });
         }
+    }
+}
+
+/// The first is met, the second loses frames, the third has no bound.
+fn demand(index: usize) -> DemandRecord {
+    let (sent, lost) = (500_000, if index == 1 { 1_234 } else { 0 });
+    let late = if index == 1 { 2_000 } else { 40 };
+    let bound_ns = (index < 2).then_some(400_000);
+    let missed = match index {
+        1 => (2..=5)
+            .map(|n| format!("repetition {n}: {} of 100000 frames were lost", lost / 4))
+            .collect(),
+        _ => vec![],
+    };
+    DemandRecord {
+        pi: PIS[index].into(),
+        from: "west".into(),
+        to: "east".into(),
+        size: SizeLabel::Octets(SIZES[index]),
+        isolation: Some(ISOLATIONS[0].into()),
+        demanded_fps: 100_000.0,
+        burst_frames: 51,
+        bound_ns,
+        repetitions: 5,
+        held: 5 - missed.len() as u32,
+        duration_s: 5.0,
+        offered_fps: sent as f64 / 5.0,
+        received_fps: (sent - lost) as f64 / 5.0,
+        sent,
+        unsent: 0,
+        received: sent - lost,
+        lost,
+        latency_ns: spread(150_000.0, 1_600_000.0),
+        share_within: bound_ns.map(|_| 1.0 - (lost + late) as f64 / sent as f64),
+        pacing_error_ns: spread(2_000.0, 1_500_000.0),
+        cpu_percent: Some(12.5),
+        host_percent: Some(31.25),
+        met: missed.is_empty(),
+        missed,
     }
 }
 

@@ -3,6 +3,7 @@
 mod back_to_back;
 mod binary;
 mod classify;
+mod demand;
 mod mlr;
 mod sim;
 mod times;

@@ -9,7 +9,7 @@ use pinode_measure::results::{SizeLabel, TrialRecord};
 use pinode_measure::sink::Received;
 use pinode_measure::source::Sent;
 use pinode_measure::stats;
-use pinode_measure::stream::StreamSpec;
+use pinode_measure::stream::{Pattern, StreamSpec};
 use pinode_measure::trial::{
     Device, DeviceError, Glimpse, Load, LoadStream, Path, PathKind, Reset, Side, StreamTrial, Trial,
 };
@@ -101,11 +101,17 @@ impl Sim {
         let (mut overloaded, mut gap, mut n, mut credit) = (false, 0, 0_u64, 0.0);
         let step = load.step.map(|(at, factor)| (at.as_nanos() as f64, factor));
         let end_ns = run.end_ns as f64;
+        let opening = match asked.spec.pattern {
+            Pattern::Opening(frames) => u64::from(frames),
+            _ => 1,
+        };
         while due < end_ns {
             let now: f64 = due;
             let factor = step.map_or(1.0, |(at, f)| if now >= at { f } else { 1.0 });
-            due += 1e9 / (asked_fps * factor);
             n += 1;
+            if n >= opening {
+                due += 1e9 / (asked_fps * factor);
+            }
             credit += sends;
             if credit < 1.0 - 1e-9 {
                 sent.unsent += 1;
@@ -247,7 +253,6 @@ pub(crate) struct Watcher {
     pub records: Vec<TrialRecord>,
     /// Loads of the trials, as a part of the first stream's rate.
     pub loads: Vec<f64>,
-    pub paused: Duration,
     pub warm_ups: u32,
     pub left: Vec<Duration>,
     /// It ends the test in the middle of the trial behind so many.
@@ -264,8 +269,6 @@ impl Observer for Watcher {
         }
     }
 
-    fn pause(&mut self, time: Duration) {
-        self.paused += time;
     }
 
     fn begins(&mut self, progress: &Progress<'_>) {

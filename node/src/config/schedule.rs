@@ -57,6 +57,10 @@ pub struct Demand {
     pub size: u32,
     /// The longest time from arrival to end, nanoseconds, if it is bounded.
     pub delay_ns: Option<u64>,
+    /// Where the rate is that of so many frames a second, whatever their sizes. Schedules go by the rate alone.
+    pub frames: Option<u64>,
+    /// What the node itself may take beside `delay_ns`, nanoseconds: a measurement allows it, no schedule is held to it.
+    pub own_latency_ns: Option<u64>,
 }
 
 impl Demand {
@@ -302,13 +306,43 @@ pub(super) fn read_demand(mut section: Section<'_, '_>) -> Option<Demand> {
              or more"
         ));
     }
+    let frames = match section.optional("frames") {
+        Some(item) => read_frames(&item, rate, size).map(Some),
+        None => Some(None),
+    };
+    let own_latency = match section.optional("own_latency") {
+        Some(item) => item.parsed::<Nanoseconds>().map(Some),
+        None => Some(None),
+    };
     section.finish();
     Some(Demand {
         rate_bps: rate?.0,
         burst: burst?.0,
         size: size?,
         delay_ns: delay?.map(|delay| delay.0),
+        frames: frames?,
+        own_latency_ns: own_latency?.map(|own| own.0),
     })
+}
+
+/// Beyond the smallest frames of 400 GbE.
+const FRAMES_MOST: u64 = 1_000_000_000;
+
+/// `pi.NAME.demand.frames`: no more than the rate, in frames of the smallest size.
+fn read_frames(item: &Item<'_, '_>, rate: Option<BitRate>, size: Option<u32>) -> Option<u64> {
+    let frames = item.integer(1..=FRAMES_MOST)?;
+    let (Some(rate), Some(size)) = (rate, size) else {
+        return Some(frames);
+    };
+    let most = rate.0 / (8 * u64::from(size).max(1));
+    if frames > most {
+        item.problem(format!(
+            "{frames} frames of {size} octets a second are more than the rate of {rate}; allowed: at most {most}, or \
+             a larger rate"
+        ));
+        return None;
+    }
+    Some(frames)
 }
 
 #[cfg(test)]

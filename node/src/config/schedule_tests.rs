@@ -63,13 +63,15 @@ fn mistakes_in_base_time_and_extension() {
 #[test]
 fn what_a_pi_needs_is_read() {
     let text = SMALL.to_owned()
-        + "max_sdu = 46\ndemand = { rate = \"1Mbps\", burst = \"64B\", size = 64, delay = \"1ms\" }\n";
+        + "max_sdu = 46\ndemand = { rate = \"1Mbps\", burst = \"64B\", size = 64, delay = \"1ms\", frames = 1953, own_latency = \"80us\" }\n";
     let needs = read(&text).unwrap().pis[0].needs;
     let demand = Demand {
         rate_bps: 1_000_000,
         burst: 64,
         size: 64,
         delay_ns: Some(1_000_000),
+        frames: Some(1953),
+        own_latency_ns: Some(80_000),
     };
     assert_eq!((needs.max_sdu, needs.demand), (Some(46), Some(demand)));
     let text = SMALL.to_owned() + "demand = { rate = \"1Mbps\", burst = \"79B\" }\n";
@@ -92,6 +94,11 @@ fn mistakes_in_what_a_pi_needs() {
         (
             "demand = { rate = \"1Mbps\" }",
             "pi.can.demand.burst: is missing; needed: an amount, such as \"64KiB\"",
+        ),
+        (
+            "demand = { rate = \"1Mbps\", burst = \"79B\", frames = 1583 }",
+            "pi.can.demand.frames: 1583 frames of 79 octets a second are more than the rate of 1Mbps; allowed: at most \
+             1582, or a larger rate",
         ),
         (
             "demand = { rate = \"1Mbps\", burst = \"78B\" }",

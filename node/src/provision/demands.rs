@@ -177,6 +177,11 @@ impl PiDemand {
             burst: self.burst,
             size: small,
             delay_ns: self.delay_ns,
+            frames: match self.rate {
+                Rate::Bits(_) => None,
+                Rate::Frames(fps) => Some(fps),
+            },
+            own_latency_ns: None,
         }
     }
 

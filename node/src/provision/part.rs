@@ -87,8 +87,14 @@ pub(super) fn text(sketch: &Sketch<'_>, plan: Option<&Plan>) -> String {
             Octets(demand.burst),
             demand.size
         );
+        if let Some(frames) = demand.frames {
+            let _ = write!(out, ", frames = {frames}");
+        }
         if let Some(delay_ns) = sketch.delay_ns(index) {
             let _ = write!(out, ", delay = \"{}\"", Nanoseconds(delay_ns));
+            if let Some(own_ns) = sketch.own_ns.get(index).copied().flatten() {
+                let _ = write!(out, ", own_latency = \"{}\"", Nanoseconds(own_ns));
+            }
         }
         out.push_str(" }\n");
     }
@@ -128,7 +134,7 @@ fn comments(out: &mut String, plan: &Plan, name: &str) {
     if let Some(own_ns) = pi.own_latency_ns {
         let _ = writeln!(
             out,
-            "# the node itself was measured to take {:.1} us more, which the demand below leaves it",
+            "# the node itself was measured to take {:.1} us more, which the demand below leaves it (own_latency)",
             own_ns as f64 / 1e3
         );
     }

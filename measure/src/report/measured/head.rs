@@ -182,11 +182,12 @@ pub fn test_words(test: Test) -> &'static str {
         Test::Recovery => "recovery",
         Test::Reset => "reset",
         Test::Saturation => "saturation",
+        Test::Demand => "demand",
     }
 }
 
 fn by_test(results: &Results) -> Table {
-    const TESTS: [Test; 7] = [
+    const TESTS: [Test; 8] = [
         Test::Throughput,
         Test::Latency,
         Test::Loss,
@@ -194,6 +195,7 @@ fn by_test(results: &Results) -> Table {
         Test::Recovery,
         Test::Reset,
         Test::Saturation,
+        Test::Demand,
     ];
     let mut table = Table::new(
         "Trials by test, without those that were refused. Lost frames are what tests look for; reordered, duplicated and changed ones should not be. Foreign: of no stream of the trial; stale: of an earlier trial.",

@@ -5,6 +5,7 @@
 
 mod bursts;
 mod cpu;
+pub(super) mod demand;
 pub(super) mod fits;
 mod head;
 pub(super) mod latency;
@@ -41,6 +42,7 @@ pub fn render(results: &Results) -> Result<String, ReportError> {
 
 fn sections(results: &Results, order: &Order) -> Vec<Section> {
     let all = [
+        demand::section(results, order),
         throughput::section(results, order),
         latency::section(results, order),
         latency::saturation(results, order),

@@ -25,6 +25,7 @@ impl Order {
             .chain(results.throughput.iter().map(|t| t.pi.as_str()))
             .chain(results.back_to_back.iter().map(|b| b.pi.as_str()))
             .chain(results.recovery.iter().map(|r| r.pi.as_str()))
+            .chain(results.demands.iter().map(|d| d.pi.as_str()))
             .chain(results.cpu.iter().map(|p| p.pi.as_str()))
             .chain(results.cpu_fit.iter().map(|f| f.pi.as_str()))
             .chain(results.cpu_check.iter().map(|c| c.pi.as_str()))
