@@ -253,6 +253,7 @@ pub(crate) struct Watcher {
     pub records: Vec<TrialRecord>,
     /// Loads of the trials, as a part of the first stream's rate.
     pub loads: Vec<f64>,
+    pub paused: Duration,
     pub warm_ups: u32,
     pub left: Vec<Duration>,
     /// It ends the test in the middle of the trial behind so many.
@@ -269,6 +270,8 @@ impl Observer for Watcher {
         }
     }
 
+    fn pause(&mut self, time: Duration) {
+        self.paused += time;
     }
 
     fn begins(&mut self, progress: &Progress<'_>) {
