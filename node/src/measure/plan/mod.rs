@@ -6,12 +6,14 @@
 //! links    or the two interfaces
 //! streams  what is sent, size by size
 //! bound    what each stream can get
+//! demand   what is demanded of it
 //! error    why it cannot be
 //! ```
 //!
 //! Must never boot, open or send anything: a mistake costs the user nothing.
 
 mod bound;
+mod demand;
 mod error;
 mod links;
 mod node;
@@ -107,12 +109,28 @@ impl Plan {
         };
         let profile = asked.profile.unwrap_or(Profile::Quick);
         let tests = tests(asked, profile, &target, &mut notes)?;
-        let mut sizes = asked.sizes.clone();
-        if sizes.is_empty() {
-            sizes = sizes_of(profile, asked, target.largest(), &mut notes);
-        }
-        let rounds = sizes.into_iter().map(|size| target.round(size, asked));
-        let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
+        let own = match &target {
+            Target::Node(node) if asked.sizes.is_empty() && tests == [Test::Demand] => {
+                Some(demand::in_own_sizes(node, target.largest(), asked)?)
+            }
+            _ => None,
+        };
+        let rounds: Result<Vec<_>, _> = if let Some(own) = own {
+            let rounds = own.into_iter();
+            rounds
+                .map(|(size, asked)| target.round(size, &asked))
+                .collect()
+        } else {
+            let mut sizes = asked.sizes.clone();
+            if sizes.is_empty() {
+                sizes = sizes_of(profile, asked, target.largest(), &mut notes);
+            }
+            sizes
+                .into_iter()
+                .map(|size| target.round(size, asked))
+                .collect()
+        };
+        let rounds = rounds?;
         Ok(Self {
             profile: match asked.profile {
                 None if !asked.tests.is_empty() => "single",
@@ -289,7 +307,9 @@ impl Target {
             streams,
         };
         let demanded = match self {
-            Self::Node(node) if asked.tests.contains(&Test::Demand) => node.demanded(&traffic)?,
+            Self::Node(node) if asked.tests.contains(&Test::Demand) => {
+                demand::demanded(node, &traffic)?
+            }
             _ => Vec::new(),
         };
         let round = Round {

@@ -3,8 +3,6 @@
 use std::path::Path;
 
 use pinode_classifier::Vn;
-use pinode_measure::method::demand::Demanded;
-use pinode_measure::method::{Traffic, TrafficStream};
 use pinode_measure::trial::Side;
 use pinode_ports::BackendSpec;
 use pinode_scheduler::Cycle;
@@ -127,44 +125,6 @@ impl NodePlan {
             size: size.label.clone(),
             port: out.name.clone(),
         })
-    }
-
-    /// What the configuration demands of each of the streams of `traffic`.
-    ///
-    /// # Errors
-    ///
-    /// It demands nothing of one, or reckons with larger frames.
-    pub fn demanded(&self, traffic: &Traffic) -> Result<Vec<Demanded>, PlanError> {
-        let of = |stream: &TrafficStream| {
-            let pi = self.config.pis.iter().find(|pi| pi.name == stream.pi);
-            let demand = pi.and_then(|pi| pi.needs.demand).ok_or_else(|| {
-                PlanError::Options(format!(
-                    "--test demand: nothing is demanded of PI {pi}; allowed: [pi.{pi}.demand] in the configuration, or \
-                     --stream pi=NAME of one with a demand",
-                    pi = stream.pi
-                ))
-            })?;
-            let sizes = &stream.stream.spec.sizes;
-            if u32::from(sizes.smallest().unwrap_or(0)) < demand.size {
-                return Err(PlanError::Options(format!(
-                    "--test demand: --sizes {}: the demand of PI {} reckons with frames of {} octets and more; allowed: \
-                     such",
-                    traffic.size, stream.pi, demand.size
-                )));
-            }
-            let mean = sizes.mean();
-            let burst = (demand.burst as f64 / mean).floor().max(1.0);
-            Ok(Demanded {
-                fps: demand.rate_bps as f64 / (8.0 * mean),
-                // Octets of a burst that is longer than any ring are cut to what a number holds.
-                burst: burst.min(f64::from(u32::MAX)) as u32,
-                // What the node itself may take is no part of the schedule, and of what is measured it is.
-                bound_ns: demand
-                    .delay_ns
-                    .map(|delay_ns| delay_ns + demand.own_latency_ns.unwrap_or(0)),
-            })
-        };
-        traffic.streams.iter().map(of).collect()
     }
 
     /// The VN that frames of `pi` carry where the user names none: the port's own, or the lowest there is.

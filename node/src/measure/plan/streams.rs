@@ -135,7 +135,10 @@ fn through_node(node: &NodePlan, wanted: &[Wanted]) -> Result<Vec<TrafficStream>
 }
 
 /// The PI of a stream: by name, by code, or the only one.
-fn slot<'a>(node: &'a NodePlan, asked: &StreamAsked) -> Result<(u8, &'a PiConfig), PlanError> {
+pub(super) fn slot<'a>(
+    node: &'a NodePlan,
+    asked: &StreamAsked,
+) -> Result<(u8, &'a PiConfig), PlanError> {
     let is_it = |pi: &PiConfig| match &asked.pi {
         None => true,
         Some(name) => pi.name == *name || name.parse() == Ok(pi.code.get()),
