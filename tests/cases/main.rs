@@ -22,6 +22,7 @@ mod licences;
 mod measure;
 mod memif;
 mod phases;
+mod provision;
 mod report;
 mod resources;
 mod stock_kvm;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         export::cases(),
         frames::cases(),
         measure::cases(),
+        provision::cases(),
         memif::cases(),
         hosts::cases(),
         guests::cases(),

@@ -33,7 +33,7 @@ fn what_is_demanded_is_offered_and_met() {
     let mut watcher = Watcher::default();
     // A burst of 32 frames takes 32 times 20 us.
     let demands = [
-        demanded(10_000.0, 32, Some(640)),
+        demanded(10_000.0, 32, Some(641)),
         demanded(5_000.0, 1, None),
     ];
     let outcome = on(&mut sim, &mut watcher, &demands);

@@ -13,6 +13,8 @@ use pinode_measure::results::{
 };
 use pinode_measure::trial::{Device, PathKind, Side};
 
+use super::cpu::HOST;
+use super::ledger::Ledger;
 use super::plan::{self, Plan, Round};
 use super::times::{self, Times};
 use super::watch::Watch;
@@ -41,7 +43,7 @@ pub struct Findings {
     pub is_partial: bool,
 }
 
-/// Makes all tests of `plan` on `device`.
+/// Makes all tests of `plan` on `device`, whose CPU time `ledger` has, if anybody puts it down.
 ///
 /// # Errors
 ///
@@ -50,6 +52,7 @@ pub fn run(
     plan: &Plan,
     times: &Times,
     device: &mut dyn Device,
+    ledger: &Ledger,
     watch: &mut Watch<'_>,
     findings: &mut Findings,
 ) -> Result<(), MethodError> {
@@ -72,6 +75,7 @@ pub fn run(
             times,
             traffic: &round.traffic,
             demanded: &round.demanded,
+            ledger,
             found: found.as_deref(),
             bed: TestBed::new(device, watch, times.timing),
         };
@@ -110,6 +114,8 @@ struct Step<'a> {
     traffic: &'a Traffic,
     /// What is demanded of each stream, if that is tested.
     demanded: &'a [Demanded],
+    /// CPU time.
+    ledger: &'a Ledger,
     /// The throughput, if it was searched.
     found: Option<&'a [f64]>,
     bed: TestBed<'a>,
@@ -187,7 +193,12 @@ impl Step<'_> {
                     self.demanded,
                     &self.times.demand,
                 )?;
-                let results = keep(outcome, findings);
+                let spent = self.ledger.take();
+                let mut results = keep(outcome, findings);
+                for record in &mut results {
+                    record.cpu_percent = spent.get(&record.pi).copied();
+                    record.host_percent = spent.get(HOST).copied();
+                }
                 findings.demands.extend(results);
             }
             Test::Saturation => {

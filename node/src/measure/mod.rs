@@ -6,6 +6,7 @@
 //! times     how long each test takes, by profile
 //! device    the node in this process, as what trials are made on; interfaces likewise
 //! counted   its frames over all trials
+//! ledger    CPU time of the trials of demands
 //! course    test after test
 //! seed      the seed's experiments, cpu what they read of the node; experiments puts them to it
 //! watch     who sees each trial, progress how it shows
@@ -19,6 +20,7 @@ pub mod cpu;
 mod device;
 mod experiments;
 mod interfaces;
+mod ledger;
 mod plan;
 mod progress;
 mod results;
@@ -47,7 +49,9 @@ use crate::words::wrapped;
 use asked::{Asked, FrameSize, Profile, Rate, StreamAsked};
 use counted::Counted;
 use course::Findings;
+use cpu::CpuReading;
 use device::NodeUnderTest;
+use ledger::{Accounted, Ledger};
 use plan::{Plan, Target};
 use progress::Shown;
 use results::{Known, document};
@@ -172,7 +176,14 @@ fn on_target(
             known.notes.extend(notes);
             known.path = Some(path.path().clone());
             let mut path = Counted::new(&mut path, &mut known.frames);
-            Ok(course::run(plan, &times, &mut path, watch, findings)?)
+            Ok(course::run(
+                plan,
+                &times,
+                &mut path,
+                &Ledger::default(),
+                watch,
+                findings,
+            )?)
         }
     }
 }
@@ -187,8 +198,12 @@ fn on_node(
 ) -> anyhow::Result<()> {
     known.path = Some(node.wires.path().clone());
     known.kvm = node.kvm()?;
+    let operator = node.operator();
+    let mut read = || CpuReading::take(&*operator);
+    let ledger = Ledger::default();
     let mut path = Counted::new(&mut node.wires, &mut known.frames);
-    course::run(plan, times, &mut path, watch, findings)?;
+    let mut path = Accounted::new(&mut path, &mut read, &ledger);
+    course::run(plan, times, &mut path, &ledger, watch, findings)?;
     known.notes.push(node.sums_note()?);
     Ok(())
 }

@@ -345,6 +345,7 @@ fn the_nodes_own_latency_comes_off_the_delay() {
             trial(stream(4e4, 0, 85_000.0, 230_000)),
             trial(stream(9e4, 0, 99_000.0, 290_000)), // above the demanded rate
             trial(stream(4e4, 1, 9e6, 9_000_000)),    // lost a frame
+            trial(stream(2e4, 0, 8e5, 9_000_000)),    // the machine stood still
         ],
         "cpu_fit": [fit("can", 79, 0.1, 0.0)],
     }));
