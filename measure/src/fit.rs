@@ -23,7 +23,8 @@ pub struct LineFit {
 }
 
 impl LineFit {
-    /// The line with the least sum of squares; `None` below two different x, or where a value is no number.
+    /// The line with the least sum of squares; `None` below two different x, or where a value is no number or
+    /// a sum of squares too large for one.
     /// Points on a level line have an R-square of 1.
     #[must_use]
     pub fn of(points: &[(f64, f64)]) -> Option<Self> {
@@ -43,12 +44,16 @@ impl LineFit {
         }
         let a = sxy / sxx;
         let left = sum(&|x, y| (y - a * x).powi(2));
-        let r2 = if syy > 0.0 { 1.0 - left / syy } else { 1.0 };
+        let (b, r2) = (my - a * mx, if syy > 0.0 { 1.0 - left / syy } else { 1.0 });
+        // Sums beyond a double are no line.
+        if [sxx, syy, a, b, r2].iter().any(|sum| !sum.is_finite()) {
+            return None;
+        }
         let ends =
             |start: f64, pick: fn(f64, f64) -> f64| points.iter().map(|p| p.0).fold(start, pick);
         Some(Self {
             a,
-            b: my - a * mx,
+            b,
             r2,
             points: u32::try_from(points.len()).unwrap_or(u32::MAX),
             from: ends(f64::INFINITY, f64::min),
@@ -100,6 +105,9 @@ mod tests {
         assert_eq!(LineFit::of(&[(1.0, 1.0)]), None);
         assert_eq!(LineFit::of(&[(1.0, 1.0), (1.0, 2.0)]), None);
         assert_eq!(LineFit::of(&[(1.0, f64::NAN), (2.0, 2.0)]), None);
+        assert_eq!(LineFit::of(&[(1e200, 1.0), (-1e200, 2.0)]), None);
+        assert_eq!(LineFit::of(&[(1.0, 1e200), (2.0, -1e200)]), None);
+        assert_eq!(LineFit::of(&[(f64::MAX, 1.0), (f64::MAX, 2.0)]), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | `imix` | the customary simple mix, 7 : 4 : 1 of 64, 594 and 1518 octets, where a signed frame is no shorter than its stream's smallest (79 octets with PIH): that is what stands for 64 |
 //! | `7x79,4x594,1x1518` | so many of each size, spread evenly over the sequence |
 //! | `bbbdgbz` | a genome, one letter a frame, in this order: RFC 6985 3 |
-//! | `20(bbcd)5g` | runs of it: RFC 6985 5.1 |
+//! | `20(bbcd)5g` | runs of it, on one line: RFC 6985 5.1 has them as a table of counts and sequences |
 //! | `A=100;B=1400;20(AAb)B` | letters of one's own, upper case: RFC 6985 4 |
 //!
 //! All sizes are octets with FCS. Nothing but the name `imix` is ever raised to what a stream can carry: a

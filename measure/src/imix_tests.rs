@@ -46,6 +46,39 @@ fn genomes_are_written_out() {
     assert_eq!(jumbo.label(), SizeLabel::Mix("hiz".to_owned()));
 }
 
+/// The letters of RFC 6985 3, each with its size; z is the path's own.
+#[test]
+fn letters_have_the_sizes_of_the_standard() {
+    let all = Imix::parse("abcdefghijz", 64, 16_111).unwrap();
+    let sizes = [
+        64, 128, 256, 512, 1024, 1280, 1518, 2112, 9000, 16_000, 16_111,
+    ];
+    assert_eq!(all.sizes, sizes);
+}
+
+/// The runs that RFC 6985 5.1 shows as a table: 20 times abcd, 5 times ggga, 10 times dcba.
+#[test]
+fn runs_of_the_standard_are_written_on_a_line() {
+    let runs = Imix::parse("20(abcd)5(ggga)10(dcba)", 64, 1518).unwrap();
+    assert_eq!(runs.sizes.len(), 80 + 20 + 40);
+    assert_eq!(
+        runs.sizes[76..84],
+        [64, 128, 256, 512, 1518, 1518, 1518, 64]
+    );
+    assert_eq!(runs.sizes[136..], [512, 256, 128, 64]);
+    assert_eq!([64, 1518].map(|size| count(&runs.sizes, size)), [35, 15]);
+}
+
+#[test]
+fn the_longest_sequence_is_a_sequence() {
+    for text in ["65536b", "32768(bc)", "65535bb", "65535x128,1x256"] {
+        assert_eq!(sizes(text).unwrap().len(), LONGEST, "{text}");
+    }
+    for text in ["65537b", "32768(bc)b", "32769(bc)", "65536x128,1x256"] {
+        assert!(error(text).contains("grows beyond"), "{text}");
+    }
+}
+
 #[test]
 fn a_genome_says_the_sequence() {
     let genome = |text| Imix::parse(text, 79, 1518).unwrap().genome().unwrap();

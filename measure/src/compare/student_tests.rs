@@ -154,6 +154,40 @@ fn constant_data() {
     );
 }
 
+/// Plain numbers may be anything.
+#[test]
+fn a_reference_below_zero_has_an_interval_above_it() {
+    let of = |values: [f64; 3]| Statistics::of(&values).unwrap();
+    let (below, above) = (of([-9.0, -10.0, -11.0]), of([9.0, 10.0, 11.0]));
+    let interval = |other: &Statistics, reference: &Statistics| match Verdict::of(other, reference)
+    {
+        Verdict::Difference(found) => (found.percent.unwrap(), found.percent_interval.unwrap()),
+        verdict => panic!("{verdict:?}"),
+    };
+    let (percent, within) = interval(&above, &below);
+    assert!(
+        (percent + 200.0).abs() < 1e-9 && within > 0.0,
+        "{percent} +/- {within}"
+    );
+    // The ratio -1 squared is that of equal averages.
+    assert_eq!(interval(&below, &above), (percent, within));
+}
+
+/// What is beyond a double proves nothing, and breaks nothing.
+#[test]
+fn the_largest_numbers_prove_nothing() {
+    let huge = Statistics::of(&[f64::MAX, -f64::MAX, f64::MAX]).unwrap();
+    let small = Statistics::of(&[1.0, 2.0, 3.0]).unwrap();
+    for (other, reference) in [(&huge, &small), (&small, &huge), (&huge, &huge)] {
+        let verdict = Verdict::of(other, reference);
+        assert!(
+            matches!(verdict, Verdict::NoDifferenceProven(_)),
+            "{verdict:?}"
+        );
+    }
+    assert_eq!(t_quantile(0), t_quantile(1));
+}
+
 #[test]
 fn there_is_no_percentage_of_nothing() {
     let none = Statistics::of(&[0.0, 0.0, 0.0]).unwrap();

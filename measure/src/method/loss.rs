@@ -10,7 +10,8 @@ use super::{MethodError, Outcome, Plan, Sounding, TestBed, Traffic, end, require
 pub struct Settings {
     /// The first load, a part of the traffic's rates.
     pub from: f64,
-    /// By so much of the traffic's rates each load is less than the one before; RFC 2544: 0.1 at most.
+    /// By so much of the traffic's rates each load is less than the one before, from a thousandth of the
+    /// first on; RFC 2544: 0.1 at most.
     pub step: f64,
 }
 
@@ -24,6 +25,9 @@ impl Settings {
         }
     }
 }
+
+/// Smallest step, as a part of the first load: a device that always loses is offered all of them.
+const FINEST_STEP: f64 = 0.001;
 
 /// A point of the curve of a stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,10 +61,10 @@ pub fn measure(
         "above 0",
     )?;
     require(
-        step > 0.0 && step <= from,
+        step >= from * FINEST_STEP && step <= from,
         "step of the loss test",
         step,
-        "above 0, up to the first load",
+        "a thousandth of the first load, up to all of it",
     )?;
     let timing = bed.timing();
     // Down to what is still a load: what rounding leaves of ten steps of a tenth is none.

@@ -297,3 +297,24 @@ fn settings_out_of_range_are_named() {
         "{error}"
     );
 }
+
+/// The loss of one stream is not made good by another's frames.
+#[test]
+fn a_loss_ratio_is_that_of_the_stream_that_lost_most() {
+    let mut sim = Sim::new(vec![Queue::new(8_500.0, 4), Queue::new(1e6, 4)]);
+    let mut watcher = Watcher::default();
+    let mut bed = TestBed::new(&mut sim, &mut watcher, timing());
+    let settings = Settings {
+        goal_loss_ratio: 0.1,
+        ..Settings::rfc2544()
+    };
+    let outcome = search(&mut bed, &traffic(&[1e4; 2]), &settings).unwrap();
+    let exact = 8_500.0 / 0.9;
+    for found in &outcome.results {
+        let upper = found.upper_fps.unwrap();
+        assert!(
+            found.lower_fps <= exact + 5.0 && upper >= exact,
+            "{found:?}"
+        );
+    }
+}

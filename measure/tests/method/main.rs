@@ -5,6 +5,7 @@ mod binary;
 mod classify;
 mod demand;
 mod mlr;
+mod pathological;
 mod sim;
 mod times;
 

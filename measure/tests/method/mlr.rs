@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pinode_measure::method::throughput::mlr::controller::{Controller, Input};
 use pinode_measure::method::throughput::mlr::{Goal, GoalResult, Settings, search};
 use pinode_measure::method::{MethodError, Outcome, TestBed};
 use proptest::prelude::*;
@@ -160,6 +161,29 @@ fn tst009_forgives_one_lossy_trial_of_two() {
         outcome.results[0].is_regular && found.fps > 590.0,
         "{found:?}"
     );
+}
+
+/// Loss inversion (RFC 9971 5.3.2, 5.3.3): the smallest upper bound is real, lower bounds above it are flukes.
+#[test]
+fn a_lower_bound_above_an_upper_one_is_not_relevant() {
+    let strict = Goal::rfc2544();
+    let mut controller = Controller::new(std::slice::from_ref(&strict), 0.001, 1.0);
+    let mut add = |load: f64, loss_ratio: f64| {
+        let input = Input {
+            load,
+            duration_s: 60.0,
+            goal: 0,
+        };
+        controller.add(&input, loss_ratio);
+        let bounds = controller.bounds(&strict);
+        (bounds.lower, bounds.upper)
+    };
+    assert_eq!(add(1.0, 0.0), (Some(1.0), None));
+    assert_eq!(add(0.5, 0.0), (Some(1.0), None));
+    assert_eq!(add(0.8, 0.1), (Some(0.5), Some(0.8)));
+    assert_eq!(add(0.9, 0.1), (Some(0.5), Some(0.8)));
+    assert_eq!(add(0.4, 0.1), (None, Some(0.4)));
+    assert_eq!(add(0.3, 0.0), (Some(0.3), Some(0.4)));
 }
 
 #[test]

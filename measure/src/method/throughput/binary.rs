@@ -202,13 +202,14 @@ impl<'a> Run<'a> {
         let is_close = upper - self.lower <= self.settings.resolution * upper;
         let is_nothing = self.lower == 0.0 && upper <= self.settings.lowest;
         let middle = f64::midpoint(self.lower, upper);
-        (!is_close && !is_nothing).then(|| {
-            if self.lower == 0.0 {
-                middle.max(self.settings.lowest)
-            } else {
-                middle
-            }
-        })
+        let middle = if self.lower == 0.0 {
+            middle.max(self.settings.lowest)
+        } else {
+            middle
+        };
+        // A resolution finer than a double's ends where no load is left between the two.
+        let is_between = self.lower < middle && middle < upper;
+        (!is_close && !is_nothing && is_between).then_some(middle)
     }
 
     /// Trials that are still needed, about; where nothing held yet, as if half of the upper bound did.

@@ -21,6 +21,8 @@ enum Limit {
     Line,
     /// The tester could not send a higher rate.
     Tester,
+    /// The search ended before it was found.
+    Unknown,
 }
 
 impl Limit {
@@ -29,6 +31,7 @@ impl Limit {
             Self::Device => "device",
             Self::Line => "line",
             Self::Tester => "tester",
+            Self::Unknown => "unknown",
         }
     }
 }

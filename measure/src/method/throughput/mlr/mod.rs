@@ -150,7 +150,8 @@ impl Run<'_> {
         let load = self.traffic.load(input.load, duration, timing.drain);
         let bounds = self.bounds();
         let (seconds, trials) = self.controller.left();
-        let around = timing.cost(Duration::ZERO) * trials;
+        let around = timing.cost(Duration::ZERO).saturating_mul(trials);
+        let offered = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let goal = self.settings.goals.get(input.goal);
         let plan = Plan {
             test: Test::Throughput,
@@ -158,7 +159,7 @@ impl Run<'_> {
             what: goal.map_or("", |g| &g.name),
             made: self.trials,
             bounds: &bounds,
-            left: around + Duration::from_secs_f64(seconds),
+            left: around.saturating_add(offered),
         };
         if self.trials == 0 {
             bed.warm_up(&plan)?;
@@ -190,8 +191,7 @@ impl Run<'_> {
             (Some(_), _) => Limit::Device,
             (None, Some(_)) => Limit::Tester,
             (None, None) if lower == Some(self.settings.most) => Limit::Line,
-            // Ended before it was known.
-            (None, None) => Limit::Device,
+            (None, None) => Limit::Unknown,
         }
     }
 
@@ -254,7 +254,7 @@ impl Run<'_> {
                         (Some(_), None) =>
                             "no upper bound, so the lower one is only how far the search came",
                         (None, Some(_)) =>
-                            "no lower bound: the device fails at every load that was tried",
+                            "no lower bound: no load that was tried below the upper one upholds the goal",
                         (None, None) => "no load was decided",
                         (Some(_), Some(_)) => "the bounds are further apart than the goal width",
                     }
