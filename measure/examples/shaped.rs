@@ -1,5 +1,6 @@
 //! How well the searches find a limit that is known: source and sink in threads of their own and the machine's clock,
-//! between them a memory port that delivers at a given rate.
+//! between them a memory port that delivers at a given rate. It goes by when frames were sent, as a device with a clock
+//! of its own does: what the machine takes away of the tester's time, it does not take of the device's.
 //!
 //! `cargo run --release -p pinode-measure --example shaped -- [Mbit/s of the wire] [size] [seconds a trial]`
 
@@ -12,19 +13,26 @@ use pinode_measure::method::{
 };
 use pinode_measure::path::{Interfaces, Options};
 use pinode_measure::results::SizeLabel;
-use pinode_measure::stream::StreamSpec;
+use pinode_measure::signature::Signature;
+use pinode_measure::stream::{SIGNATURE_AT, StreamSpec};
 use pinode_measure::trial::{Glimpse, LoadStream, Path, PathKind, Side};
 use pinode_ports::ShapedPort;
 use pinode_ports::memory::cable;
 
-/// Time on the wire of what the queue in front of it holds, seconds: the stalls of the machine that it bridges. In a
-/// trial of t seconds the queue hides an excess of this over t, so that trials are to be much longer.
-const ROOM_S: f64 = 0.0015;
+/// Time on the wire of what the queue in front of it holds, seconds: more than a sender catches up. In a trial of t
+/// seconds the queue hides an excess of this over t, so that trials are to be much longer.
+const ROOM_S: f64 = 0.0005;
 
 #[derive(Default)]
 struct Waits {
+    trials: u32,
     refused: u32,
     stalls: u32,
+    torn: u32,
+    pauses: u64,
+    paused_s: f64,
+    longest_s: f64,
+    largest_share: f64,
 }
 
 impl Observer for Waits {
@@ -39,9 +47,23 @@ impl Observer for Waits {
     fn begins(&mut self, _: &Progress<'_>) {}
 
     fn finished(&mut self, finished: &Finished<'_>) {
-        self.refused += u32::from(!finished.trial.is_valid());
-        self.stalls += u32::from(finished.trial.pacing.max() > 1_000_000);
+        let trial = finished.trial;
+        self.trials += 1;
+        self.refused += u32::from(!trial.is_valid());
+        self.stalls += u32::from(trial.pacing.max() > 1_000_000);
+        let count: u64 = trial.pauses.iter().map(|pauses| pauses.count).sum();
+        self.torn += u32::from(count > 0);
+        self.pauses += count;
+        self.paused_s += trial.paused_s();
+        self.longest_s = self.longest_s.max(trial.longest_pause_s());
+        self.largest_share = self.largest_share.max(trial.paused_s() / trial.duration_s);
     }
+}
+
+/// When a frame of the tester's was sent.
+fn sent_ns(frame: &[u8]) -> Option<u64> {
+    let octets = frame.get(SIGNATURE_AT..)?.first_chunk()?;
+    Some(Signature::decode(octets).ok()?.sent_ns)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -74,7 +96,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }],
     };
     let (west, east) = cable(4096, 2048);
-    let east = ShapedPort::new(east, wire, room);
+    let east = ShapedPort::new(east, wire, room).came_when_sent(sent_ns);
     let options = Options {
         learning: false,
         ..Options::default()
@@ -140,8 +162,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     println!(
-        "{} trials refused, in {} the tester itself was late by more than 1 ms",
-        waits.refused, waits.stalls
+        "{} trials, {} refused; in {} the tester handed a frame over more than 1 ms late, in {} it paused: {} pauses, {:.1} ms in all, the longest {:.2} ms, at most {:.2} % of a trial",
+        waits.trials,
+        waits.refused,
+        waits.stalls,
+        waits.torn,
+        waits.pauses,
+        waits.paused_s * 1e3,
+        waits.longest_s * 1e3,
+        waits.largest_share * 100.0
     );
     Ok(())
 }

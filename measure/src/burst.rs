@@ -1,16 +1,22 @@
 //! A burst of a [`Plan`] over a port: what a tester does that has its interfaces to itself.
 //!
-//! A frame is stamped right before its burst is written and handed over, so that the tester's own delay is no
-//! latency of the device; it is in [`Plan::pacing`], of each frame that the port took. A frame that the port
-//! has no slot for stays due, and is unsent when it is later than the backlog allows; one that is handed over
-//! and not taken is unsent, and gives its sequence number to the next, though not its size: `sent` is what the
-//! port took. Must never allocate, lock, or ask the kernel for more than the port does.
+//! Frames are stamped right before they are written and handed over, a small [`GROUP`] at a time, so that the
+//! tester's own delay is no latency of the device; it is in [`Plan::pacing`], of each frame that the port took. A
+//! frame that the port has no slot for stays due, and is late in the end: the source pauses, or counts it as unsent
+//! ([`Source::give_up`](crate::source::Source::give_up)). One that is handed over and not taken is unsent, and gives
+//! its sequence number to the next, though not its size: `sent` is what the port took. Must never allocate, lock, or
+//! ask the kernel for more than the port does.
 
 use pinode_ports::{BURST, Port, RxBurst, TxMeta, TxSlots};
 
 use crate::plan::Plan;
 
-/// Sends what is due by `now_ns`, at most a burst; `clock` is read again before the frames are written.
+/// Frames that are stamped and handed over together: so many that a hand-over is worth its price, so few that the
+/// last of them does not wait long behind the stamp.
+pub const GROUP: usize = 16;
+const _: () = assert!(GROUP <= BURST);
+
+/// Sends what is due by `now_ns`, at most a group; `clock` is read again before the frames are written.
 /// Returns how many the port took.
 #[inline]
 pub fn send(
@@ -22,16 +28,17 @@ pub fn send(
     if plan.source.due_ns() > now_ns {
         return 0;
     }
-    plan.source.give_up(now_ns);
     let mut metas = [TxMeta {
         len: 0,
         start_ns: 0,
-    }; BURST];
-    let mut written = [(0, 0); BURST];
+    }; GROUP];
+    let mut written = [(0, 0); GROUP];
     let mut count = 0;
     let mut slots = TxSlots::new();
-    port.tx_slots(BURST, &mut slots);
+    port.tx_slots(GROUP, &mut slots);
     let start_ns = clock();
+    // By this reading: a stall in between is one, too.
+    plan.source.give_up(start_ns);
     while let Some(slot) = slots.get_mut(count) {
         let Some(frame) = plan.source.next(start_ns) else {
             break;

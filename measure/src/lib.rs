@@ -35,6 +35,7 @@ pub mod meter;
 pub mod method;
 pub mod order;
 pub mod pace;
+pub mod pause;
 pub mod path;
 pub mod plan;
 pub mod report;

@@ -135,6 +135,30 @@ impl Pacer {
         self.give_up_before(oldest_ns.min(self.end_ns))
     }
 
+    /// Gives up the frames that were due before `oldest_ns` and before the end, and returns how many.
+    pub fn give_up_older(&mut self, oldest_ns: u64) -> u64 {
+        self.give_up_before(oldest_ns.min(self.end_ns))
+    }
+
+    /// All that is to come is due later by this, the end and a change of rate too: as many frames, at the same
+    /// distances.
+    pub fn delay(&mut self, by_ns: u64) {
+        let by = u128::from(by_ns) << FRACTION;
+        self.end_ns = self.end_ns.saturating_add(by_ns);
+        self.began = self.began.saturating_add(by);
+        if let Some(change) = &mut self.change {
+            change.at = change.at.saturating_add(by);
+        }
+        self.set(self.due.saturating_add(by));
+    }
+
+    /// The next frame is the first of a burst; always so where frames are even.
+    #[inline]
+    #[must_use]
+    pub fn begins_burst(&self) -> bool {
+        self.left == self.whole
+    }
+
     /// Gives up all frames that are due before the end and returns how many; 0 where there is no end.
     pub fn give_up_rest(&mut self) -> u64 {
         match self.end_ns {

@@ -4,9 +4,11 @@
 //! the caller came for it: a caller that stalls is then seen as latency instead of being hidden (a frame on a
 //! real wire would have arrived and waited). A sender with a thread and interface of its own stamps the
 //! instant of the hand-over instead: what it is late by is its own pacing error, not the device's latency.
+//! Such a sender does not catch up what a stall held back, either: it moves its schedule ([`pause`](crate::pause)).
 //! Must never allocate after it was made.
 
 use crate::pace::Pacer;
+use crate::pause::{Pauses, Pausing};
 use crate::signature::Signature;
 use crate::stream::{FCS, SizeWalk, Stream};
 
@@ -31,6 +33,8 @@ pub struct Source {
     /// When the next frame of each lane is due; apart from the lanes, to be looked through fast.
     due_ns: Vec<u64>,
     epoch: u8,
+    /// None: what is late is caught up, as far as the backlog goes.
+    pausing: Option<Pausing>,
 }
 
 #[derive(Debug)]
@@ -56,7 +60,24 @@ impl Source {
             lanes: streams.iter().map(lane).collect(),
             due_ns: vec![u64::MAX; streams.len()],
             epoch: 0,
+            pausing: None,
         }
+    }
+
+    /// What is late by more than a small patience is not caught up: the schedule of all streams moves by the lateness,
+    /// and [`pauses`](Self::pauses) has it. For a sender with an interface of its own, whose frames are due for
+    /// `duration_ns`; called before a [`change`](Self::change) is given.
+    pub fn pause_when_late(&mut self, duration_ns: u64) {
+        let fps = self.lanes.iter().map(|lane| lane.stream.spec().rate_fps);
+        self.pausing = Some(Pausing::new(fps.sum(), duration_ns));
+    }
+
+    /// How late it was; nothing where it catches up instead.
+    #[must_use]
+    pub fn pauses(&self) -> Pauses {
+        self.pausing
+            .as_ref()
+            .map_or_else(Pauses::default, |p| p.account)
     }
 
     /// Its frames are of this trial (0 until then), modulo [`EPOCHS`](crate::signature::EPOCHS).
@@ -89,6 +110,9 @@ impl Source {
         self.lanes
             .iter_mut()
             .for_each(|lane| lane.pacer.change(at_ns, factor));
+        if let Some(pausing) = &mut self.pausing {
+            pausing.change_at_ns = at_ns;
+        }
         self.look();
     }
 
@@ -98,9 +122,17 @@ impl Source {
         }
     }
 
-    /// Gives up frames that are later than the backlog allows. Call it once a burst, before [`next`](Self::next).
+    /// Does what is to be done about frames that are late: gives up those later than the backlog allows, or moves the
+    /// schedule where it [pauses](Self::pause_when_late). Call it once a burst, before [`next`](Self::next), with the
+    /// same instant.
     #[inline]
     pub fn give_up(&mut self, now_ns: u64) {
+        if let Some(pausing) = &self.pausing {
+            if self.due_ns().saturating_add(pausing.patience_ns) < now_ns {
+                self.pause(now_ns);
+            }
+            return;
+        }
         for (due_ns, lane) in self.due_ns.iter_mut().zip(&mut self.lanes) {
             let given_up = lane.pacer.give_up(now_ns);
             if given_up > 0 {
@@ -108,6 +140,33 @@ impl Source {
                 *due_ns = lane.pacer.due_ns();
             }
         }
+    }
+
+    /// Some frame is later than the patience allows. What is left of a burst that has begun is none to pause for: its
+    /// frames are due at one instant, and go as fast as the port takes them.
+    #[cold]
+    fn pause(&mut self, now_ns: u64) {
+        let Some(pausing) = &mut self.pausing else {
+            return;
+        };
+        let lanes = self.lanes.iter().zip(&self.due_ns);
+        let firsts = lanes.filter(|(lane, _)| lane.pacer.begins_burst());
+        let due_ns = firsts.map(|(_, due_ns)| *due_ns).min();
+        let due_ns = due_ns.unwrap_or(u64::MAX);
+        if due_ns.saturating_add(pausing.patience_ns) >= now_ns {
+            return;
+        }
+        let late_ns = now_ns - due_ns;
+        let begun = self.lanes.iter().any(|lane| lane.sent != Sent::default());
+        let moves = pausing.book(due_ns, late_ns, begun);
+        let oldest_ns = now_ns - pausing.patience_ns;
+        for lane in &mut self.lanes {
+            match moves {
+                true => lane.pacer.delay(late_ns),
+                false => lane.sent.unsent += lane.pacer.give_up_older(oldest_ns),
+            }
+        }
+        self.look();
     }
 
     /// Gives up all frames that are due before the end and were not sent: from then on what was due is what

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use thiserror::Error;
 
+use crate::pause::{MOST_PAUSED, Pauses};
 use crate::sink::Received;
 use crate::source::Sent;
 use crate::stats::Summary;
@@ -108,8 +109,10 @@ pub struct Trial {
     /// When the first frames were due, nanoseconds of the device's clock: what instants in
     /// [`Received`] are counted from.
     pub began_ns: u64,
-    /// Time in which frames were due, seconds: the load's, or less where it was ended early.
+    /// Time in which frames were due, seconds, without the sender's pauses: the load's, or less where it was ended early.
     pub duration_s: f64,
+    /// How late the senders of both sides were, west and east, and paused for it; nothing where what is late is caught up.
+    pub pauses: [Pauses; 2],
     /// Frames that arrived and are of no stream of the load.
     pub foreign: u64,
     /// Frames of an earlier trial that arrived in this one.
@@ -154,11 +157,77 @@ impl Trial {
         self.streams.iter().map(of).fold(0.0, f64::max)
     }
 
-    /// Whether the tester did its part: it sent what it was to send, and its own ports lost nothing. A trial in
-    /// which it did not says nothing about the device.
+    /// Time for which the sender of a side paused, seconds; of the side where it is longer.
+    #[must_use]
+    pub fn paused_s(&self) -> f64 {
+        self.longer(|pauses| pauses.paused_ns)
+    }
+
+    /// Its longest pause, seconds, on either side.
+    #[must_use]
+    pub fn longest_pause_s(&self) -> f64 {
+        self.longer(|pauses| pauses.longest_ns)
+    }
+
+    fn longer(&self, of: fn(&Pauses) -> u64) -> f64 {
+        self.pauses.iter().map(of).max().unwrap_or(0) as f64 / 1e9
+    }
+
+    /// Time in which the streams from `side` were offered, seconds: with the pauses.
+    #[must_use]
+    pub fn offered_s(&self, side: Side) -> f64 {
+        self.duration_s + self.pauses[side as usize].paused_ns as f64 / 1e9
+    }
+
+    /// What was offered from `side` as a part of what was asked for, above 0.0, at most 1.0: pauses thin a load out.
+    /// Whatever is found at a load counts as found at this part of it.
+    #[must_use]
+    pub fn offered_part(&self, side: Side) -> f64 {
+        match self.duration_s > 0.0 {
+            true => self.duration_s / self.offered_s(side),
+            false => 1.0,
+        }
+    }
+
+    /// When frames from `side` ceased to be due, nanoseconds of the device's clock.
+    #[must_use]
+    pub fn ended_ns(&self, side: Side) -> u64 {
+        self.began_ns + (self.duration_s * 1e9) as u64 + self.pauses[side as usize].shift_ns()
+    }
+
+    /// Whether the tester did its part: it sent what it was to send, in about the time in which it was to, and its own
+    /// ports lost nothing. A trial in which it did not says nothing about the device.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.shortfall() <= MOST_SHORTFALL && self.missed == 0 && self.tx_lost == 0
+        self.why_refused().is_none()
+    }
+
+    /// What the tester failed in, in words; none: the trial is valid.
+    #[must_use]
+    pub fn why_refused(&self) -> Option<String> {
+        let unsent: u64 = self.streams.iter().map(|stream| stream.sent.unsent).sum();
+        let paused = self.paused_s() / self.duration_s;
+        if self.shortfall() > MOST_SHORTFALL {
+            let share = self.shortfall() * 100.0;
+            return Some(format!(
+                "the tester came too late for {unsent} frames ({share:.2} % of a stream's)"
+            ));
+        }
+        if paused > MOST_PAUSED {
+            return Some(format!(
+                "the tester stood still for {:.1} ms, {:.2} % of the time; allowed is {:.2} %",
+                self.paused_s() * 1e3,
+                paused * 100.0,
+                MOST_PAUSED * 100.0
+            ));
+        }
+        if self.missed + self.tx_lost > 0 {
+            return Some(format!(
+                "the tester's own ports lost {} frames",
+                self.missed + self.tx_lost
+            ));
+        }
+        None
     }
 }
 

@@ -108,6 +108,7 @@ impl Device for Injected {
                 .collect(),
             began_ns,
             duration_s: load.duration.as_secs_f64(),
+            pauses: Default::default(),
             foreign: plan.sink.foreign(),
             stale: 0,
             pacing: stats::total(),

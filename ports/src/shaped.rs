@@ -3,8 +3,9 @@
 //!
 //! A frame of L octets with FCS holds the wire for 8(L+20)/C (IEEE 802.3 4.4.2: preamble, start delimiter, gap). In
 //! front of the wire is a queue with room for some frames; what finds it full is dropped and counted. All instants
-//! follow from the time that the port is told, so equal calls shape equally. Must never read a clock, nor drop without
-//! counting.
+//! follow from the time that the port is told, so equal calls shape equally; or, where frames say when they were sent,
+//! from that: such a device has a time of its own, and stands still for nobody who fetches its frames late. Must never
+//! read a clock, nor drop without counting.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct ShapedPort<P> {
     port: P,
     bits_per_s: u64,
     room: usize,
+    /// When a frame came, nanoseconds; none: when it was fetched.
+    came_at: Option<fn(&[u8]) -> Option<u64>>,
     /// When the wire is free, nanoseconds with a fraction.
     free: u128,
     /// Frames that wait or are on the wire, with the instant at which they are through, likewise.
@@ -91,6 +94,7 @@ impl<P: Port> ShapedPort<P> {
             port,
             bits_per_s,
             room,
+            came_at: None,
             free: 0,
             queue: VecDeque::with_capacity(room),
             through: VecDeque::with_capacity(room),
@@ -98,6 +102,14 @@ impl<P: Port> ShapedPort<P> {
             spare: Vec::new(),
             counters: Arc::default(),
         }
+    }
+
+    /// Frames came when `sent_ns` says, on the clock that the port is told; a frame of which it says nothing, or an
+    /// instant that has not come yet, came when it was fetched.
+    #[must_use]
+    pub fn came_when_sent(mut self, sent_ns: fn(&[u8]) -> Option<u64>) -> Self {
+        self.came_at = Some(sent_ns);
+        self
     }
 
     /// A hand on the counts that stays when the port goes to a worker.
@@ -112,19 +124,15 @@ impl<P: Port> ShapedPort<P> {
         &mut self.port
     }
 
-    /// What left the wire by `now` makes room.
-    fn pass(&mut self, now: u128) {
-        while self.queue.front().is_some_and(|(at, _)| *at <= now) {
-            self.through
-                .extend(self.queue.pop_front().map(|(_, frame)| frame));
-        }
-    }
-
-    fn collect(&mut self, now_ns: u64, now: u128) {
+    /// Takes a burst of what came. Says whether there was any.
+    fn collect(&mut self, now_ns: u64) -> bool {
         let mut burst = RxBurst::new();
         self.port.rx_burst(now_ns, &mut burst);
         let mut dropped = 0;
         for frame in &burst {
+            let came_ns = self.came_at.and_then(|came_at| came_at(frame));
+            let now = u128::from(came_ns.map_or(now_ns, |came_ns| came_ns.min(now_ns))) << FRACTION;
+            pass(&mut self.queue, &mut self.through, now);
             if self.queue.len() >= self.room {
                 dropped += 1;
                 continue;
@@ -140,6 +148,14 @@ impl<P: Port> ShapedPort<P> {
             .received
             .fetch_add(burst.len() as u64, Ordering::Relaxed);
         counters.dropped.fetch_add(dropped, Ordering::Relaxed);
+        !burst.is_empty()
+    }
+}
+
+/// What left the wire by `now` makes room.
+fn pass(queue: &mut VecDeque<(u128, Vec<u8>)>, through: &mut VecDeque<Vec<u8>>, now: u128) {
+    while queue.front().is_some_and(|(at, _)| *at <= now) {
+        through.extend(queue.pop_front().map(|(_, frame)| frame));
     }
 }
 
@@ -153,8 +169,9 @@ impl<P: Port> Port for ShapedPort<P> {
     fn rx_burst<'a>(&'a mut self, now_ns: u64, burst: &mut RxBurst<'a>) {
         self.spare.append(&mut self.lent);
         let now = u128::from(now_ns) << FRACTION;
-        self.pass(now);
-        self.collect(now_ns, now);
+        // Frames that came at different times are all looked at before what is through by now makes room.
+        while self.collect(now_ns) && self.came_at.is_some() {}
+        pass(&mut self.queue, &mut self.through, now);
         let count = self.through.len().min(burst.remaining_capacity());
         self.lent.extend(self.through.drain(..count));
         let waiting = self.queue.len() + self.through.len();

@@ -153,3 +153,36 @@ proptest! {
         prop_assert_eq!(watch.counts().delivered, came.len() as u64);
     }
 }
+
+#[test]
+fn a_device_with_a_time_of_its_own_loses_nothing_to_whoever_fetches_late() {
+    let sent_ns = |frame: &[u8]| Some(1_000 * u64::from(frame[0]));
+    // A frame a microsecond, as fast as the wire: room for two is enough, also where nobody looks for 200 us.
+    let (port, mut far, watch) = shaped(2);
+    let mut port = port.came_when_sent(sent_ns);
+    send(&mut far, 0..200);
+    let mut came = at(&mut port, 200_000);
+    while watch.counts().delivered < 200 {
+        came.extend(at(&mut port, 200_000));
+    }
+    assert_eq!(came, (0..200).collect::<Vec<u8>>());
+    assert_eq!(watch.counts().dropped, 0);
+    // Twice as fast: half of them find it full.
+    let sent_ns = |frame: &[u8]| Some(500 * u64::from(frame[0]));
+    let (port, mut far, watch) = shaped(2);
+    let mut port = port.came_when_sent(sent_ns);
+    send(&mut far, 0..200);
+    at(&mut port, 200_000);
+    assert!(
+        watch.counts().dropped.abs_diff(100) <= 2,
+        "{:?}",
+        watch.counts()
+    );
+    // What was sent in the future came when it was fetched.
+    let (port, mut far, watch) = shaped(2);
+    let mut port = port.came_when_sent(|_| Some(u64::MAX));
+    send(&mut far, 0..3);
+    assert_eq!(at(&mut port, 5_000), []);
+    assert_eq!(at(&mut port, 6_000), [0]);
+    assert_eq!(watch.counts().dropped, 1);
+}

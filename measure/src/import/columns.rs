@@ -18,6 +18,8 @@ pub(super) enum Field {
     To,
     /// Seconds.
     Duration,
+    Paused,
+    LongestPause,
     Refused,
     OfferedFps,
     /// Of the line rate.
@@ -119,6 +121,16 @@ const KNOWN: &[Known] = &[
             ("Duration(sec)", 1.0),
             ("duration_ms", 1e-3),
         ],
+    ),
+    known(
+        Field::Paused,
+        "the time of the tester's pauses",
+        &[("paused_s", 1.0)],
+    ),
+    known(
+        Field::LongestPause,
+        "the tester's longest pause",
+        &[("longest_pause_s", 1.0)],
     ),
     known(
         Field::Refused,

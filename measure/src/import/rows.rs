@@ -165,6 +165,8 @@ impl Reader<'_> {
             size,
             isolation: line.text(Field::Isolation).map(str::to_owned),
             duration_s,
+            paused_s: line.number(Field::Paused)?.unwrap_or(0.0),
+            longest_pause_s: line.number(Field::LongestPause)?.unwrap_or(0.0),
             refused: line.truth(Field::Refused)?.unwrap_or(false),
             foreign: 0,
             stale: 0,

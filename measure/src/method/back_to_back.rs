@@ -238,9 +238,12 @@ impl Search<'_> {
         if *made == 0 {
             bed.warm_up(&plan)?;
         }
-        // A burst with a hole in it is another burst: here the sender must not fall short by one frame.
-        let whole =
-            |trial: &Trial| trial.is_valid() && trial.streams.iter().all(|s| s.sent.unsent == 0);
+        // A burst with a hole in it is another burst: here the sender must not fall short by one frame, nor pause once.
+        let whole = |trial: &Trial| {
+            let is_torn = trial.pauses.iter().any(|pauses| pauses.count > 0);
+            let is_short = trial.streams.iter().any(|s| s.sent.unsent > 0);
+            trial.is_valid() && !is_torn && !is_short
+        };
         Ok(match bed.sound(&plan, &load, made, whole)? {
             Sounding::Sound(trial) => trial.lost() == 0,
             Sounding::Refused => {

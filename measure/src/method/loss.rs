@@ -36,7 +36,7 @@ pub struct Point {
     pub pi: String,
     /// Part of the traffic's rates.
     pub load: f64,
-    /// Frames per second.
+    /// Frames per second, with the tester's pauses.
     pub offered_fps: f64,
     /// Lost of what was sent, 0.0 to 1.0.
     pub loss_ratio: f64,
@@ -103,7 +103,7 @@ pub fn measure(
             results.extend(streams.map(|(stream, of)| Point {
                 pi: stream.pi.clone(),
                 load: share,
-                offered_fps: of.offered_fps,
+                offered_fps: of.offered_fps * trial.offered_part(stream.stream.from),
                 loss_ratio: of.loss_ratio(),
             }));
             clean = if trial.lost() == 0 { clean + 1 } else { 0 };

@@ -21,20 +21,22 @@ pub fn record(finished: &Finished<'_>) -> TrialRecord {
         size: traffic.size.clone(),
         isolation: traffic.isolation.clone(),
         duration_s: trial.duration_s,
+        paused_s: trial.paused_s(),
+        longest_pause_s: trial.longest_pause_s(),
         refused: !trial.is_valid(),
         foreign: trial.foreign,
         stale: trial.stale,
         pacing_error_ns: Summary::of(&trial.pacing),
         streams: streams
-            .map(|(stream, of)| stream_record(stream, of, trial.duration_s))
+            .map(|(stream, of)| stream_record(stream, of, trial.offered_s(stream.stream.from)))
             .collect(),
     }
 }
 
-fn stream_record(stream: &TrafficStream, of: &StreamTrial, duration_s: f64) -> StreamRecord {
+fn stream_record(stream: &TrafficStream, of: &StreamTrial, offered_s: f64) -> StreamRecord {
     // What a full buffer gives out behind the last frame due counts in the time in which it came.
     let arriving_s = of.received.last_ns.saturating_sub(of.received.first_ns) as f64 / 1e9;
-    let time_s = duration_s.max(arriving_s);
+    let time_s = offered_s.max(arriving_s);
     let per_second = |count: f64| if time_s > 0.0 { count / time_s } else { 0.0 };
     let name = |side| {
         String::from(match side {

@@ -117,8 +117,10 @@ pub fn measure(
                     repetition + 1
                 )),
                 Sounding::Sound(trial) => {
-                    for (result, of) in results.iter_mut().zip(&trial.streams) {
-                        let stepped_ns = trial.began_ns + step_ns;
+                    let streams = trial.streams.iter().zip(&traffic.streams);
+                    for (result, (of, asked)) in results.iter_mut().zip(streams) {
+                        let pauses = &trial.pauses[asked.stream.from as usize];
+                        let stepped_ns = trial.began_ns + step_ns + pauses.before_step_ns;
                         let late_ns = of.received.last_gap_ns.saturating_sub(stepped_ns);
                         // Losses behind the last arrival leave no gap: the device was not itself again by the end.
                         let unfinished = of.lost() > of.received.missing;

@@ -107,15 +107,16 @@ pub fn measure(
             };
             if !trial.is_valid() {
                 notes.push(format!(
-                    "reset, {} octets: the tester fell short of {:.2} % of its frames in repetition {}, which is left out",
+                    "reset, {} octets: {}; repetition {} is left out",
                     traffic.size,
-                    trial.shortfall() * 100.0,
+                    trial.why_refused().unwrap_or_default(),
                     repetition + 1
                 ));
                 continue;
             }
-            let end_ns = trial.began_ns + (trial.duration_s * 1e9) as u64;
-            for (result, (of, rate)) in results.iter_mut().zip(trial.streams.iter().zip(rates)) {
+            let asked = traffic.streams.iter().zip(rates);
+            for (result, (of, (asked, rate))) in results.iter_mut().zip(trial.streams.iter().zip(asked)) {
+                let end_ns = trial.ended_ns(asked.stream.from);
                 // The silence that has not ended yet, of a device that never came back.
                 let last_ns = of.received.last_ns.max(trial.began_ns);
                 let open_ns = end_ns.saturating_sub(last_ns);

@@ -1,7 +1,8 @@
 //! Whatever is between two ports, this node or another device: a thread for each port.
 //!
 //! The clock is CLOCK_MONOTONIC, one for both sides. A frame is stamped right before its hand-over: what the
-//! tester is late by itself is its pacing error, not latency of the device.
+//! tester is late by itself is its pacing error, not latency of the device. What it is late by for longer, as a machine is
+//! whose hypervisor takes it away for a millisecond, it does not catch up: see [`pause`](crate::pause).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use pinode_ports::Port;
 
 use super::station::{Job, Station};
-use super::{Course, LEAD, Look, Offer, Resets, SIDES, clock, nanoseconds, watch};
+use super::{Course, LEAD, Late, Look, Offer, Resets, SIDES, clock, nanoseconds, watch};
 use crate::plan::Plan;
 use crate::signature::{NO_STREAM, Signature};
 use crate::stream::{FCS, Sizes, Stream, StreamSpec, Transport};
@@ -138,6 +139,7 @@ impl Course for [Station; 2] {
             received: west.received + east.received,
             last_ns: west.last_ns.max(east.last_ns),
             is_sent: west.is_sent && east.is_sent,
+            moved_ns: west.moved_ns.max(east.moved_ns),
             own_ns: 0,
         })
     }
@@ -157,7 +159,7 @@ impl Device for Interfaces {
         let offer = Offer::new(load, &self.path, may_exceed, self.trials)?;
         self.trials += 1;
         let start_ns = clock::now_ns() + nanoseconds(LEAD);
-        let plans = offer.plans(start_ns);
+        let plans = offer.plans(start_ns, Late::Pauses);
         for ((station, plan), side) in self.stations.iter().zip(plans).zip(SIDES) {
             // What the other side sends is expected here.
             let expected = &offer.streams[1 - side as usize];

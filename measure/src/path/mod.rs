@@ -16,6 +16,7 @@ use std::time::Duration;
 
 pub use self::interfaces::{Interfaces, Options};
 pub use self::wires::Wires;
+use crate::pause::Pauses;
 use crate::plan::Plan;
 use crate::signature::EPOCHS;
 use crate::stats;
@@ -32,6 +33,15 @@ const LOOK: Duration = Duration::from_millis(5);
 const LEAST_QUIET: Duration = Duration::from_millis(20);
 /// ...and where all have arrived, so long: a duplicate of the last frame comes right behind it.
 const SETTLED: Duration = Duration::from_millis(2);
+
+/// What becomes of frames that the sender is late for.
+#[derive(Debug, Clone, Copy)]
+enum Late {
+    /// They go at once, up to a backlog: they were on the wire at their time, and waited in front of the device.
+    CaughtUp,
+    /// They were not on any wire yet, so the schedule moves: see [`pause`](crate::pause).
+    Pauses,
+}
 
 /// A load that may be offered on a path, in streams.
 #[derive(Debug)]
@@ -79,10 +89,13 @@ impl<'a> Offer<'a> {
     }
 
     /// The plans of both sides, started: frames are due from `start_ns` on for the load's time.
-    fn plans(&self, start_ns: u64) -> [Box<Plan>; 2] {
+    fn plans(&self, start_ns: u64, late: Late) -> [Box<Plan>; 2] {
         let [west, east] = &self.streams;
         [(west, east), (east, west)].map(|(source, sink)| {
             let mut plan = Box::new(Plan::new(source, sink, self.epoch));
+            if let Late::Pauses = late {
+                plan.source.pause_when_late(nanoseconds(self.load.duration));
+            }
             plan.source.start(start_ns);
             plan.source.stop(start_ns + nanoseconds(self.load.duration));
             if let Some((after, factor)) = self.load.step {
@@ -92,7 +105,7 @@ impl<'a> Offer<'a> {
         })
     }
 
-    /// What came of it. `end_ns`: no frame was due from then on.
+    /// What came of it. `end_ns`: no frame was due from then on, but for what the senders' pauses moved.
     fn trial(self, plans: [Box<Plan>; 2], start_ns: u64, end_ns: u64, is_partial: bool) -> Trial {
         let mut plans = plans;
         plans.iter_mut().for_each(|plan| plan.source.give_up_rest());
@@ -116,11 +129,17 @@ impl<'a> Offer<'a> {
             }
         });
         let streams = streams.collect();
+        let pauses = plans.each_ref().map(|plan| plan.source.pauses());
+        // An early end is an instant of the clock, and pauses are within it.
+        let moved = pauses.iter().map(Pauses::shift_ns).max();
+        let moved_ns = moved.filter(|_| is_partial).unwrap_or(0);
+        let duration_ns = end_ns.saturating_sub(start_ns).saturating_sub(moved_ns);
         let sum = |of: fn(&Plan) -> u64| plans.iter().map(|plan| of(plan)).sum();
         Trial {
             streams,
             began_ns: start_ns,
-            duration_s: end_ns.saturating_sub(start_ns) as f64 / 1e9,
+            duration_s: duration_ns as f64 / 1e9,
+            pauses,
             foreign: sum(|plan| plan.sink.strays().foreign),
             stale: sum(|plan| plan.sink.strays().stale),
             pacing,
@@ -176,6 +195,8 @@ struct Look {
     last_ns: u64,
     /// Nothing is due any more.
     is_sent: bool,
+    /// By so much later than asked for nothing will be due any more: [`Pauses::shift_ns`] of the later side.
+    moved_ns: u64,
     own_ns: u64,
 }
 
@@ -197,39 +218,50 @@ fn watch(
     watch: &mut dyn FnMut(Glimpse) -> bool,
 ) -> Result<(u64, bool), DeviceError> {
     let mut end_ns = start_ns + nanoseconds(load.duration);
-    let mut is_partial = false;
+    let (mut is_partial, mut moved_ns) = (false, 0);
     loop {
-        let left_ns = end_ns.saturating_sub(clock::now_ns());
+        let left_ns = (end_ns + moved_ns).saturating_sub(clock::now_ns());
         if left_ns == 0 {
             break;
         }
         std::thread::sleep(WATCH.min(Duration::from_nanos(left_ns)));
         let look = course.look()?;
-        let now_ns = clock::now_ns();
+        moved_ns = look.moved_ns;
+        let (now_ns, moved_end_ns) = (clock::now_ns(), end_ns + moved_ns);
         let glimpse = Glimpse {
-            elapsed_s: now_ns.min(end_ns).saturating_sub(start_ns) as f64 / 1e9,
+            elapsed_s: now_ns.min(moved_end_ns).saturating_sub(start_ns) as f64 / 1e9,
             sent: look.sent,
             received: look.received,
             own_ns: look.own_ns,
         };
-        if !watch(glimpse) && now_ns < end_ns {
+        if !watch(glimpse) && now_ns < moved_end_ns {
             is_partial = true;
             end_ns = now_ns.max(start_ns);
             course.stop(end_ns);
             break;
         }
     }
-    drain(course, end_ns, load.drain)?;
+    let moves = !is_partial;
+    drain(
+        course,
+        |moved_ns| end_ns + if moves { moved_ns } else { 0 },
+        load.drain,
+    )?;
     Ok((end_ns, is_partial))
 }
 
 /// Waits for what is under way: until all have arrived, or nothing comes for a tenth of `most`, or `most` is
-/// over.
-fn drain(course: &mut impl Course, end_ns: u64, most: Duration) -> Result<(), DeviceError> {
+/// over. `end_ns` says when frames ceased to be due, by how much their schedule moved.
+fn drain(
+    course: &mut impl Course,
+    end_ns: impl Fn(u64) -> u64,
+    most: Duration,
+) -> Result<(), DeviceError> {
     let quiet_ns = nanoseconds(LEAST_QUIET.max(most / 10));
-    let latest_ns = end_ns.saturating_add(nanoseconds(most.max(LEAST_QUIET)));
+    let most_ns = nanoseconds(most.max(LEAST_QUIET));
     loop {
         let look = course.look()?;
+        let end_ns = end_ns(look.moved_ns);
         // Silence counts from the end of the sending: a frame may be late by all of it.
         let silent_ns = look.at_ns.saturating_sub(look.last_ns.max(end_ns));
         let enough_ns = match look.received == look.sent {
@@ -237,7 +269,7 @@ fn drain(course: &mut impl Course, end_ns: u64, most: Duration) -> Result<(), De
             false => quiet_ns,
         };
         let is_over = look.is_sent && silent_ns >= enough_ns;
-        if is_over || clock::now_ns() >= latest_ns {
+        if is_over || clock::now_ns() >= end_ns.saturating_add(most_ns) {
             return Ok(());
         }
         std::thread::sleep(LOOK);

@@ -51,6 +51,7 @@ struct Shared {
     received: AtomicU64,
     last_ns: AtomicU64,
     is_sent: AtomicBool,
+    moved_ns: AtomicU64,
     /// Stored last: all others are at least of this instant.
     at_ns: AtomicU64,
 }
@@ -63,6 +64,8 @@ pub(super) struct Report {
     pub(super) received: u64,
     pub(super) last_ns: u64,
     pub(super) is_sent: bool,
+    /// [`Pauses::shift_ns`](crate::pause::Pauses::shift_ns) so far.
+    pub(super) moved_ns: u64,
 }
 
 /// The other threads' hold on a station.
@@ -130,9 +133,10 @@ impl Station {
             received,
             last_ns,
             is_sent,
+            moved_ns,
             at_ns,
         } = &*self.shared;
-        for counter in [sent, received, last_ns, at_ns] {
+        for counter in [sent, received, last_ns, moved_ns, at_ns] {
             counter.store(0, Ordering::Relaxed);
         }
         stop_ns.store(NEVER, Ordering::Relaxed);
@@ -156,6 +160,7 @@ impl Station {
             received: self.shared.received.load(Ordering::Relaxed),
             last_ns: self.shared.last_ns.load(Ordering::Relaxed),
             is_sent: self.shared.is_sent.load(Ordering::Relaxed),
+            moved_ns: self.shared.moved_ns.load(Ordering::Relaxed),
         }
     }
 
@@ -275,6 +280,8 @@ impl Course {
         shared.last_ns.store(plan.sink.last_ns(), Ordering::Relaxed);
         let is_sent = plan.source.due_ns() == NEVER;
         shared.is_sent.store(is_sent, Ordering::Relaxed);
+        let moved_ns = plan.source.pauses().shift_ns();
+        shared.moved_ns.store(moved_ns, Ordering::Relaxed);
         shared.at_ns.store(polled_ns, Ordering::Release);
     }
 

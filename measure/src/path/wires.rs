@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Course, LEAD, Look, Offer, Resets, clock, nanoseconds, watch};
+use super::{Course, LEAD, Late, Look, Offer, Resets, clock, nanoseconds, watch};
 use crate::plan::Plan;
 use crate::stream::Stream;
 use crate::trial::{Device, DeviceError, Glimpse, Load, Path, PathKind, Reset, Trial};
@@ -86,6 +86,7 @@ impl Course for [Probe; 2] {
             received: 0,
             last_ns: 0,
             is_sent: true,
+            moved_ns: 0,
             own_ns: 0,
         };
         for probe in self {
@@ -114,7 +115,8 @@ impl Device for Wires {
         let offer = Offer::new(load, &self.path, self.may_exceed_line, self.trials)?;
         self.trials += 1;
         let start_ns = clock::now_ns() + nanoseconds(LEAD);
-        self.exchange(offer.plans(start_ns))?;
+        // The worker is the device: what it is late for waits for it, as in the ring of a network card.
+        self.exchange(offer.plans(start_ns, Late::CaughtUp))?;
         let watched = watch(&mut self.probes, load, start_ns, watcher);
         let idle = || Box::new(Plan::idle());
         let plans = self.exchange([idle(), idle()])?;

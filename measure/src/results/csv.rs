@@ -82,6 +82,8 @@ struct Line<'a> {
     points: Option<u32>,
     from_kfps: Option<f64>,
     to_kfps: Option<f64>,
+    paused_s: Option<f64>,
+    longest_pause_s: Option<f64>,
     demanded_fps: Option<f64>,
     burst_frames: Option<u32>,
     bound_ns: Option<u64>,
@@ -231,6 +233,8 @@ fn of_stream<'a>(index: usize, trial: &'a TrialRecord, stream: &'a StreamRecord)
         mean_wait_ns: stream.mean_wait_ns,
         longest_wait_ns: stream.longest_wait_ns,
         ceiling_fps: stream.ceiling_fps,
+        paused_s: Some(trial.paused_s),
+        longest_pause_s: Some(trial.longest_pause_s),
         ..Line::default()
     }
 }

@@ -204,8 +204,15 @@ pub struct TrialRecord {
     /// How guest functions ran (`kvm`, `thread`); none: not this node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<String>,
-    /// Time in which frames were due.
+    /// Time in which frames were due, without the tester's pauses.
     pub duration_s: f64,
+    /// Time for which the tester's sender paused because it came late, seconds, in which nothing was due; of the side
+    /// where it is longer. What was offered is what was asked for times `duration_s / (duration_s + paused_s)`.
+    #[serde(default)]
+    pub paused_s: f64,
+    /// The longest of those pauses, seconds.
+    #[serde(default)]
+    pub longest_pause_s: f64,
     /// The tester sent less than it was to: the trial says nothing about the device and is in no result.
     #[serde(default)]
     pub refused: bool,

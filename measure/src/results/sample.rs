@@ -173,6 +173,8 @@ fn loads(results: &mut Results, isolation: &str, size: &SizeLabel) {
             size: size.clone(),
             isolation: Some(isolation.into()),
             duration_s: 10.0,
+            paused_s: 0.0,
+            longest_pause_s: 0.0,
             refused: false,
             foreign: 0,
             stale: 0,

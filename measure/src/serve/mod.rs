@@ -11,6 +11,7 @@ use pinode_ports::{BURST, Port, RxBurst, Wake};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::burst;
+use crate::pause::Pauses;
 use crate::plan::Plan;
 use crate::source::Sent;
 use crate::stats::Summary;
@@ -35,8 +36,10 @@ pub struct Served {
     pub sent: Vec<Sent>,
     /// How long after it was due each frame was handed over, nanoseconds.
     pub pacing_ns: Summary,
-    /// Time in which frames were due, seconds.
+    /// Time in which frames were due, seconds, without its pauses.
     pub duration_s: f64,
+    /// How late it was, and paused for it.
+    pub pauses: Pauses,
     /// Frames that the port took and the system refused later.
     pub tx_lost: u64,
 }
@@ -56,6 +59,7 @@ pub fn send(
     let lost_before = port.tx_lost();
     let began_ns = clock();
     let mut end_ns = began_ns.saturating_add(nanoseconds(duration));
+    plan.source.pause_when_late(nanoseconds(duration));
     plan.source.start(began_ns);
     plan.source.stop(end_ns);
     let mut watched_ns = began_ns;
@@ -68,9 +72,10 @@ pub fn send(
                 sent: plan.sent(),
                 ..Glimpse::default()
             };
-            if !watch(glimpse) && now < end_ns {
-                end_ns = now;
-                plan.source.stop(end_ns);
+            if !watch(glimpse) && plan.source.due_ns() < u64::MAX {
+                // Pauses are within it.
+                end_ns = now.saturating_sub(plan.source.pauses().shift_ns());
+                plan.source.stop(now);
             }
         }
         let sent = burst::send(port, &mut plan, now, &clock);
@@ -87,6 +92,7 @@ pub fn send(
     // Frames that the port still holds go out with the next looks at it.
     discard(port, clock());
     Served {
+        pauses: plan.source.pauses(),
         sent: plan.source.sent().collect(),
         pacing_ns: Summary::of(&plan.pacing),
         duration_s: end_ns.saturating_sub(began_ns) as f64 / 1e9,

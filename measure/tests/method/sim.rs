@@ -217,6 +217,7 @@ impl Device for Sim {
             streams,
             began_ns,
             duration_s: run.end_ns as f64 / 1e9,
+            pauses: Default::default(),
             foreign: 0,
             stale: 0,
             pacing: stats::total(),

@@ -119,6 +119,7 @@ impl Device for Lent<'_> {
             streams,
             began_ns: 0,
             duration_s,
+            pauses: Default::default(),
             foreign: 0,
             stale: 0,
             pacing: histogram(),

@@ -2,7 +2,8 @@
 //!
 //! The first trial is at the highest load; of what lost frames and what did not, the middle is tried until the two
 //! are close enough. A machine that stands still for a millisecond loses frames at any rate, so a loss may have to
-//! be confirmed by more trials before it counts, as ETSI GS NFV-TST 009 12.3.3 does it; the result says so.
+//! be confirmed by more trials before it counts, as ETSI GS NFV-TST 009 12.3.3 does it; the result says so. What a load
+//! that held is worth is what was offered of it with the tester's pauses; a load that did not hold was offered between them.
 
 use crate::results::{Test, Throughput};
 use crate::trial::Trial;
@@ -160,6 +161,13 @@ impl Subject<'_> {
             .collect()
     }
 
+    fn offered_part(&self, trial: &Trial) -> Vec<f64> {
+        let streams = self.traffic.streams.iter();
+        streams
+            .map(|stream| trial.offered_part(stream.stream.from))
+            .collect()
+    }
+
     fn loss_ratio(&self, trial: &Trial) -> f64 {
         if self.searched.iter().all(|s| *s) {
             return worst_loss_ratio(trial);
@@ -174,6 +182,8 @@ struct Run<'a> {
     subject: Subject<'a>,
     settings: &'a Settings,
     lower: f64,
+    /// What was offered of `lower`, by stream, where the tester paused: a part of it.
+    offered_part: Vec<f64>,
     upper: Option<(f64, Limit)>,
     trials: u32,
     octets: Vec<f64>,
@@ -187,6 +197,7 @@ impl<'a> Run<'a> {
             subject,
             settings,
             lower: 0.0,
+            offered_part: Vec::new(),
             upper: None,
             trials: 0,
             octets: Vec::new(),
@@ -269,6 +280,7 @@ impl<'a> Run<'a> {
             self.octets = mean_octets(&trial);
             if self.subject.loss_ratio(&trial) <= self.settings.goal_loss_ratio {
                 self.pardoned += u32::from(attempt > 0);
+                self.offered_part = self.subject.offered_part(&trial);
                 return Ok(None);
             }
         }
@@ -313,7 +325,7 @@ impl<'a> Run<'a> {
             .map(|(i, stream)| {
                 let rate = self.subject.base[i];
                 let octets = self.octets.get(i).copied().unwrap_or(0.0);
-                let fps = rate * self.lower;
+                let fps = rate * self.lower * self.offered_part.get(i).copied().unwrap_or(1.0);
                 found.of(traffic, stream, octets, fps, (fps, upper.map(|u| u * rate)))
             })
             .collect()

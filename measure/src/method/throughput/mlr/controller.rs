@@ -56,6 +56,8 @@ pub struct Controller {
     unsendable: Option<f64>,
     /// Trials by load; the bits of a positive float are ordered as it is.
     trials: BTreeMap<u64, Vec<Measured>>,
+    /// The least part of a load that was offered in a trial of it, by load.
+    offered: BTreeMap<u64, f64>,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl Controller {
             most,
             unsendable: None,
             trials: BTreeMap::new(),
+            offered: BTreeMap::new(),
         }
     }
 
@@ -130,7 +133,11 @@ impl Controller {
     }
 
     /// What came of it.
-    pub fn add(&mut self, input: &Input, loss_ratio: f64) {
+    /// `offered_part` of the load was offered with the tester's pauses
+    /// ([`Trial::offered_part`](crate::trial::Trial::offered_part)).
+    pub fn add(&mut self, input: &Input, loss_ratio: f64, offered_part: f64) {
+        let least = self.offered.entry(input.load.to_bits()).or_insert(1.0);
+        *least = least.min(offered_part);
         let measured = Measured {
             duration_s: input.duration_s,
             effective_s: input.duration_s,
@@ -178,6 +185,12 @@ impl Controller {
     #[must_use]
     pub fn trials(&self, load: f64) -> &[Measured] {
         self.trials.get(&load.to_bits()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The least part of `load` that was offered in any trial of it; 1.0 where the tester never paused.
+    #[must_use]
+    pub fn offered_part(&self, load: f64) -> f64 {
+        self.offered.get(&load.to_bits()).copied().unwrap_or(1.0)
     }
 
     /// The bounds of `goal`, one of those given to [`new`](Self::new) or any other: all trials count for every goal.

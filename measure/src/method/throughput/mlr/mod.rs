@@ -136,7 +136,11 @@ impl Run<'_> {
             match self.measure(bed, &input)? {
                 Sounding::Sound(trial) => {
                     self.octets = mean_octets(&trial);
-                    self.controller.add(&input, worst_loss_ratio(&trial));
+                    let sides = self.traffic.streams.iter().map(|s| s.stream.from);
+                    let part = sides
+                        .map(|from| trial.offered_part(from))
+                        .fold(1.0, f64::min);
+                    self.controller.add(&input, worst_loss_ratio(&trial), part);
                 }
                 Sounding::Refused => self.controller.refuse(&input),
             }
@@ -202,9 +206,11 @@ impl Run<'_> {
         }
         let result = |goal: &Goal| {
             let bounds = self.controller.bounds(goal);
-            let lower = bounds.lower.unwrap_or(0.0);
+            // What was not offered for the tester's pauses was not forwarded either.
+            let offered = |load| load * self.controller.offered_part(load);
+            let lower = bounds.lower.map_or(0.0, offered);
             let share = bounds.lower.map_or(0.0, |lower| {
-                lower * (1.0 - quantile_loss_ratio(goal, self.controller.trials(lower)))
+                offered(lower) * (1.0 - quantile_loss_ratio(goal, self.controller.trials(lower)))
             });
             let found = Found {
                 method: "mlrsearch",
