@@ -130,6 +130,11 @@ pub fn measure(
         }
         Ok(())
     })();
+    // Both are reported with the results (RFC 9004 7).
+    notes.push(format!(
+        "back-to-back, {} octets: {} searches for each stream, to a step of {} frames",
+        traffic.size, settings.repetitions, settings.resolution
+    ));
     end(halt, results, notes)
 }
 

@@ -111,6 +111,10 @@ fn streams_burst_one_after_the_other() {
         ]
     );
     assert!(watcher.records.iter().all(|r| r.streams.len() == 1));
+    assert_eq!(
+        outcome.notes,
+        ["back-to-back, 128 octets: 2 searches for each stream, to a step of 1 frames"]
+    );
 }
 
 #[test]
