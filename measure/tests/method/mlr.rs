@@ -174,7 +174,7 @@ fn a_lower_bound_above_an_upper_one_is_not_relevant() {
             duration_s: 60.0,
             goal: 0,
         };
-        controller.add(&input, loss_ratio);
+        controller.add(&input, loss_ratio, 1.0);
         let bounds = controller.bounds(&strict);
         (bounds.lower, bounds.upper)
     };
