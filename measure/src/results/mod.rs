@@ -313,7 +313,7 @@ pub struct Throughput {
     /// Trials made.
     #[serde(default)]
     pub trials: u32,
-    /// Why it is no more: `device`, `line`, `tester` (it could not send more, and says so), or `unknown` (the search ended
+    /// Why it is no more: `device`, `schedule` (the ceiling of the phases), `line`, `tester` (it could not send more, and says so), or `unknown` (the search ended
     /// before it had an upper bound).
     #[serde(default)]
     pub limited_by: String,

@@ -80,7 +80,11 @@ impl Found<'_> {
             ceiling_fps: stream.ceiling_fps,
             share_of_ceiling: fps / stream.ceiling_fps,
             trials: self.trials,
-            limited_by: self.limit.name().into(),
+            limited_by: match self.limit {
+                // The highest load is what the gate lets out; without a gate, what the line carries.
+                Limit::Line if stream.wait.is_some() => "schedule".into(),
+                limit => limit.name().into(),
+            },
             confirmations: self.confirmations,
         }
     }

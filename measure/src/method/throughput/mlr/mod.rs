@@ -257,6 +257,8 @@ impl Run<'_> {
                     "{of}, {}: an irregular result (RFC 9971 4.8.4.2): {}",
                     goal.name,
                     match (bounds.lower, bounds.upper) {
+                        (Some(lower), None) if lower >= 1.0 =>
+                            "no upper bound, everything up to the full load held",
                         (Some(_), None) =>
                             "no upper bound, so the lower one is only how far the search came",
                         (None, Some(_)) =>
