@@ -19,13 +19,16 @@ const WIRE_OVERHEAD: u128 = 4 + 20;
 /// Fraction bits of a nanosecond: the error of a frame's time on the wire adds up to nothing in any run.
 const FRACTION: u32 = 32;
 
+/// Reads from a frame when it was sent, nanoseconds.
+type SentNs = fn(&[u8]) -> Option<u64>;
+
 /// A port behind a wire of a given rate.
 pub struct ShapedPort<P> {
     port: P,
     bits_per_s: u64,
     room: usize,
     /// When a frame came, nanoseconds; none: when it was fetched.
-    came_at: Option<fn(&[u8]) -> Option<u64>>,
+    came_at: Option<SentNs>,
     /// When the wire is free, nanoseconds with a fraction.
     free: u128,
     /// Frames that wait or are on the wire, with the instant at which they are through, likewise.
@@ -107,7 +110,7 @@ impl<P: Port> ShapedPort<P> {
     /// Frames came when `sent_ns` says, on the clock that the port is told; a frame of which it says nothing, or an
     /// instant that has not come yet, came when it was fetched.
     #[must_use]
-    pub fn came_when_sent(mut self, sent_ns: fn(&[u8]) -> Option<u64>) -> Self {
+    pub fn came_when_sent(mut self, sent_ns: SentNs) -> Self {
         self.came_at = Some(sent_ns);
         self
     }
