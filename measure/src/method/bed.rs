@@ -35,7 +35,7 @@ impl<E: Into<MethodError>> From<E> for Halt {
 #[derive(Debug)]
 pub(super) enum Sounding {
     /// The sender did its part.
-    Sound(Trial),
+    Sound(Box<Trial>),
     /// It fell short each time.
     Refused,
 }
@@ -120,7 +120,7 @@ impl<'a> TestBed<'a> {
             let trial = self.offer(&plan, load, &mut |_| Ok(()))?;
             *made += 1;
             if sound(&trial) {
-                return Ok(Sounding::Sound(trial));
+                return Ok(Sounding::Sound(Box::new(trial)));
             }
         }
         Ok(Sounding::Refused)
