@@ -8,7 +8,7 @@
 
 /// The part of a trial's time for which a sender may pause before the trial is refused. What was found counts as found
 /// at the load that was offered with the pauses, so that they understate it by no more than this.
-pub const MOST_PAUSED: f64 = 0.01;
+pub const MOST_PAUSED: f64 = 0.02;
 
 /// What is caught up all the same, nanoseconds: lateness of timers and of a look at the other direction.
 pub const PATIENCE_NS: u64 = 100_000;

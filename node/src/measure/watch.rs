@@ -69,25 +69,17 @@ impl Observer for Watch<'_> {
 
     fn finished(&mut self, finished: &Finished<'_>) {
         let record = record(finished);
-        if record.refused && self.refusals.insert((record.test, record.size.clone())) {
-            self.shown
-                .say(&refusal(&record, finished.trial.shortfall()));
+        if let Some(why) = finished.trial.why_refused()
+            && self.refusals.insert((record.test, record.size.clone()))
+        {
+            self.shown.say(&refusal(&record, &why));
         }
         self.trials.push(record);
     }
 }
 
 /// Why a trial says nothing about the device.
-fn refusal(record: &TrialRecord, shortfall: f64) -> String {
-    let unsent: u64 = record.streams.iter().map(|stream| stream.unsent).sum();
-    let why = if unsent > 0 {
-        format!(
-            "the tester came too late for {unsent} frames ({:.2} % of a stream's)",
-            shortfall * 100.0
-        )
-    } else {
-        "the tester's own ports lost frames".to_owned()
-    };
+fn refusal(record: &TrialRecord, why: &str) -> String {
     format!(
         "{}, {} octets: a trial is refused: {why}; it says nothing about the device and is made again",
         super::progress::name(record.test),

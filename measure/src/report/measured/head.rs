@@ -71,7 +71,7 @@ fn verdict(results: &Results) -> (String, bool) {
     });
     if refused > 0 {
         words.push(format!(
-            "{} refused, because the tester sent less than it was to: in no result.",
+            "{} refused, because the tester fell short of what it was to send, stood still for too long or lost frames itself: in no result.",
             if refused == 1 {
                 "1 trial was".to_owned()
             } else {
@@ -245,7 +245,7 @@ fn by_test(results: &Results) -> Table {
 
 fn refused(results: &Results) -> Table {
     let mut table = Table::new(
-        "Trials that were refused: the tester sent less than it was to, so they say nothing about the device and are in no other table or figure.",
+        "Trials that were refused: the tester sent less than it was to, stood still for too long, or lost frames itself, so they say nothing about the device and are in no other table or figure.",
         &[
             "<Test",
             "<Size",
