@@ -30,6 +30,16 @@ pub enum PlanError {
         "ports of different modes change the frames between them; allowed for `measure -c`: two trunks, or two access ports of the same PI and VN"
     )]
     Modes,
+    /// The tester's plain frames are IPv6, and nothing else enters.
+    #[error(
+        "port {port}: an access port for frames of EtherType {found:#06X} alone; allowed for `measure -c`: 0x86DD, since what is sent is IPv6"
+    )]
+    Ethertype {
+        /// The port.
+        port: String,
+        /// What it takes.
+        found: u16,
+    },
     /// No PI is on both ports.
     #[error("no PI is on both ports of the configuration; there is nothing to send")]
     NoPi,
@@ -66,8 +76,10 @@ pub enum PlanError {
     #[error("--stream: {0}")]
     Impossible(#[from] StreamError),
     /// A frame that has no room for what the tester signs with.
-    #[error("--sizes {size}: cannot be sent; allowed: {smallest} to {largest} octets with FCS")]
+    #[error("{option}{size}: cannot be sent; allowed: {smallest} to {largest} octets with FCS")]
     TooSmall {
+        /// Where it stands: `--sizes `, or that of a stream.
+        option: &'static str,
         /// The size.
         size: SizeLabel,
         /// Smallest of the layout.

@@ -18,6 +18,8 @@ use crate::measure::asked::FrameSize;
 
 /// Where the built-in configuration is from, in errors.
 const BUILT_IN: &str = "the built-in configuration";
+/// EtherType of IPv6 (RFC 2464 3), of which plain frames are.
+const IPV6: u16 = 0x86DD;
 
 /// A node that is to be measured.
 #[derive(Debug, Clone)]
@@ -55,6 +57,16 @@ impl NodePlan {
                     "Port {} is measured in memory, not on {}: what its backend costs is not in these figures.",
                     port.name, port.backend
                 ));
+            }
+        }
+        for port in [west, east] {
+            if let PortMode::Access { ethertype, .. } = port.mode
+                && ethertype != IPV6
+            {
+                return Err(PlanError::Ethertype {
+                    port: port.name.clone(),
+                    found: ethertype,
+                });
             }
         }
         match (west.mode, east.mode) {

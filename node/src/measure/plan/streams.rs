@@ -30,6 +30,8 @@ struct Wanted {
     asked: StreamAsked,
     from: Side,
     size: FrameSize,
+    /// What its size was written behind.
+    option: &'static str,
 }
 
 /// The streams of `asked` with frames of `size`, at the rates that the user gives, or at their ceilings.
@@ -50,6 +52,10 @@ pub fn planned(
     let wanted = (1u16..).zip(streams).map(|(id, mut stream)| Wanted {
         id,
         from: stream.from.unwrap_or(Side::West),
+        option: match stream.size {
+            Some(_) => "--stream size=",
+            None => "--sizes ",
+        },
         size: stream.size.take().unwrap_or_else(|| size.clone()),
         asked: StreamAsked {
             rate: stream.rate.or(asked.rate),
@@ -219,6 +225,7 @@ fn checked(
 ) -> Result<TrafficStream, PlanError> {
     Stream::new(spec.clone()).map_err(|error| match error {
         StreamError::Size { smallest, .. } => PlanError::TooSmall {
+            option: wanted.option,
             size: wanted.size.label.clone(),
             smallest,
             largest: LARGEST,

@@ -197,9 +197,9 @@ fn a_node_with_one_port_has_no_far_end() {
     );
 }
 
-#[test]
-fn access_ports_of_one_pi_are_measured_with_plain_frames() {
-    let (_folder, under) = config(|text| {
+/// Two access ports of the PI can, whose frames have the EtherType that `key` says.
+fn access(key: &str) -> (tempfile::TempDir, Under) {
+    config(|text| {
         let text = text.replace(
             "mode = \"trunk\"",
             "mode = \"access\"\npi = \"can\"\nvn = 0",
@@ -213,8 +213,34 @@ fn access_ports_of_one_pi_are_measured_with_plain_frames() {
         );
         let dss = text.find("[pi.dss]").unwrap();
         format!("{}{}", &text[..from], &text[to..dss])
-            .replace("code = 2", "code = 2\nethertype = 0x86dd")
-    });
+            .replace("code = 2", &format!("code = 2\n{key}"))
+    })
+}
+
+#[test]
+fn access_ports_that_take_no_ipv6_are_refused() {
+    // Every frame would be dropped at the first port and look lost.
+    for (key, says) in [("", "0x"), ("ethertype = 0x9000", "0x9000")] {
+        let (_folder, under) = access(key);
+        let said = refused(|asked| asked.under = under);
+        assert!(
+            said.starts_with("port west:") && said.contains(says) && said.contains("0x86DD"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_size_is_refused_where_it_stands() {
+    let said = refused(|asked| asked.streams = vec!["pi=can,size=78".parse().unwrap()]);
+    assert!(said.starts_with("--stream size=78: "), "{said}");
+    let said = refused(|asked| asked.sizes = vec!["78".parse().unwrap()]);
+    assert!(said.starts_with("--sizes 78: "), "{said}");
+}
+
+#[test]
+fn access_ports_of_one_pi_are_measured_with_plain_frames() {
+    let (_folder, under) = access("ethertype = 0x86dd");
     let mut asked = asked(None);
     asked.under = under;
     asked.streams = vec!["udp,dscp=46".parse().unwrap()];
