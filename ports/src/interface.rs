@@ -113,6 +113,13 @@ pub(crate) fn exists(name: &InterfaceName, blame: &Blame) -> Result<bool, PortEr
     Ok(netdevice::name_to_index(&control, name.as_str()).is_ok())
 }
 
+/// Whether the interface `name` is there, and its link has a partner: the cable is in, the other end of the veth is up.
+#[must_use]
+pub fn has_carrier(name: &InterfaceName) -> bool {
+    let blame = Blame("interface".to_owned());
+    Interface::find(name, &blame).is_ok_and(|interface| interface.running())
+}
+
 fn control_socket(blame: &Blame) -> Result<OwnedFd, PortError> {
     socket_with(
         AddressFamily::INET,

@@ -58,6 +58,7 @@ pub use error::{PortError, SpecError};
 pub use fake::{FakePort, FakeScript};
 pub use fault::{FaultCounts, FaultPort, FaultWatch, Faults};
 pub use inline::{InjectSlots, InlinePort, Wire};
+pub use interface::has_carrier;
 pub use memif::{MemifError, MemifPort, MemifRole, MemifSpec};
 pub use open::{Cables, open};
 pub use pcap::PcapPort;

@@ -20,6 +20,7 @@ mod refused;
 pub fn cases() -> Vec<Case> {
     let links = [Need::Root, Need::Command("ip", "iproute2")];
     let xdp = [Need::Root, Need::Command("ip", "iproute2"), Need::AfXdp];
+    let tc = [Need::Root, Need::Command("tc", "iproute2")];
     vec![
         Case::new(
             "measure::what_cannot_be_is_refused_before_anything_starts",
@@ -70,6 +71,16 @@ pub fn cases() -> Vec<Case> {
             "measure::interface_missing",
             &links,
             links::interface_missing,
+        ),
+        Case::new(
+            "measure::losses_and_doubles_by_the_kernel_are_found_to_the_frame",
+            &tc,
+            links::known_faults,
+        ),
+        Case::new(
+            "measure::a_link_without_carrier_is_refused",
+            &links,
+            links::no_carrier,
         ),
         Case::new(
             "measure::the_kernel_counts_the_same_frames_af_packet",

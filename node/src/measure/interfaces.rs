@@ -1,11 +1,20 @@
 //! Two interfaces of this machine, opened as the ends of a path. Whoever is between them is not known here.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
 use pinode_measure::path::{Interfaces, Options};
 use pinode_measure::trial::{Path, PathKind};
 use pinode_ports::{BackendSpec, Cables, InterfaceName, Port, PortError, PortSpec};
 
 use super::asked::Backend;
 use super::plan::Links;
+
+/// A link that was brought up has its carrier by then: autonegotiation takes up to some seconds.
+const CARRIER_LIMIT: Duration = Duration::from_secs(5);
+/// How often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Opens both, by AF_XDP or, where that cannot be had and nothing else was asked for, by AF_PACKET. The second
 /// is what should be known of it.
@@ -16,6 +25,7 @@ use super::plan::Links;
 pub fn open(links: &Links) -> anyhow::Result<(Interfaces, Vec<String>)> {
     let mut notes = Vec::new();
     let (backend, ports) = by_best(links, both, &mut notes)?;
+    carriers(&links.names, CARRIER_LIMIT)?;
     let kind = match backend {
         Backend::AfXdp => PathKind::AfXdp,
         Backend::AfPacket => PathKind::AfPacket,
@@ -32,6 +42,22 @@ pub fn open(links: &Links) -> anyhow::Result<(Interfaces, Vec<String>)> {
         description: links.describe(),
     };
     Ok((Interfaces::new(ports, path, Options::default())?, notes))
+}
+
+/// Waits until all of `names` have a carrier: without one every trial would be refused, and nobody told why.
+fn carriers(names: &[InterfaceName], limit: Duration) -> anyhow::Result<()> {
+    let until = Instant::now() + limit;
+    loop {
+        let down = names.iter().find(|name| !pinode_ports::has_carrier(name));
+        let Some(name) = down else { return Ok(()) };
+        if Instant::now() >= until {
+            bail!(
+                "{name}: the link is down: no cable, or its other end is not up; needed: a carrier within {} s",
+                limit.as_secs()
+            );
+        }
+        thread::sleep(LOOK_EVERY);
+    }
 }
 
 /// Opens the one interface of `links`.

@@ -213,6 +213,106 @@ pub fn bridge() -> Result<()> {
     Ok(())
 }
 
+/// A kernel that takes away one frame in 256 and doubles another, by the lowest octet of its number, and counts them.
+pub fn known_faults() -> Result<()> {
+    let namespace = Namespace::new()?;
+    namespace.veth("w", "dw", 1500)?;
+    namespace.veth("e", "de", 1500)?;
+    namespace.veth("away", "lost", 1500)?;
+    namespace.run(&["tc", "qdisc", "add", "dev", "dw", "clsact"])?;
+    // From the end of Ethernet's header: PIH 1, IPv6 40, 3 of the signature, 5 of the number.
+    const NUMBER: &str = "49";
+    let filter = |prio: &str, octet: &[&str], actions: &[&str]| {
+        let begin = "tc filter add dev dw ingress protocol all prio";
+        let mut words: Vec<&str> = begin.split(' ').collect();
+        words.extend([prio, "u32", "match"]);
+        words.extend(octet);
+        for (index, action) in actions.iter().enumerate() {
+            words.extend(["action", "mirred", "egress"].iter());
+            words.extend(action.split(' '));
+            if index + 1 < actions.len() {
+                words.push("pipe");
+            }
+        }
+        namespace.run(&words)
+    };
+    let away = ["u8", "0x07", "0xff", "at", NUMBER];
+    let twice = ["u8", "0x13", "0xff", "at", NUMBER];
+    filter("1", &away, &["redirect dev away"])?;
+    filter("2", &twice, &["mirror dev de", "redirect dev de"])?;
+    filter("3", &["u32", "0", "0"], &["redirect dev de"])?;
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("results");
+    let line = "--tx w --rx e --backend af_packet --capacity 1Gbps --test latency --sizes 79 --rate 9kfps --duration 300ms --repeat 1";
+    let arguments: Vec<&str> = line.split(' ').collect();
+    let output = measure_in(&namespace, &arguments, &out)?;
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        said(&output)
+    );
+    let results = delivered(&out)?;
+    sums_hold(&results)?;
+    let valid = array(&results, "trials")?
+        .iter()
+        .filter(|trial| trial["refused"] == false);
+    ensure!(valid.clone().count() > 0, "every trial was refused");
+    for trial in valid {
+        for stream in array(trial, "streams")? {
+            let sent = number(stream, "sent")?;
+            // Of the numbers 0 to sent - 1, those that end so.
+            let with = |octet: u64| (sent + 255 - octet) / 256;
+            let found = |key| number(stream, key);
+            ensure!(
+                sent > 300 && found("lost")? == with(0x07) && found("duplicated")? == with(0x13),
+                "{stream}"
+            );
+            ensure!(
+                found("reordered")? == 0 && found("corrupted")? == 0,
+                "{stream}"
+            );
+        }
+    }
+    // All of them, with those that warmed up, in the kernel's own counts.
+    let (came, left) = (counted(&namespace, "dw")?.0, counted(&namespace, "away")?.1);
+    let (sent, received) = (
+        number(&results["frames"], "sent")?,
+        number(&results["frames"], "received")?,
+    );
+    let passed = counted(&namespace, "de")?.1;
+    ensure!(
+        came == sent && passed == received,
+        "{came} of {sent}, {passed} of {received}"
+    );
+    ensure!(left > 0 && left < sent / 100, "{left} of {sent} taken away");
+    Ok(())
+}
+
+/// Without a carrier there is nothing to measure: said at once, with the interface, and nothing is left.
+pub fn no_carrier() -> Result<()> {
+    let namespace = Namespace::new()?;
+    namespace.veth("w", "dw", 1500)?;
+    namespace.veth("e", "de", 1500)?;
+    namespace.ip(&["link", "set", "de", "down"])?;
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("results");
+    let output = measure_in(
+        &namespace,
+        &["--tx", "w", "--rx", "e", "--capacity", "1Gbps"],
+        &out,
+    )?;
+    let stderr = said(&output);
+    ensure!(
+        output.status.code() == Some(1),
+        "{}: {stderr}",
+        output.status
+    );
+    ensure!(stderr.contains("e: the link is down"), "{stderr}");
+    ensure!(!out.exists(), "{} is left", out.display());
+    Ok(())
+}
+
 /// A source alone at one end of a cable, a sink alone at the other, in two processes.
 pub fn served() -> Result<()> {
     let namespace = Namespace::new()?;
