@@ -5,7 +5,8 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use pinode_measure::path::Wires;
@@ -20,6 +21,9 @@ use crate::status::{Status, violations};
 
 /// Guests that do not forward by then never will.
 const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// A command that ends within this time has its exit code looked at before the trial goes on.
+const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// A node with a tester at both ends.
 pub struct NodeUnderTest {
@@ -119,7 +123,8 @@ fn restart_all(operator: &Operator) -> Result<(), DeviceError> {
     Ok(())
 }
 
-/// What runs the user's own command to reset the device. It is waited for elsewhere: the trial goes on meanwhile.
+/// What runs the user's own command to reset the device. One that fails at once, such as one that is not there, fails
+/// the test; a longer one is waited for elsewhere, and the trial goes on meanwhile.
 pub fn reset_by_command(command: String) -> impl Fn() -> Result<(), DeviceError> {
     move || {
         let failed = |error: &dyn std::fmt::Display| DeviceError::Reset {
@@ -133,8 +138,17 @@ pub fn reset_by_command(command: String) -> impl Fn() -> Result<(), DeviceError>
             .stdout(Stdio::null())
             .spawn();
         let mut child = started.map_err(|error| failed(&error))?;
+        let given_up = Instant::now() + AT_ONCE;
+        while Instant::now() < given_up {
+            match child.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(status)) => return Err(failed(&status)),
+                Ok(None) => thread::sleep(Duration::from_millis(5)),
+                Err(error) => return Err(failed(&error)),
+            }
+        }
         let line = command.clone();
-        let waits = std::thread::Builder::new()
+        let waits = thread::Builder::new()
             .name("reset".into())
             .spawn(move || match child.wait() {
                 Ok(status) if status.success() => {}
@@ -142,5 +156,22 @@ pub fn reset_by_command(command: String) -> impl Fn() -> Result<(), DeviceError>
                 Err(error) => tracing::error!("--reset-command {line}: {error}"),
             });
         waits.map(drop).map_err(|error| failed(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_command_that_fails_at_once_is_an_error() {
+        let said =
+            |command: &str| reset_by_command(command.to_owned())().map_err(|e| e.to_string());
+        assert_eq!(said("true"), Ok(()));
+        let error = said("exit 3").unwrap_err();
+        assert!(
+            error.contains("exit 3") && error.contains("exit status: 3"),
+            "{error}"
+        );
     }
 }
