@@ -3,6 +3,7 @@
 pub mod args;
 mod files;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -18,6 +19,9 @@ use crate::words::quoted;
 /// A shell's for a command that ended by SIGINT.
 const INTERRUPTED: u8 = 130;
 
+/// How long a trial may be: of a shorter one no rate can be said, and a longer one than 30 days is a slip of the pen.
+const TRIAL_NS: RangeInclusive<u64> = 1_000_000..=2_592_000_000_000_000;
+
 /// Does what is asked.
 pub(super) fn measure(args: Measure) -> Result<(), Failure> {
     match args.command {
@@ -31,7 +35,13 @@ pub(super) fn measure(args: Measure) -> Result<(), Failure> {
 
 fn run(args: MeasureRun) -> Result<(), Failure> {
     log(LevelFilter::WARN)?;
-    let Ended { text, is_partial } = measure::run(&asked(args)?)?;
+    let Ended { text, is_partial } = match measure::run(&asked(args)?) {
+        Err(error @ MeasureError::Interrupted) => {
+            eprintln!("pinode: {error}");
+            return Err(Failure::Said(INTERRUPTED));
+        }
+        ended => ended?,
+    };
     print(&text)?;
     if is_partial {
         return Err(Failure::Said(INTERRUPTED));
@@ -46,16 +56,19 @@ impl From<MeasureError> for Failure {
             // What is not there may be there tomorrow; what is asked stays right.
             MeasureError::Plan(error) if error.is_of_the_machine() => Self::Failed(error.into()),
             MeasureError::Plan(error) => Self::Usage(error.to_string()),
+            MeasureError::Interrupted => Self::Said(INTERRUPTED),
             MeasureError::Failed(error) => Self::Failed(error),
         }
     }
 }
 
 fn asked(args: MeasureRun) -> Result<Asked, Failure> {
-    if args.duration == Some(Nanoseconds(0)) {
-        return Err(Failure::Usage(
-            "--duration 0s: allowed: more than 0".to_owned(),
-        ));
+    if let Some(asked @ Nanoseconds(ns)) = args.duration
+        && !TRIAL_NS.contains(&ns)
+    {
+        return Err(Failure::Usage(format!(
+            "--duration {asked}: allowed: 1ms to 2592000s"
+        )));
     }
     if args.resolution.is_some_and(|share| share.0 <= 0.0) {
         return Err(Failure::Usage(

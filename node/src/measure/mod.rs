@@ -32,7 +32,7 @@ mod watch;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use pinode_measure::deliver::{self, Delivered};
 use pinode_measure::export::Named;
 use pinode_measure::limits;
@@ -80,6 +80,9 @@ pub enum MeasureError {
     /// Nothing was begun.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// By a signal, before there was anything to keep.
+    #[error("interrupted before the first trial ended; nothing was written")]
+    Interrupted,
     /// It was right, and did not work.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
@@ -106,10 +109,10 @@ pub fn run(asked: &Asked) -> Result<Ended, MeasureError> {
         // Only where nothing is in it.
         let _ = std::fs::remove_dir(&asked.out);
     }
-    Ok(outcome?)
+    outcome
 }
 
-fn measured(asked: &Asked, plan: &Plan) -> anyhow::Result<Ended> {
+fn measured(asked: &Asked, plan: &Plan) -> Result<Ended, MeasureError> {
     let interrupted = crate::run::end_on_signals()?;
     let mut watch = Watch::new(&interrupted, Shown::new(asked.json));
     let (mut known, mut findings) = (Known::default(), Findings::default());
@@ -123,7 +126,7 @@ fn measured(asked: &Asked, plan: &Plan) -> anyhow::Result<Ended> {
     }
     if watch.trials.is_empty() {
         outcome?;
-        bail!("interrupted before the first trial ended; nothing was written");
+        return Err(MeasureError::Interrupted);
     }
     if let Err(error) = &outcome {
         findings

@@ -50,7 +50,7 @@ pub fn refused() -> Result<()> {
     expect(&["--sizes", "imix:"], 2, &["imix:", "allowed"])?;
     expect(&["--rate", "2Gbps"], 2, &["--rate", "1Gbps"])?;
     expect(&["--rate", "fast"], 2, &["fast", "allowed", "100Mbps"])?;
-    expect(&["--duration", "0s"], 2, &["--duration", "more than 0"])?;
+    expect(&["--duration", "0s"], 2, &["--duration", "1ms to 2592000s"])?;
     expect(&["--loss-ratio", "1"], 2, &["--loss-ratio", "below 1"])?;
     expect(&["--resolution", "0"], 2, &["--resolution", "above 0"])?;
     expect(&["--repeat", "0"], 2, &["--repeat", "1..=1000"])?;
