@@ -22,21 +22,21 @@
 //! # Ok::<(), pinode_measure::stream::StreamError>(())
 //! ```
 
+pub mod burst;
 pub mod compare;
 pub mod deliver;
 pub mod export;
 pub mod fit;
 mod frame;
-pub mod import;
-pub mod burst;
 pub mod imix;
+pub mod import;
 pub mod limits;
 pub mod meter;
 pub mod method;
 pub mod order;
 pub mod pace;
-pub mod pause;
 pub mod path;
+pub mod pause;
 pub mod plan;
 pub mod report;
 pub mod results;

@@ -46,7 +46,8 @@ fn write_stream(name: &str, stream: &Stream, isg_us: f64, out: &mut impl Write) 
         match spec.pattern {
             Pattern::Even => String::new(),
             Pattern::Bursts(frames) => format!(", asked for in bursts of {frames}, here evenly"),
-            Pattern::Opening(frames) => format!(", asked for after a burst of {frames}, here without"),
+            Pattern::Opening(frames) =>
+                format!(", asked for after a burst of {frames}, here without"),
         }
     )?;
     let mut entry = |suffix: &str, share: f64, random: &str, size: u16| {

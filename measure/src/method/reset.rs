@@ -115,7 +115,9 @@ pub fn measure(
                 continue;
             }
             let asked = traffic.streams.iter().zip(rates);
-            for (result, (of, (asked, rate))) in results.iter_mut().zip(trial.streams.iter().zip(asked)) {
+            for (result, (of, (asked, rate))) in
+                results.iter_mut().zip(trial.streams.iter().zip(asked))
+            {
                 let end_ns = trial.ended_ns(asked.stream.from);
                 // The silence that has not ended yet, of a device that never came back.
                 let last_ns = of.received.last_ns.max(trial.began_ns);
