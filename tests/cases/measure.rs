@@ -83,6 +83,16 @@ pub fn cases() -> Vec<Case> {
             links::no_carrier,
         ),
         Case::new(
+            "measure::an_interface_that_goes_away_ends_it_af_packet",
+            &links,
+            || links::gone("af_packet"),
+        ),
+        Case::new(
+            "measure::an_interface_that_goes_away_ends_it_af_xdp",
+            &xdp,
+            || links::gone("af_xdp"),
+        ),
+        Case::new(
             "measure::the_kernel_counts_the_same_frames_af_packet",
             &links,
             || links::kernel_counts("af_packet"),

@@ -45,14 +45,14 @@ pub fn open(links: &Links) -> anyhow::Result<(Interfaces, Vec<String>)> {
 }
 
 /// Waits until all of `names` have a carrier: without one every trial would be refused, and nobody told why.
-fn carriers(names: &[InterfaceName], limit: Duration) -> anyhow::Result<()> {
+pub(super) fn carriers(names: &[InterfaceName], limit: Duration) -> anyhow::Result<()> {
     let until = Instant::now() + limit;
     loop {
         let down = names.iter().find(|name| !pinode_ports::has_carrier(name));
         let Some(name) = down else { return Ok(()) };
         if Instant::now() >= until {
             bail!(
-                "{name}: the link is down: no cable, or its other end is not up; needed: a carrier within {} s",
+                "{name}: the link is down: no such interface any more, no cable, or its other end is not up; needed: a carrier within {} s",
                 limit.as_secs()
             );
         }

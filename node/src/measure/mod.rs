@@ -21,6 +21,7 @@ mod device;
 mod experiments;
 mod interfaces;
 mod ledger;
+mod linked;
 mod plan;
 mod progress;
 mod results;
@@ -52,6 +53,7 @@ use course::Findings;
 use cpu::CpuReading;
 use device::NodeUnderTest;
 use ledger::{Accounted, Ledger};
+use linked::Linked;
 use plan::{Plan, Target};
 use progress::Shown;
 use results::{Known, document};
@@ -143,6 +145,10 @@ fn measured(asked: &Asked, plan: &Plan) -> Result<Ended, MeasureError> {
     }
     // What was measured is written down; that it is not all is said now.
     outcome.with_context(|| format!("{} holds what was measured before", asked.out.display()))?;
+    if !is_partial && watch.trials.iter().all(|trial| trial.refused) {
+        let why = "every trial was refused, so nothing is known of the device: the tester itself fell short";
+        return Err(anyhow!("{why}; {} says how", asked.out.display()).into());
+    }
     Ok(Ended { text, is_partial })
 }
 
@@ -178,6 +184,7 @@ fn on_target(
             }
             known.notes.extend(notes);
             known.path = Some(path.path().clone());
+            let mut path = Linked::new(&mut path, &links.names);
             let mut path = Counted::new(&mut path, &mut known.frames);
             Ok(course::run(
                 plan,

@@ -34,7 +34,7 @@ impl Shown {
     #[must_use]
     pub fn new(is_silent: bool) -> Self {
         let bar = (!is_silent && stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template("{msg}\n[{bar:50}] {prefix}")
+            let style = ProgressStyle::with_template("{wide_msg}\n[{bar:50}] {prefix}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr());
             bar.with_style(style.progress_chars("=> "))

@@ -1,5 +1,6 @@
 //! `pinode measure --tx --rx`: what the kernel counted of the same frames, and a device that is not ours.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -310,6 +311,56 @@ pub fn no_carrier() -> Result<()> {
     );
     ensure!(stderr.contains("e: the link is down"), "{stderr}");
     ensure!(!out.exists(), "{} is left", out.display());
+    Ok(())
+}
+
+/// An interface that goes away while frames pass ends the measurement; what was measured before is kept.
+pub fn gone(backend: &str) -> Result<()> {
+    let namespace = Namespace::new()?;
+    namespace.veth("w", "e", 1500)?;
+    let folder = tempfile::tempdir()?;
+    let (out, log) = (folder.path().join("results"), folder.path().join("log"));
+    let mut command = namespace.command(pinode()?)?;
+    command
+        .args(["measure", "--tx", "w", "--rx", "e", "--backend", backend])
+        .args(["--capacity", "1Gbps", "--test", "latency", "--quick"])
+        .args(["--sizes", "128", "--rate", "1kfps", "--duration", "200ms"])
+        .args(["--repeat", "1000", "--out"])
+        .arg(&out)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log)?);
+    let mut child = command.spawn()?;
+    // A trial has three streams of 200 frames: some have ended by then.
+    let passed = until(
+        "frames of some trials pass",
+        Duration::from_secs(60),
+        || {
+            let (received, _) = counted(&namespace, "e").map_err(|error| error.to_string())?;
+            (received > 3_000)
+                .then_some(())
+                .ok_or_else(|| format!("{received} frames"))
+        },
+    );
+    let gone = passed.and_then(|()| namespace.ip(&["link", "del", "w"]));
+    let ended = gone.and_then(|_| {
+        until("the measurement ends", Duration::from_secs(60), || {
+            let status = child.try_wait().map_err(|error| error.to_string())?;
+            status.ok_or_else(|| fs::read_to_string(&log).unwrap_or_default())
+        })
+    });
+    if ended.is_err() {
+        // Nothing may be left running.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let status = ended?;
+    let stderr = fs::read_to_string(&log)?;
+    ensure!(status.code() == Some(1), "{status}: {stderr}");
+    ensure!(stderr.contains("the link is down"), "{stderr}");
+    let results = delivered(&out)?;
+    sums_hold(&results)?;
+    ensure!(results["partial"] == true, "not marked as partial");
     Ok(())
 }
 
