@@ -174,14 +174,23 @@ pub fn host(results: &Results, demands: &Demands) -> Result<Option<Load>, Unmet>
         }
     }
     if let Some(worst) = worst.filter(|_| of_ends > 1.0 || of_beginnings < 1.0) {
-        // Of one size the total is told beside its range, of several what is nearest to its own end.
-        let alone = demands.pis.len() == 1;
-        let told = if alone {
-            worst
-        } else {
-            Place { kfps, ..worst }
+        let inside = |place: &Place| (place.line.from..=place.line.to).contains(&place.kfps);
+        if demands.pis.len() == 1 && !inside(&worst) {
+            return Err(outside(&lines, &worst, "pi".to_owned()));
+        }
+        let (parts, short, word) = match of_ends > 1.0 {
+            true => (of_ends, of_ends - 1.0, "more"),
+            false => (of_beginnings, 1.0 - of_beginnings, "less"),
         };
-        return Err(outside(&lines, &told, "pi".to_owned()));
+        let what = format!(
+            "the CPU use of {HOST} was measured with frames of one size at a time, and all PIs together ask for {kfps:.3} \
+             thousand frames a second, {:.1} % of what was measured in their mixture, {:.1} % {word}; needed: a measurement \
+             of such rates, such as pinode measure --profile seed --sizes {}",
+            parts * 100.0,
+            short * 100.0,
+            worst.size
+        );
+        return Err(Unmet::new(Constraint::CpuRange, "pi".to_owned(), what).by(short, "share"));
     }
     Ok(Some(Load {
         percent: (slopes + constant).max(0.0),

@@ -163,12 +163,14 @@ fn the_worker_has_all_of_it() {
         ("can", "frames = 200000\nsizes = 79"),
         ("dss", "frames = 15000\nsizes = 1518"),
     ]);
-    assert_eq!(more.unwrap_err().constraint, Constraint::CpuRange);
+    let more = more.unwrap_err();
+    assert_eq!(more.constraint, Constraint::CpuRange);
+    assert!(more.what.contains("% more"), "{}", more.what);
     let less = of(&[
         ("can", "frames = 14000\nsizes = 79"),
         ("dss", "frames = 1500\nsizes = 1518"),
     ]);
-    assert!(less.unwrap_err().what.contains("below"));
+    assert!(less.unwrap_err().what.contains("% less"));
 }
 
 #[test]
