@@ -33,6 +33,11 @@ pub fn cases() -> Vec<Case> {
             little,
         ),
         Case::new("report::the_demo_of_this_machine_is_shown", &browser, demo),
+        Case::new(
+            "report::a_measurement_of_this_machine_is_shown",
+            &browser,
+            measured,
+        ),
     ]
 }
 
@@ -187,6 +192,32 @@ fn demo() -> Result<()> {
         "--json",
         "--isolation",
         "thread",
+        "--out",
+        &out,
+    ];
+    let ended = program::run(&arguments)?;
+    ensure!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    inspect(&mut Browser::start()?, &folder.path().join("report.html"))
+}
+
+/// The seed's experiments, two sizes of frames: every plot of rates, latency, CPU use and lines has data.
+fn measured() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().display().to_string();
+    let arguments = [
+        "measure",
+        "--profile",
+        "seed",
+        "--quick",
+        "--isolation",
+        "thread",
+        "--sizes",
+        "256,random:79-1518",
+        "--json",
         "--out",
         &out,
     ];

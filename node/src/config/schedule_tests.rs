@@ -115,7 +115,7 @@ fn mistakes_in_what_a_pi_needs() {
         ),
         (
             "demand = { rate = \"1Mbps\", burst = \"1MiB\", jitter = \"1us\" }",
-            "pi.can.demand.jitter: unknown key; allowed: rate, burst, size, delay",
+            "pi.can.demand.jitter: unknown key; allowed: rate, burst, size, delay, frames, own_latency",
         ),
     ] {
         let end = "guest = \"builtin:echo\"\n";
