@@ -48,9 +48,9 @@ impl Pace {
     }
 }
 
-/// Line that the script's end prints; without it the machine died on the way.
 /// An emulated machine that resets itself is started so often.
 const STARTS: usize = 3;
+/// Line that the script's end prints; without it the machine died on the way.
 const END: &str = "machine-script-ended";
 
 /// The archive with busybox, and the head of the script that mounts what Linux has and loads `modules`.
