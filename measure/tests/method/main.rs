@@ -6,6 +6,7 @@ mod classify;
 mod demand;
 mod mlr;
 mod pathological;
+mod pauses;
 mod sim;
 mod times;
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pinode_measure::method::{Finished, Observer, Progress, Timing, Traffic, TrafficStream};
+use pinode_measure::pause::Pauses;
 use pinode_measure::results::{SizeLabel, TrialRecord};
 use pinode_measure::sink::Received;
 use pinode_measure::source::Sent;
@@ -49,6 +50,8 @@ pub(crate) struct Sim {
     pub reset: Duration,
     /// Behind an overload every tenth frame is lost for so long after the step.
     pub recovers_after: Duration,
+    /// The sender from the west pauses once for this part of each trial; what queues see of it is left out.
+    pub paused: f64,
     /// Trials made.
     pub trials: u32,
     pub resets: Rc<Cell<u32>>,
@@ -65,6 +68,7 @@ impl Sim {
             stalls: (0, Duration::ZERO),
             reset: Duration::ZERO,
             recovers_after: Duration::ZERO,
+            paused: 0.0,
             trials: 0,
             resets: Rc::default(),
             state: 1,
@@ -212,12 +216,19 @@ impl Device for Sim {
             .map(|(index, asked)| self.stream(index, asked, load, &run))
             .collect();
         let began_ns = self.clock_ns;
+        let paused_ns = (self.paused * run.end_ns as f64) as u64;
+        let pauses = Pauses {
+            count: u64::from(paused_ns > 0),
+            paused_ns,
+            longest_ns: paused_ns,
+            ..Pauses::default()
+        };
         self.clock_ns += (load.duration + load.drain).as_nanos() as u64;
         Ok(Trial {
             streams,
             began_ns,
             duration_s: run.end_ns as f64 / 1e9,
-            pauses: Default::default(),
+            pauses: [pauses, Pauses::default()],
             foreign: 0,
             stale: 0,
             pacing: stats::total(),

@@ -150,11 +150,13 @@ fn both(
     let specs = streams.iter().map(|stream| stream.stream.spec.clone());
     let sources = Stream::all(specs)?;
     let began = Instant::now();
-    let goes_on = || {
-        let in_time = asked
+    let goes_on = || !ended.load(Ordering::Relaxed);
+    // The sink's end is by the clock. The source's is by its schedule, which moves with its pauses: by the clock its
+    // last frames would be cut off and in no count.
+    let in_time = || {
+        asked
             .duration
-            .is_none_or(|duration| began.elapsed() < duration);
-        in_time && !ended.load(Ordering::Relaxed)
+            .is_none_or(|duration| began.elapsed() < duration)
     };
     let clock = || Monotonic.now_ns();
     let is_silent = asked.json;
@@ -183,7 +185,7 @@ fn both(
                             began.elapsed().as_secs_f64()
                         )
                     });
-                    goes_on()
+                    in_time() && goes_on()
                 });
                 listener
             })
