@@ -23,6 +23,13 @@ pub enum ToGuest {
     Config(Config),
     /// Answer with [`FromGuest::Pong`] of the same number and [`FromGuest::Usage`].
     Ping(u64),
+    /// Something that the function is asked at run time; answered with [`FromGuest::Response`] of the same id.
+    Request {
+        /// Names the request in its answer.
+        id: u64,
+        /// What is asked; its form is the function's.
+        body: serde_json::Value,
+    },
     /// Stop for good.
     Stop {},
 }
@@ -44,6 +51,13 @@ pub enum FromGuest {
     Error(String),
     /// What the guest did since it started.
     Usage(Usage),
+    /// Answer to a request.
+    Response {
+        /// That of the request.
+        id: u64,
+        /// The function's answer, or what is wrong with the request, for a person to read.
+        result: Result<serde_json::Value, String>,
+    },
 }
 
 /// What the function is to do.
@@ -56,6 +70,15 @@ pub struct Config {
     /// Virtual networks carried.
     #[serde(default)]
     pub vns: Vec<u8>,
+    /// PI code of the PIH that stands behind the Ethernet header of its frames; none: there is no PIH.
+    #[serde(default)]
+    pub code: Option<u8>,
+    /// EtherType of its frames: the PIH's, or where there is none the PI's own.
+    #[serde(default = "experimental")]
+    pub ethertype: u16,
+    /// A number nobody else knows, for what must not be guessed.
+    #[serde(default)]
+    pub seed: u64,
     /// The function's own configuration (`pi.NAME.config` of the node's file).
     #[serde(default)]
     pub pi: serde_json::Value,
@@ -83,6 +106,11 @@ fn at_once() -> u32 {
     1
 }
 
+/// IEEE local experimental EtherType 1, the default of the PIH.
+fn experimental() -> u16 {
+    0x88b5
+}
+
 /// One vif.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VifConfig {
@@ -92,6 +120,9 @@ pub struct VifConfig {
     pub mac: String,
     /// Largest PDU behind the PIH, octets: a frame has up to 14 + 1 + mtu octets, without FCS.
     pub mtu: u16,
+    /// The one virtual network of an access port, whose other end is an ordinary host; none: a trunk.
+    #[serde(default)]
+    pub access: Option<u8>,
 }
 
 /// Totals since the guest became ready, at one instant between two rounds. What is left of `up_ns` it slept, or

@@ -1,11 +1,14 @@
 //! What a guest does with frames: the [`Function`], and what it is given for a burst.
 //!
-//! A function must never block, and never keep a [`Frame`] beyond the burst it came in: it sends or
-//! discards each, and what it leaves in [`Frames`] is discarded for it.
+//! A function must never block. It sends or discards each [`Frame`], at once or later (at most [`HELD`] are
+//! kept beyond the burst they came in); what it leaves in [`Frames`] is discarded for it.
 
+use alloc::format;
 use alloc::string::String;
 
 use arrayvec::ArrayVec;
+
+use serde_json::Value;
 
 use crate::control::Config;
 use crate::unsafe_arena::Buffers;
@@ -13,6 +16,11 @@ use crate::vif::Lanes;
 
 /// Most frames handed to a function at once.
 pub const BURST: usize = 64;
+/// Most frames a function may keep beyond the burst they came in.
+pub const HELD: usize = 256;
+/// How often a function is told that time has passed while its guest is awake, nanoseconds. One that sleeps is
+/// woken by the host's pings, five times a second.
+pub const TICK_NS: u64 = 1_000_000;
 
 /// A vif of the guest: port i of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +31,12 @@ pub trait Function {
     /// Its name, for the log.
     fn name(&self) -> &'static str;
 
+    /// Octets of memory it needs for this configuration beyond a little; asked before [`configure`](Self::configure),
+    /// which then finds them in the allocator. A configuration that is wrong needs none.
+    fn memory(&self, _config: &Config) -> u64 {
+        0
+    }
+
     /// Takes the configuration; called once, before the first burst.
     ///
     /// # Errors
@@ -32,6 +46,19 @@ pub trait Function {
 
     /// Handles the frames that came in on `from`.
     fn burst(&mut self, from: VifIndex, frames: &mut Frames<'_>, out: &mut Output<'_>);
+
+    /// Time has passed: [`TICK_NS`] since the last call, or longer if the guest slept. `frames` is empty.
+    fn tick(&mut self, _frames: &mut Frames<'_>, _out: &mut Output<'_>) {}
+
+    /// Answers what the host asks at run time, between two bursts, at `now_ns` of the same clock as
+    /// [`Output::now_ns`]. Frames wait meanwhile: it must take no longer than they may.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and what is allowed.
+    fn request(&mut self, _now_ns: u64, _request: &Value) -> Result<Value, String> {
+        Err(format!("{} takes no requests", self.name()))
+    }
 }
 
 /// A frame in its buffer, in the hands of the function.
@@ -71,37 +98,58 @@ impl Frames<'_> {
     pub fn octets(&mut self, frame: &Frame) -> &mut [u8] {
         self.buffers.frame(frame.token, frame.octets)
     }
+
+    /// Makes `frame` shorter or longer at its end; what is new is undefined. False, and nothing done, if its
+    /// buffer does not hold as many octets.
+    #[inline]
+    pub fn resize(&mut self, frame: &mut Frame, octets: usize) -> bool {
+        let fits = octets <= self.buffers.capacity();
+        if fits {
+            // Fits: a buffer's size is 32 bits.
+            frame.octets = octets as u32;
+        }
+        fits
+    }
 }
 
 /// Where the frames of a burst go.
 #[derive(Debug)]
 pub struct Output<'a> {
     pub(crate) lanes: &'a mut Lanes,
-    /// The lane the burst came from.
-    pub(crate) source: usize,
-    /// Its queue pair.
+    /// The queue pair the burst came by.
     pub(crate) pair: usize,
-    pub(crate) sent: usize,
+    pub(crate) discarded: usize,
+    pub(crate) now_ns: u64,
 }
 
 impl Output<'_> {
-    /// Sends `frame` out of `to`, on the queue pair it came in by. Should the ring be full it waits,
+    /// The time of this burst, nanoseconds since the guest began to forward; never goes back.
+    #[inline]
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Sends `frame` out of `to`, on the queue pair this burst came in by. Should the ring be full it waits,
     /// and no more is taken from where it came from until it is gone. A vif that does not exist
     /// discards it.
     #[inline]
     pub fn send(&mut self, to: VifIndex, frame: Frame) {
         match self.lanes.lane_of(to, self.pair) {
-            Some(lane) => {
-                self.sent += 1;
-                self.lanes.send(lane, self.source, frame);
-            }
+            Some(lane) => self.lanes.send(lane, frame),
             None => self.discard(frame),
         }
+    }
+
+    /// A frame of the function's own, of undefined octets; [`Frames::resize`] sets its length. None while frames
+    /// wait for a full ring, or if all buffers are in use: what is made is made again later, or not at all.
+    pub fn make(&mut self) -> Option<Frame> {
+        self.lanes.make()
     }
 
     /// Gives the buffer of `frame` back.
     #[inline]
     pub fn discard(&mut self, frame: Frame) {
+        self.discarded += 1;
         self.lanes.recycle(frame.token);
     }
 }

@@ -45,5 +45,5 @@ mod unsafe_rig;
 mod vif_tests;
 
 pub use control::{Config, FromGuest, ToGuest, VifConfig};
-pub use function::{BURST, Frame, Frames, Function, Output, VifIndex};
+pub use function::{BURST, Frame, Frames, Function, HELD, Output, TICK_NS, VifIndex};
 pub use run::{Exit, Platform, run};

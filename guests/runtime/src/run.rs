@@ -11,8 +11,8 @@ use alloc::string::{String, ToString};
 
 use pinode_virtqueue::QueueError;
 
-use crate::control::{self, ABI, Config, FromGuest, ToGuest};
-use crate::function::Function;
+use crate::control::{self, ABI, Config, FromGuest, LINE_OCTETS, ToGuest};
+use crate::function::{Function, TICK_NS};
 use crate::usage::{Clock, Meter};
 use crate::vif::{Direction, Net};
 
@@ -28,6 +28,12 @@ pub trait Platform: Clock {
     fn arm(&mut self) -> bool;
     /// Sleeps until an interrupt came since the last return. May return without one.
     fn idle(&mut self);
+    /// Adds this many octets to what can be allocated.
+    ///
+    /// # Errors
+    ///
+    /// There is not as much, for a person to read.
+    fn reserve(&mut self, octets: u64) -> Result<(), String>;
     /// Brings up the vifs of `config`.
     ///
     /// # Errors
@@ -88,6 +94,7 @@ fn open(
     function: &mut dyn Function,
     config: &Config,
 ) -> Result<Net, String> {
+    platform.reserve(function.memory(config))?;
     function.configure(config)?;
     platform.open(config)
 }
@@ -100,6 +107,10 @@ fn configuration(platform: &mut impl Platform) -> Result<Config, Exit> {
             Some(ToGuest::Config(config)) => return Ok(config),
             Some(ToGuest::Stop {}) => return Err(Exit::Stopped),
             Some(ToGuest::Ping(_)) => {}
+            Some(ToGuest::Request { id, .. }) => {
+                let result = Err("the guest is not configured yet".to_string());
+                send(platform, &FromGuest::Response { id, result });
+            }
             None => {
                 if !platform.arm() {
                     platform.idle();
@@ -116,9 +127,18 @@ fn forward(
     idle_after: u32,
 ) -> Result<(), QueueError> {
     let mut meter = Meter::new(platform);
-    let mut empty = 0u32;
+    let (mut empty, mut tick_due_ns) = (0u32, 0);
     loop {
-        let moved = net.round(function, |lane, direction| platform.kick(lane, direction))?;
+        let now_ns = meter.now_ns(platform);
+        if now_ns >= tick_due_ns {
+            tick_due_ns = now_ns.saturating_add(TICK_NS);
+            net.tick(function, now_ns, |lane, direction| {
+                platform.kick(lane, direction);
+            })?;
+        }
+        let moved = net.round(function, now_ns, |lane, direction| {
+            platform.kick(lane, direction);
+        })?;
         meter.round(platform, moved.any(), moved.frames, moved.discarded);
         let line = next(platform, &meter);
         if line.is_some() {
@@ -135,6 +155,11 @@ fn forward(
                 send(platform, &FromGuest::Error(why.to_string()));
             }
             Some(ToGuest::Ping(_)) => {}
+            Some(ToGuest::Request { id, body }) => {
+                let result = function.request(meter.now_ns(platform), &body);
+                respond(platform, id, result);
+                meter.talked(platform);
+            }
             None if moved.any() => empty = 0,
             None => {
                 empty = empty.saturating_add(1);
@@ -180,6 +205,19 @@ fn next(platform: &mut impl Platform, meter: &Meter) -> Option<ToGuest> {
             None
         }
     }
+}
+
+/// Sends an answer, or that it is too long for a line.
+fn respond(platform: &mut impl Platform, id: u64, result: Result<serde_json::Value, String>) {
+    let line = control::format(&FromGuest::Response { id, result });
+    if line.len() <= LINE_OCTETS {
+        return platform.send_line(&line);
+    }
+    let result = Err(format!(
+        "the answer has {} octets; allowed: {LINE_OCTETS}",
+        line.len()
+    ));
+    send(platform, &FromGuest::Response { id, result });
 }
 
 fn send(platform: &mut impl Platform, message: &FromGuest) {

@@ -5,6 +5,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde_json::Value;
+
 use crate::control::{Config, FromGuest};
 use crate::function::{Frames, Function, Output, VifIndex};
 use crate::run::{Exit, Platform, run};
@@ -28,6 +30,12 @@ impl Function for Cross {
     fn burst(&mut self, from: VifIndex, frames: &mut Frames<'_>, out: &mut Output<'_>) {
         while let Some(frame) = frames.next() {
             out.send(VifIndex(1 - from.0), frame);
+        }
+    }
+    fn request(&mut self, now_ns: u64, request: &Value) -> Result<Value, String> {
+        match request.as_u64() {
+            Some(octets) => Ok("x".repeat(octets as usize).into()),
+            None => Err(format!("{now_ns}: a number wanted")),
         }
     }
 }
@@ -105,6 +113,10 @@ impl Platform for Fake {
             Some(step) => step(self),
             None => self.inbox.push_back(r#"{"stop":{}}"#.to_string()),
         }
+    }
+    fn reserve(&mut self, octets: u64) -> Result<(), String> {
+        assert_eq!(octets, 0);
+        Ok(())
     }
     fn open(&mut self, _: &Config) -> Result<Net, String> {
         self.net.take().ok_or("open already".to_string())
@@ -218,4 +230,67 @@ fn never_sleeps_when_told_to_poll() {
     assert_eq!(fake.run(), Exit::Stopped);
     assert_eq!(fake.sleeps, 0);
     assert!(fake.said.contains(&format!(r#"{{"pong":{}}}"#, 1)));
+}
+
+/// Counts how often it is told the time.
+#[derive(Default)]
+struct Ticks(Vec<u64>);
+
+impl Function for Ticks {
+    fn name(&self) -> &'static str {
+        "ticks"
+    }
+    fn configure(&mut self, _: &Config) -> Result<(), String> {
+        Ok(())
+    }
+    fn burst(&mut self, _: VifIndex, _: &mut Frames<'_>, _: &mut Output<'_>) {}
+    fn tick(&mut self, _: &mut Frames<'_>, out: &mut Output<'_>) {
+        self.0.push(out.now_ns());
+    }
+}
+
+#[test]
+fn time_is_told_at_once_and_each_tick_and_after_each_sleep() {
+    fn later(fake: &mut Fake) {
+        fake.clock.set(fake.clock.get() + 200_000_000);
+    }
+    let mut fake = Fake::new(&[CONFIG], &[later, |_| {}, later]);
+    let mut ticks = Ticks::default();
+    assert_eq!(run(&mut fake, &mut ticks), Exit::Stopped);
+    assert_eq!(ticks.0.len(), 3, "{:?}", ticks.0);
+    assert!(ticks.0[0] < 1000 && ticks.0[1] > 200_000_000 && ticks.0[2] > 400_000_000);
+}
+
+#[test]
+fn requests_are_answered_one_by_one() {
+    let ask = |id: u32, body: &str| format!(r#"{{"request":{{"id":{id},"body":{body}}}}}"#);
+    let lines = [
+        ask(1, "3"),
+        CONFIG.to_string(),
+        ask(2, "3"),
+        ask(3, "\"no\""),
+        ask(4, "70000"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut fake = Fake::new(&lines, &[]);
+    assert_eq!(fake.run(), Exit::Stopped);
+    let answers = fake.said.iter().filter_map(|line| {
+        match serde_json::from_str(line).unwrap() {
+            FromGuest::Response { id, result } => Some((id, result)),
+            _ => None,
+        }
+    });
+    let answers: Vec<(u64, Result<Value, String>)> = answers.collect();
+    assert_eq!(answers.len(), 4);
+    let error = |n: usize| answers[n].1.clone().unwrap_err();
+    assert_eq!(error(0), "the guest is not configured yet");
+    assert_eq!(answers[1], (2, Ok("xxx".into())));
+    assert!(error(2).ends_with("a number wanted"));
+    assert!(error(3).ends_with("allowed: 65536"), "{}", error(3));
+}
+
+#[test]
+fn a_function_without_requests_says_so() {
+    let error = Ticks::default().request(0, &Value::Null).unwrap_err();
+    assert_eq!(error, "ticks takes no requests");
 }

@@ -196,6 +196,12 @@ impl Buffers {
         self.places
     }
 
+    /// Octets of the longest frame a buffer holds.
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        (self.places.stride - u64::from(NET_HEADER)) as usize
+    }
+
     /// The `octets` octets behind the `virtio_net_hdr`, at most what the buffer holds.
     #[inline]
     pub(crate) fn frame(&mut self, token: u32, octets: u32) -> &mut [u8] {

@@ -113,6 +113,12 @@ impl Meter {
         self.wakeups += 1;
     }
 
+    /// The time since it began, at the end of the last round or sleep; nanoseconds.
+    #[inline]
+    pub fn now_ns(&self, clock: &impl Clock) -> u64 {
+        clock.nanoseconds(self.last.wrapping_sub(self.began))
+    }
+
     /// The totals at the end of the last round.
     pub fn usage(&self, clock: &impl Clock) -> Usage {
         Usage {

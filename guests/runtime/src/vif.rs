@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use pinode_virtqueue::{DriverQueue, NET_HEADER, QueueError};
 
-use crate::function::{BURST, Burst, Frame, Frames, Function, Output, VifIndex};
+use crate::function::{BURST, Burst, Frame, Frames, Function, HELD, Output, VifIndex};
 use crate::unsafe_arena::{Arena, Buffers, OutOfMemory, Places};
 
 /// Descriptors of a ring that are never used. With one spare the driver can arm an interrupt that does
@@ -39,21 +39,14 @@ pub enum Direction {
     Transmit,
 }
 
-/// A frame that found its transmit ring full, and the lane it was received on.
-#[derive(Debug)]
-struct Waiting {
-    source: usize,
-    frame: Frame,
-}
-
 #[derive(Debug)]
 struct Lane {
     vif: VifIndex,
     queues: Queues,
     receive_size: u16,
     transmit_size: u16,
-    /// Frames to be sent on this lane.
-    waiting: VecDeque<Waiting>,
+    /// Frames that found the transmit ring full.
+    waiting: VecDeque<Frame>,
     /// Frames received here that wait, on whichever lane.
     held: usize,
     /// What a post on the transmit ring failed with; reported when it is published.
@@ -148,7 +141,7 @@ impl Net {
     pub fn new(queues: Vec<Queues>, pairs: usize, buffers: Buffers) -> Result<Self, QueueError> {
         let pairs = pairs.max(1);
         let places = buffers.places();
-        let room = BURST * queues.len();
+        let room = BURST * queues.len() + HELD;
         // Lanes are numbered by 8 bits of a token.
         let lanes: Vec<Lane> = (0..256usize)
             .zip(queues)
@@ -186,7 +179,7 @@ impl Net {
         self.kick(kick);
     }
 
-    /// One round over all lanes. `kick` is called for each queue whose device asks for it.
+    /// One round over all lanes, at `now_ns`. `kick` is called for each queue whose device asks for it.
     ///
     /// # Errors
     ///
@@ -195,14 +188,49 @@ impl Net {
     pub fn round(
         &mut self,
         function: &mut dyn Function,
+        now_ns: u64,
         kick: impl FnMut(usize, Direction),
     ) -> Result<Moved, QueueError> {
         let mut moved = Moved::default();
         for number in 0..self.lanes.len() {
-            moved.add(self.lane_round(number, function)?);
+            moved.add(self.lane_round(number, function, now_ns)?);
         }
         self.kick(kick);
         Ok(moved)
+    }
+
+    /// Tells the function that it is `now_ns`, and sends what it has to say to that.
+    ///
+    /// # Errors
+    ///
+    /// The device broke a ring; nothing more can be done with it.
+    pub fn tick(
+        &mut self,
+        function: &mut dyn Function,
+        now_ns: u64,
+        kick: impl FnMut(usize, Direction),
+    ) -> Result<(), QueueError> {
+        for number in 0..self.lanes.len() {
+            self.lanes.reclaim(number)?;
+        }
+        let mut none = Burst::new();
+        let mut frames = Frames {
+            burst: none.drain(..),
+            buffers: &mut self.buffers,
+        };
+        let mut out = Output {
+            lanes: &mut self.lanes,
+            pair: 0,
+            discarded: 0,
+            now_ns,
+        };
+        function.tick(&mut frames, &mut out);
+        drop(frames);
+        for lane in &mut self.lanes.lanes {
+            lane.show()?;
+        }
+        self.kick(kick);
+        Ok(())
     }
 
     /// Buffers back, waiting frames out, a burst through `function`, buffers posted to receive, and
@@ -212,6 +240,7 @@ impl Net {
         &mut self,
         number: usize,
         function: &mut dyn Function,
+        now_ns: u64,
     ) -> Result<Moved, QueueError> {
         let returned = self.lanes.reclaim(number)?;
         let resumed = self.lanes.resume(number);
@@ -231,15 +260,15 @@ impl Net {
             let pair = number % self.lanes.pairs;
             let mut out = Output {
                 lanes: &mut self.lanes,
-                source: number,
                 pair,
-                sent: 0,
+                discarded: 0,
+                now_ns,
             };
             function.burst(from, &mut frames, &mut out);
             while let Some(left) = frames.next() {
                 out.discard(left);
             }
-            moved.discarded = moved.frames.saturating_sub(out.sent);
+            moved.discarded = out.discarded;
             for lane in &mut self.lanes.lanes {
                 lane.show()?;
             }
@@ -313,9 +342,9 @@ impl Lanes {
         (lane < self.lanes.len()).then_some(lane)
     }
 
-    /// Posts `frame`, received on lane `source`, on lane `to`, or lets it wait there.
+    /// Posts `frame` on lane `to`, or lets it wait there and holds up the lane whose buffer it is.
     #[inline]
-    pub(crate) fn send(&mut self, to: usize, source: usize, frame: Frame) {
+    pub(crate) fn send(&mut self, to: usize, frame: Frame) {
         let places = self.places;
         let Some(lane) = self.lanes.get_mut(to) else {
             return self.recycle(frame.token);
@@ -323,11 +352,22 @@ impl Lanes {
         if lane.waiting.is_empty() && lane.queues.transmit.free() > SPARE {
             lane.transmit(&places, &frame);
         } else {
-            lane.waiting.push_back(Waiting { source, frame });
+            let source = Places::lane(frame.token);
+            lane.waiting.push_back(frame);
             if let Some(source) = self.lanes.get_mut(source) {
                 source.held += 1;
             }
         }
+    }
+
+    /// A buffer out of the fullest pool; none while anything waits, so that what waits stays bounded.
+    pub(crate) fn make(&mut self) -> Option<Frame> {
+        if self.lanes.iter().any(|lane| !lane.waiting.is_empty()) {
+            return None;
+        }
+        let pool = self.pools.iter_mut().max_by_key(|pool| pool.len())?;
+        let token = pool.pop_front()?;
+        Some(Frame { token, octets: 0 })
     }
 
     /// Gives a buffer back to its pool.
@@ -357,11 +397,11 @@ impl Lanes {
         let mut resumed = 0;
         while let Some(lane) = self.lanes.get_mut(number)
             && lane.queues.transmit.free() > SPARE
-            && let Some(Waiting { source, frame }) = lane.waiting.pop_front()
+            && let Some(frame) = lane.waiting.pop_front()
         {
             lane.transmit(&places, &frame);
             resumed += 1;
-            if let Some(source) = self.lanes.get_mut(source) {
+            if let Some(source) = self.lanes.get_mut(Places::lane(frame.token)) {
                 source.held -= 1;
             }
         }

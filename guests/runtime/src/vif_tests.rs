@@ -8,9 +8,9 @@ use pinode_virtqueue::QueueError;
 use proptest::prelude::*;
 
 use crate::control::Config;
-use crate::function::{BURST, Frames, Function, Output, VifIndex};
+use crate::function::{BURST, Frame, Frames, Function, HELD, Output, VifIndex};
 use crate::unsafe_rig::{Host, rig};
-use crate::vif::{Moved, Net};
+use crate::vif::{Direction, Moved, Net};
 
 const MEMORY: usize = 1 << 20;
 
@@ -39,7 +39,7 @@ fn cross() -> Route {
 }
 
 fn round(net: &mut Net, function: &mut Route) -> Moved {
-    net.round(function, |_, _| panic!("nobody asked for a kick"))
+    net.round(function, 0, |_, _| panic!("nobody asked for a kick"))
         .unwrap()
 }
 
@@ -197,7 +197,7 @@ fn a_device_that_breaks_its_ring_is_an_error() {
         let Host { ram, layouts, .. } = &hosts[1];
         ram.write(layouts[queue].used + 2, &index.to_le_bytes())
             .unwrap();
-        let error = net.round(&mut cross(), |_, _| {}).unwrap_err();
+        let error = net.round(&mut cross(), 0, |_, _| {}).unwrap_err();
         assert!(matches!(error, QueueError::UsedIndex { .. }), "{error}");
     }
 }
@@ -280,4 +280,86 @@ proptest! {
         }
         prop_assert_eq!(given, seen);
     }
+}
+
+/// Keeps what comes, up to [`HELD`]; lets it go, and says a word of its own on each vif, when time passes.
+#[derive(Default)]
+struct Keeper {
+    kept: Vec<Frame>,
+    refused: usize,
+}
+
+impl Function for Keeper {
+    fn name(&self) -> &'static str {
+        "keeper"
+    }
+    fn configure(&mut self, _: &Config) -> Result<(), String> {
+        Ok(())
+    }
+    fn burst(&mut self, _: VifIndex, frames: &mut Frames<'_>, _: &mut Output<'_>) {
+        while self.kept.len() < HELD
+            && let Some(frame) = frames.next()
+        {
+            self.kept.push(frame);
+        }
+    }
+    fn tick(&mut self, frames: &mut Frames<'_>, out: &mut Output<'_>) {
+        assert!(frames.next().is_none());
+        for vif in [0, 1] {
+            let Some(mut frame) = out.make() else {
+                self.refused += 1;
+                continue;
+            };
+            assert!(!frames.resize(&mut frame, 1 << 20));
+            assert!(frames.resize(&mut frame, 64));
+            frames.octets(&frame).copy_from_slice(&[out.now_ns() as u8; 64]);
+            out.send(VifIndex(vif), frame);
+        }
+        for frame in self.kept.drain(..) {
+            out.send(VifIndex(1), frame);
+        }
+    }
+}
+
+#[test]
+fn what_a_function_keeps_and_makes_is_never_lost() {
+    let (mut net, mut hosts) = rig(2, 64, MEMORY);
+    let buffers = net.accounted();
+    let mut keeper = Keeper::default();
+    let kick = |_: usize, _: Direction| {};
+    let mut crossed = 0;
+    for number in 0..300 {
+        let given = (0..10).filter(|n| hosts[0].give(&frame(number + n))).count();
+        let moved = net.round(&mut keeper, 0, kick).unwrap();
+        assert_eq!((moved.frames, moved.discarded), (given, 0));
+        assert_eq!(net.accounted() + keeper.kept.len(), buffers);
+        if number % 3 == 2 {
+            net.tick(&mut keeper, number as u64, kick).unwrap();
+            assert_eq!(net.accounted(), buffers);
+            for (vif, host) in hosts.iter_mut().enumerate() {
+                let frames = host.take();
+                assert_eq!(frames[0], [number as u8; 64]);
+                crossed += frames.len() - 1;
+                assert!(vif == 1 || frames.len() == 1);
+            }
+        }
+    }
+    assert_eq!((crossed, keeper.refused), (3000, 0));
+}
+
+#[test]
+fn nothing_is_made_while_frames_wait() {
+    let (mut net, mut hosts) = rig(2, 64, MEMORY);
+    let buffers = net.accounted();
+    let mut keeper = Keeper::default();
+    for _ in 0..10 {
+        while hosts[0].give(&[1; 60]) {}
+        net.round(&mut keeper, 0, |_, _| {}).unwrap();
+    }
+    // Nobody takes what is sent: the ring fills up, the rest waits.
+    for now_ns in 0..100 {
+        net.tick(&mut keeper, now_ns, |_, _| {}).unwrap();
+        assert_eq!(net.accounted(), buffers);
+    }
+    assert!(keeper.refused >= 2 * 99, "{}", keeper.refused);
 }

@@ -254,6 +254,15 @@ impl PortConfig {
         u32::from(self.mtu) + ETHERNET_HEADER + FCS
     }
 
+    /// Octets of the largest PDU behind Ethernet header and PIH.
+    #[must_use]
+    pub fn largest_pdu(&self) -> u16 {
+        match self.mode {
+            PortMode::Trunk => self.mtu.saturating_sub(1),
+            PortMode::Access { .. } => self.mtu,
+        }
+    }
+
     /// The length of the cycle, in nanoseconds; of phases that are no cycle yet, the longest there is.
     #[must_use]
     pub fn cycle_ns(&self) -> u64 {

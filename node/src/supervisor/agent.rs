@@ -3,10 +3,12 @@
 //! A guest's lines are claims: anything else than the few known messages is an error to report,
 //! never to act on.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use pinode_classifier::Vn;
 use pinode_guest_runtime::control::{Config, FromGuest, ToGuest, VifConfig};
 
-use crate::config::{NodeConfig, PiConfig};
+use crate::config::{NodeConfig, PiConfig, PihMode, PortMode};
 
 /// Rounds without work after which a guest with a core of its own idles: about a millisecond of
 /// looking, so that a frame within it finds the guest awake.
@@ -24,12 +26,23 @@ pub fn config_line(node: &NodeConfig, pi: &PiConfig) -> String {
         .map(|(index, port)| VifConfig {
             name: port.name.clone(),
             mac: mac_text(vif_mac(pi, index)),
-            mtu: port.mtu,
+            mtu: port.largest_pdu(),
+            access: match port.mode {
+                PortMode::Trunk => None,
+                PortMode::Access { vn, .. } => Some(vn.get()),
+            },
         });
+    let (code, ethertype) = match pi.pih {
+        PihMode::Keep => (Some(pi.code.get()), node.ethertype),
+        PihMode::Strip { ethertype } => (None, ethertype),
+    };
     line(&ToGuest::Config(Config {
         function: pi.function().to_owned(),
         vifs: vifs.collect(),
         vns: pi.vns.iter().map(Vn::get).collect(),
+        code,
+        ethertype,
+        seed: unguessable(),
         pi: pi.config.clone(),
         idle_after_rounds: if node.guests_share_cores() {
             ROUNDS_ON_SHARED_CORE
@@ -37,6 +50,11 @@ pub fn config_line(node: &NodeConfig, pi: &PiConfig) -> String {
             ROUNDS_ON_OWN_CORE
         },
     }))
+}
+
+/// A number that nobody else knows: the standard library's own randomness.
+fn unguessable() -> u64 {
+    RandomState::new().hash_one(0u8)
 }
 
 /// A question that a living guest answers.

@@ -113,6 +113,8 @@ impl Run {
                 guest.ponged = number;
             }
             Ok(FromGuest::Usage(usage)) => self.used(slot, &usage),
+            // Nothing is asked yet.
+            Ok(FromGuest::Response { .. }) => {}
             Ok(FromGuest::Error(text)) => {
                 let text: String = text.chars().take(1024).collect();
                 self.fail(slot, format!("reports: {text}"));

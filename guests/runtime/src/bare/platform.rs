@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::boot_info::MmioDevice;
-use super::unsafe_entry;
+use super::{unsafe_entry, unsafe_heap};
 use super::unsafe_registers::{MmioRegisters, stolen_ns, tick_length, time_stamp};
 use crate::control::Config;
 use crate::run::Platform;
@@ -112,6 +112,10 @@ impl Platform for Machine {
 
     fn idle(&mut self) {
         unsafe_entry::idle();
+    }
+
+    fn reserve(&mut self, octets: u64) -> Result<(), String> {
+        unsafe_heap::extend(&mut self.arena, octets).map_err(|error| error.to_string())
     }
 
     fn open(&mut self, config: &Config) -> Result<Net, String> {

@@ -8,6 +8,9 @@ use core::alloc::{GlobalAlloc, Layout};
 use talc::TalcCell;
 use talc::source::Manual;
 
+use super::unsafe_entry::physical;
+use crate::unsafe_arena::{Arena, OutOfMemory};
+
 struct Heap(TalcCell<Manual>);
 
 // SAFETY: an image has one thread, and interrupts and faults run no Rust code that allocates.
@@ -41,4 +44,23 @@ pub(super) unsafe fn claim(base: *mut u8, octets: usize) {
     // SAFETY: the caller's promise.
     let claimed = unsafe { HEAP.0.claim(base, octets) };
     assert!(claimed.is_some(), "{octets} octets are too few for a heap");
+}
+
+/// What the allocator keeps for itself of a piece of memory, octets, and a little.
+const OVERHEAD: u64 = 4096;
+
+/// Gives the heap so many octets of packet memory.
+///
+/// # Errors
+///
+/// There are not as many.
+pub(super) fn extend(arena: &mut Arena, octets: u64) -> Result<(), OutOfMemory> {
+    if octets == 0 {
+        return Ok(());
+    }
+    let octets = octets.saturating_add(OVERHEAD);
+    let base = arena.allocate(octets, 4096)?;
+    // SAFETY: the arena has handed these octets out, so they are in RAM and nobody else's, for ever.
+    unsafe { claim(physical(base), octets as usize) };
+    Ok(())
 }
