@@ -456,8 +456,12 @@ fn the_largest_config_of_the_largest_node_fits_the_line() {
         name: port.name.clone(),
         mac: "02:50:49:02:00:1f".into(),
         mtu: port.mtu,
+        access: Some(31),
     };
     let line = control::ToGuest::Config(control::Config {
+        code: Some(7),
+        ethertype: u16::MAX,
+        seed: u64::MAX,
         function: pi.function().into(),
         vifs: node.ports.iter().map(vif).collect(),
         vns: pi.vns.iter().map(pinode_classifier::Vn::get).collect(),
