@@ -7,6 +7,7 @@
 //! There is no isolation: a function that never returns keeps its thread (and its memory) for ever.
 
 mod mailbox;
+mod stand;
 mod thread;
 #[allow(unsafe_code)]
 mod unsafe_memory;
@@ -26,6 +27,7 @@ use std::time::Instant;
 use pinode_virtqueue::{Receiveq, Transmitq};
 use rustix::thread::Pid;
 
+pub use stand::{Stand, StandVif};
 pub use unsafe_memory::HostedMemory;
 
 use crate::control;

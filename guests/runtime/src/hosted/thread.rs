@@ -118,7 +118,7 @@ impl Thread {
     }
 }
 
-fn layout(arena: &mut Arena, size: u16) -> Result<QueueLayout, String> {
+pub(super) fn layout(arena: &mut Arena, size: u16) -> Result<QueueLayout, String> {
     let needs = RingOctets::of(size);
     let octets = needs.desc.octets + needs.avail.octets + needs.used.octets + 128;
     let base = arena
@@ -127,7 +127,7 @@ fn layout(arena: &mut Arena, size: u16) -> Result<QueueLayout, String> {
     Ok(QueueLayout::contiguous(base, size, true))
 }
 
-fn text(error: pinode_virtqueue::QueueError) -> String {
+pub(super) fn text(error: pinode_virtqueue::QueueError) -> String {
     error.to_string()
 }
 
