@@ -59,6 +59,8 @@ pub struct Fields {
     pub source_port: u16,
     /// Destination port, or the ICMPv6 code; 0 where there is none.
     pub destination_port: u16,
+    /// Identifier of an ICMPv6 echo request or reply (RFC 4443 4.1); 0 for all else.
+    pub identifier: u16,
     /// Upper-layer protocol: the next header behind all extension headers.
     pub protocol: u8,
     /// Traffic class: DSCP in bits 7..2, ECN in bits 1..0 (RFC 2474, 3168).
