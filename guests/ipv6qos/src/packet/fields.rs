@@ -61,9 +61,6 @@ pub struct Fields {
     pub destination_port: u16,
     /// Identifier of an ICMPv6 echo request or reply (RFC 4443 4.1); 0 for all else.
     pub identifier: u16,
-    /// Identifier of an ICMPv6 echo request or reply (RFC 4443 4.1, 4.2: octets 4 and 5 of the message, read where
-    /// [`upper`](Self::upper) is [`Upper::Read`]); 0 for everything else.
-    pub identifier: u16,
     /// Upper-layer protocol: the next header behind all extension headers.
     pub protocol: u8,
     /// Traffic class: DSCP in bits 7..2, ECN in bits 1..0 (RFC 2474, 3168).
