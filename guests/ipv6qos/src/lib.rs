@@ -13,6 +13,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod control;
+pub mod diffserv;
 pub mod packet;
 pub mod prefix;
 pub mod units;
