@@ -12,8 +12,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod config;
 pub mod control;
 pub mod diffserv;
+pub mod interface;
 pub mod packet;
 pub mod prefix;
 pub mod units;

@@ -1,0 +1,23 @@
+//! What can be set of an interface.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::control::item::Mac;
+use crate::prefix::InterfaceAddress;
+
+/// Settings of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InterfaceSettings {
+    /// Its MAC address; the port's, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
+    /// Its addresses beside the link-local one.
+    #[serde(default)]
+    pub address: Vec<InterfaceAddress>,
+    /// Octets of the largest IPv6 packet, 1280 to the port's; the port's, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u16>,
+}
