@@ -55,6 +55,20 @@ pub trait Control: Send + Sync {
     /// allow the action, [`ControlError::Failed`] if the machine does not start.
     fn guest_action(&self, name: &str, action: GuestAction) -> Result<GuestStatus, ControlError>;
 
+    /// Asks the function of a guest something, or tells it to change something, and waits for its answer: its
+    /// form is the function's. What it changes outlives a restart of the guest where the node keeps a journal.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Unknown`] for the guest, [`ControlError::Refused`] with the function's own words,
+    /// [`ControlError::Conflict`] for a guest that is not running or cannot be asked, [`ControlError::Failed`] if it
+    /// does not answer.
+    fn guest_request(
+        &self,
+        guest: &str,
+        request: serde_json::Value,
+    ) -> Result<serde_json::Value, ControlError>;
+
     /// What the guest's console has printed since `offset` octets. An offset of 0 gives the tail
     /// that is still kept; an offset before that tail, or behind the end, gives the tail as well.
     ///

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use crate::assemble;
 use crate::capture::{self, CaptureReader, LinkType, Poll};
@@ -29,7 +30,7 @@ use crate::status::{
     PiStatus, PortDrops, PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
 };
 use crate::supervisor::lifecycle::State;
-use crate::supervisor::{Action, GuestView, SupervisorHandle};
+use crate::supervisor::{Action, GuestView, RequestError, SupervisorHandle};
 
 use schedules::Installed;
 pub use schedules::Schedules;
@@ -310,6 +311,25 @@ impl Control for Operator {
         );
         let views = self.guests.views();
         Ok(self.guest_status(slot, &views[slot]))
+    }
+
+    fn guest_request(&self, name: &str, request: Value) -> Result<Value, ControlError> {
+        let slot = self.slot("guest", name)?;
+        let at = format!("guest.{name}");
+        self.guests.request(slot, request).map_err(|error| {
+            let what = error.to_string();
+            match error {
+                RequestError::Refused(_) | RequestError::TooLong { .. } | RequestError::Full(_) => {
+                    ControlError::Refused { at, what }
+                }
+                RequestError::Down(_) | RequestError::Deaf | RequestError::Busy => {
+                    ControlError::Conflict { at, what }
+                }
+                RequestError::NoAnswer | RequestError::Lost | RequestError::Ended => {
+                    ControlError::Failed { at, what }
+                }
+            }
+        })
     }
 
     fn console_since(&self, name: &str, offset: u64) -> Result<ConsoleChunk, ControlError> {

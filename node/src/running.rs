@@ -93,6 +93,7 @@ impl RunningNode {
             Arc::clone(&config),
             kvm,
             workers.clone(),
+            Vec::new(),
         )
         .context("no thread for the supervisor")?;
         Ok(Self {

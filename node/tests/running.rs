@@ -125,6 +125,33 @@ fn cross(far: &mut [FarEnd; 2], code: u8, count: u32) {
 }
 
 #[test]
+fn what_is_asked_of_a_guest_is_answered_by_its_function_or_refused_with_its_state() {
+    let (node, mut far) = start();
+    let operator = node.operator();
+    let ask = |guest: &str| operator.guest_request(guest, serde_json::json!({ "what": 1 }));
+    // Many more than a guest may say by itself.
+    for _ in 0..3000 {
+        let refused = ControlError::Refused {
+            at: "guest.a".to_owned(),
+            what: "patch takes no requests".to_owned(),
+        };
+        assert_eq!(ask("a"), Err(refused));
+    }
+    let long = serde_json::json!("x".repeat(70_000));
+    let error = operator.guest_request("a", long).unwrap_err();
+    assert!(
+        matches!(&error, ControlError::Refused { what, .. } if what.contains("allowed: 65536"))
+    );
+    assert!(matches!(ask("c"), Err(ControlError::Unknown { .. })));
+    operator.guest_action("a", GuestAction::Stop).unwrap();
+    let error = ask("a").unwrap_err();
+    assert!(matches!(&error, ControlError::Conflict { what, .. } if what.contains("is stopped")));
+    assert_eq!(status(&node).guests[0].last_fault, None);
+    cross(&mut far, 2, 10);
+    node.stop();
+}
+
+#[test]
 fn frames_cross_and_every_sum_holds() {
     let (node, mut far) = start();
     for code in [1, 2] {

@@ -182,7 +182,7 @@ fn run(shape: &Shape) -> (Duration, Duration, u64) {
         worker.turn();
         let between = Instant::now();
         for net in &mut guests {
-            net.round(&mut Patch, |_, _| {}).unwrap();
+            net.round(&mut Patch, 0, |_, _| {}).unwrap();
         }
         if turn == WARM {
             (of_worker, of_guest) = (Duration::ZERO, Duration::ZERO);

@@ -82,6 +82,13 @@ impl Control for Fake {
         Ok(guest)
     }
 
+    fn guest_request(&self, name: &str, request: Value) -> Result<Value, ControlError> {
+        match name {
+            "ipv6qos" => Ok(request),
+            _ => Err(unknown("guest", name)),
+        }
+    }
+
     fn console_since(&self, name: &str, offset: u64) -> Result<ConsoleChunk, ControlError> {
         if name != "can" {
             return Err(unknown("guest", name));

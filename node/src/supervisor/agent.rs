@@ -63,6 +63,17 @@ pub fn ping_line(number: u64) -> String {
     line(&ToGuest::Ping(number))
 }
 
+/// A question to the guest's function, and its body back.
+#[must_use]
+pub fn request_line(id: u64, body: serde_json::Value) -> (String, serde_json::Value) {
+    let message = ToGuest::Request { id, body };
+    let line = line(&message);
+    let ToGuest::Request { body, .. } = message else {
+        return (line, serde_json::Value::Null);
+    };
+    (line, body)
+}
+
 /// What a guest said.
 ///
 /// # Errors

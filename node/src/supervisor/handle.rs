@@ -5,9 +5,12 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::engine::{Engine, GuestEvent, LaunchError};
 use super::lifecycle::State;
 use super::lines::Heard;
+use super::requests::{Answered, RequestError};
 use crate::dataplane::mailbox::Event as WorkerEvent;
 use crate::status::{GuestCpu, GuestUsage};
 
@@ -88,6 +91,11 @@ pub(super) enum Message {
         offset: u64,
         reply: SyncSender<LastConsole>,
     },
+    Request {
+        slot: usize,
+        body: Value,
+        reply: SyncSender<Answered>,
+    },
     ReadUsage {
         done: SyncSender<()>,
     },
@@ -123,6 +131,19 @@ impl SupervisorHandle {
             // The supervisor drops the sender if it ends; either way there is nothing to wait for.
             let _ = wait.recv();
         }
+    }
+
+    /// Asks the function of a guest, and waits for its answer.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer, or not with what was asked for: see [`RequestError`].
+    pub fn request(&self, slot: usize, body: Value) -> Result<Value, RequestError> {
+        let (reply, answer) = sync_channel(1);
+        let asked = self.messages.send(Message::Request { slot, body, reply });
+        // A supervisor that ends drops the sender; until then everybody is answered.
+        let answered = asked.ok().and_then(|()| answer.recv().ok());
+        answered.unwrap_or(Err(RequestError::Ended))
     }
 
     /// Asks all guests what they do with their time, and waits until [`views`](Self::views) shows the answers, a

@@ -105,6 +105,7 @@ impl Run {
     /// milliseconds, in which others want watching: a thread of its own does it, and says when it is
     /// `done`.
     pub(super) fn take_down(&mut self, slot: usize, done: Option<SyncSender<()>>) {
+        self.drop_requests(slot);
         let parts = self.workers.detach(slot, None);
         let guest = &mut self.guests[slot];
         guest.cpu = None;

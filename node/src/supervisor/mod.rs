@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! lifecycle   when a guest is launched, taken down, held in quarantine (pure)
+//! requests    what a guest's function is asked at run time (pure)
+//! asking      how it is asked, and told again what was changed when it has come up anew
 //! engine      what runs it: a virtual machine or a host thread
 //! agent       what is said on the control channel
 //! lines       how much a guest may say before it is heard
@@ -20,6 +22,7 @@
 //! come back when it goes.
 
 mod agent;
+mod asking;
 mod engine;
 mod handle;
 pub mod lifecycle;
@@ -28,6 +31,7 @@ mod machines;
 mod pairs;
 mod progress;
 mod reading;
+mod requests;
 pub mod share;
 #[allow(unsafe_code)]
 mod unsafe_sched;
@@ -37,6 +41,8 @@ mod watch;
 mod weight;
 mod words;
 
+pub use asking::Journal;
 pub use engine::LaunchError;
 pub use handle::{Action, GuestView, SupervisorHandle};
+pub use requests::RequestError;
 pub use watch::Supervisor;

@@ -11,12 +11,14 @@ use pinode_vmm::KvmHost;
 use tracing::{debug, warn};
 
 use super::agent;
+use super::asking::Journal;
 use super::engine::Engine;
 use super::handle::{Action, Inbox, LastConsole, Message, SupervisorHandle, channel_for};
 use super::lifecycle::{Act, Lifecycle, State};
 use super::pairs::Pairs;
 use super::progress::Progress;
 use super::reading::Readings;
+use super::requests::Requests;
 use crate::config::NodeConfig;
 use crate::dataplane::clock::{Clock, Monotonic};
 use crate::dataplane::counters::NodeSnapshot;
@@ -58,6 +60,10 @@ pub(super) struct Guest {
     pub(super) lines: u32,
     pub(super) progress: Progress,
     pub(super) pairs: Pairs,
+    /// What its function is asked.
+    pub(super) requests: Requests,
+    /// What was changed of it at run time, if that is kept.
+    pub(super) journal: Option<Box<dyn Journal>>,
 }
 
 /// The guests of a node.
@@ -73,7 +79,7 @@ impl Supervisor {
         channel_for(slots)
     }
 
-    /// Launches all guests and watches over them.
+    /// Launches all guests and watches over them. `journals`: by slot, what keeps the changes made to a guest.
     ///
     /// # Errors
     ///
@@ -84,8 +90,10 @@ impl Supervisor {
         config: Arc<NodeConfig>,
         kvm: Option<Arc<KvmHost>>,
         workers: Workers,
+        journals: Vec<Option<Box<dyn Journal>>>,
     ) -> std::io::Result<Self> {
-        let guests = config.pis.iter().map(|_| Guest {
+        let journals = journals.into_iter().chain(std::iter::repeat_with(|| None));
+        let guests = config.pis.iter().zip(journals).map(|(_, journal)| Guest {
             life: Lifecycle::default(),
             engine: None,
             said_hello: false,
@@ -100,6 +108,8 @@ impl Supervisor {
             lines: 0,
             progress: Progress::default(),
             pairs: Pairs::default(),
+            requests: Requests::default(),
+            journal,
         });
         let counters = empty_counters(&config);
         let run = Run {
@@ -200,6 +210,9 @@ impl Run {
         }
         let now_ns = self.clock.now_ns();
         self.look(now_ns);
+        if left > 0 {
+            self.give_up_requests(now_ns);
+        }
         for slot in 0..self.guests.len() {
             match self.guests[slot].life.tick(now_ns) {
                 // The answer may be among what still waits; nobody is given up before it is heard.
@@ -332,6 +345,7 @@ impl Run {
             } => {
                 let _ = reply.send(self.console_since(slot, offset));
             }
+            Message::Request { slot, body, reply } => self.ask(slot, body, reply),
             Message::ReadUsage { done } => self.readings.wish(done),
             Message::End => {}
         }
@@ -452,7 +466,7 @@ pub(super) fn say_done(done: Option<SyncSender<()>>) {
 }
 
 /// A guest's words go to terminals and logs: what would move a cursor does not.
-fn legible(words: &str) -> String {
+pub(super) fn legible(words: &str) -> String {
     let shown = |c: char| {
         if c.is_control() && c != '\n' {
             char::REPLACEMENT_CHARACTER

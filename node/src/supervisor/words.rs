@@ -57,6 +57,15 @@ impl Run {
         }
     }
 
+    /// The guest forwards, and can be asked.
+    pub(super) fn runs(&mut self, slot: usize) {
+        let guest = &mut self.guests[slot];
+        if guest.life.ready(self.clock.now_ns(), true) {
+            let boot_us = guest.life.boot_us();
+            info!(guest = %self.config.pis[slot].name, boot_us, "forwards");
+        }
+    }
+
     /// The second half of an answer to a ping.
     fn used(&mut self, slot: usize, usage: &Usage) {
         let at_ns = self.clock.now_ns();
@@ -88,7 +97,6 @@ impl Run {
     }
 
     fn hear_line(&mut self, slot: usize, line: &str) {
-        let name = &self.config.pis[slot].name;
         let guest = &mut self.guests[slot];
         guest.lines += 1;
         if guest.lines > LINES_AT_MOST {
@@ -103,18 +111,13 @@ impl Run {
                     format!("speaks ABI {abi} of the control channel; allowed: {ABI}"),
                 );
             }
-            Ok(FromGuest::Ready {}) => {
-                if guest.life.ready(self.clock.now_ns(), true) {
-                    info!(guest = %name, boot_us = guest.life.boot_us(), "forwards");
-                }
-            }
+            Ok(FromGuest::Ready {}) => self.ready(slot),
             Ok(FromGuest::Pong(number)) => {
                 guest.life.pong(number);
                 guest.ponged = number;
             }
             Ok(FromGuest::Usage(usage)) => self.used(slot, &usage),
-            // Nothing is asked yet.
-            Ok(FromGuest::Response { .. }) => {}
+            Ok(FromGuest::Response { id, result }) => self.hear_answer(slot, id, result),
             Ok(FromGuest::Error(text)) => {
                 let text: String = text.chars().take(1024).collect();
                 self.fail(slot, format!("reports: {text}"));
