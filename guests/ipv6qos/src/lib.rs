@@ -15,9 +15,11 @@ extern crate std;
 pub mod config;
 pub mod control;
 pub mod diffserv;
+pub mod filter;
 pub mod interface;
 pub mod packet;
 pub mod prefix;
+pub mod rules;
 pub mod units;
 pub mod vn;
 
