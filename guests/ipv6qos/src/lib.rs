@@ -21,6 +21,7 @@ pub mod packet;
 pub mod prefix;
 pub mod rules;
 pub mod units;
+mod unsafe_prefetch;
 pub mod vn;
 
 pub use prefix::Prefix;

@@ -1,11 +1,13 @@
 //! The packet filter: flows that were let pass, then rules in the order of their priorities, then pass.
 //!
 //! ```text
+//! flows  what is remembered of packets that were let pass
 //! rules  what rules do, and what they counted
 //! ```
 //!
 //! Open as long as it has no rules: then nothing need be asked.
 
+pub mod flows;
 mod rules;
 
 use alloc::vec::Vec;

@@ -1,0 +1,421 @@
+//! Flows: what is remembered of packets that a rule let pass, so that theirs of both directions pass too.
+//!
+//! ```text
+//! limits    how many flows there may be, how long they last: the configuration
+//! key       what names a flow, and its keyed hash
+//! state     the states of a flow, and how long each lasts
+//! clock     the time of flows, in 32 bits
+//! group     what is known of eight places without looking at their flows
+//! table     where a flow lies, where a new one goes
+//! sources   how many flows without an answer each source has
+//! sweep     what is done besides frames: forgetting, listing
+//! ```
+//!
+//! [`Flows::find_burst`] says which packets are of a flow; of the others those that a rule with `track` matches are
+//! given to [`Flows::track`]. Everything is allocated by [`Flows::new`]. When the table is full, a new flow displaces
+//! one that has run out, or the oldest of those that are not established (see `state`) in one of its two groups of
+//! eight places; an established flow is never displaced.
+//!
+//! A flow that was made by the first fragment of a packet, or has one, is followed by a note of that packet's
+//! identification, by which its later fragments are found (RFC 8200 4.5). Notes are flows of their own in all
+//! respects: they count, run out and may be displaced.
+//!
+//! Must never allocate, and never look at more than two groups, once it was made.
+
+mod clock;
+mod group;
+mod key;
+mod limits;
+mod sources;
+mod state;
+mod sweep;
+mod table;
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+
+pub use limits::{Limits, MOST_FLOWS, Timeouts};
+pub use sweep::Page;
+
+use key::{Key, Probe, Secret};
+use sources::Sources;
+use state::{Lasting, Phase};
+use table::{Flow, Place, Table};
+
+use crate::packet::Fields;
+use crate::packet::fields::Upper;
+use crate::vn::{VNS, Vn};
+
+/// Packets that are looked up together; more are taken in parts.
+const BURST: usize = 64;
+
+/// Why no flow was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// All flows that would have to give way are established.
+    Table,
+    /// The source has as many flows without an answer as one may have.
+    Source,
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Full::Table => "the flow table is full of established flows",
+            Full::Source => "the source has too many flows without an answer",
+        })
+    }
+}
+
+impl core::error::Error for Full {}
+
+/// What became of flows, since the table was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Flows made, and notes of fragments.
+    pub made: u64,
+    /// Of these, those that ran out, or were forgotten on request or for a new connection of the same key.
+    pub ended: u64,
+    /// Of these, those that gave way to a new one.
+    pub displaced: u64,
+    /// Flows that were not made: [`Full::Table`].
+    pub refused_table: u64,
+    /// Flows that were not made: [`Full::Source`].
+    pub refused_source: u64,
+}
+
+/// The flows of all virtual networks.
+#[derive(Debug)]
+pub struct Flows {
+    table: Table,
+    secret: Secret,
+    lasting: Lasting,
+    sources: Sources,
+    limit: u32,
+    /// Flows of each virtual network's present generation.
+    live: [u32; VNS],
+    /// Their sum.
+    len: u32,
+    /// By virtual network: flows of another generation are forgotten, and wait for the sweep.
+    generations: [u16; VNS],
+    sweep: sweep::Sweep,
+    tally: Tally,
+}
+
+impl Flows {
+    /// Octets that [`new`](Self::new) allocates: about 80 a flow, 84 with a limit by source.
+    pub fn memory(limits: &Limits) -> u64 {
+        Table::memory(limits.flows) + Sources::memory(limits.flows, limits.per_source)
+    }
+
+    /// A table without flows. Nobody who sends packets may know `seed`.
+    ///
+    /// # Errors
+    ///
+    /// Which limit is wrong, and what is allowed; or that there is no memory, and how much it takes.
+    pub fn new(limits: &Limits, seed: u64) -> Result<Self, String> {
+        limits.check()?;
+        let scarce = |_| {
+            let octets = Self::memory(limits);
+            format!(
+                "limit is {}: a table for so many flows takes {octets} octets, and there is no such memory",
+                limits.flows
+            )
+        };
+        Ok(Flows {
+            table: Table::new(limits.flows).map_err(scarce)?,
+            secret: Secret::new(seed),
+            lasting: Lasting::new(&limits.timeout),
+            sources: Sources::new(limits.flows, limits.per_source).map_err(scarce)?,
+            limit: limits.flows,
+            live: [0; VNS],
+            len: 0,
+            generations: [0; VNS],
+            sweep: sweep::Sweep::default(),
+            tally: Tally::default(),
+        })
+    }
+
+    /// Flows there are, with those that have run out and were not come by yet.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether there is no flow.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// What became of flows.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Says of each packet whether it is of a flow, and counts it there. Later fragments are, if the first one was
+    /// before. What is left of the longer of the two slices is left alone.
+    ///
+    /// Costs about a cache line of memory a packet, and those of a burst of 64 together.
+    pub fn find_burst(&mut self, now_ns: u64, packets: &[Fields], found: &mut [bool]) {
+        let now = clock::steps(now_ns);
+        for (packets, found) in packets.chunks(BURST).zip(found.chunks_mut(BURST)) {
+            if self.len == 0 {
+                found.fill(false);
+                continue;
+            }
+            self.find_part(now, packets, found);
+        }
+    }
+
+    /// Up to [`BURST`] packets, stage by stage, so that what each waits for comes for all at once.
+    fn find_part(&mut self, now: u32, packets: &[Fields], found: &mut [bool]) {
+        let mut probes = [Probe::default(); BURST];
+        let mut places = [Place::NONE; BURST];
+        for (packet, probe) in packets.iter().zip(&mut probes) {
+            if let Some((key, swapped)) = Key::of(packet) {
+                *probe = self.secret.probe(key, swapped);
+                self.table.prefetch_groups(probe.hash);
+            }
+        }
+        let probed = packets.iter().zip(&probes);
+        for ((_, probe), place) in probed.clone().zip(&mut places) {
+            *place = self.table.guess(probe.hash);
+        }
+        for (((packet, probe), place), found) in probed.zip(&places).zip(found) {
+            *found = self.meet(now, packet, probe, *place);
+        }
+    }
+
+    /// Whether a packet is of a flow, which is at `guess` or elsewhere; counts it there.
+    #[inline]
+    fn meet(&mut self, now: u32, packet: &Fields, probe: &Probe, guess: Place) -> bool {
+        let right = self
+            .table
+            .flow(guess)
+            .is_some_and(|flow| flow.key == probe.key);
+        let place = if right {
+            guess
+        } else if guess == Place::NONE && packet.upper != Upper::LaterFragment {
+            // Nothing was made since but notes of fragments.
+            return false;
+        } else {
+            match self.table.find(probe) {
+                Some(place) if probe.key != Key::NONE => place,
+                _ => return false,
+            }
+        };
+        if !self.is_alive(now, place) || !self.touch(now, packet, probe, place) {
+            return false;
+        }
+        if packet.fragment && packet.upper != Upper::LaterFragment {
+            self.note_fragments(now, packet);
+        }
+        true
+    }
+
+    /// Whether the flow at `place` is neither forgotten nor run out.
+    #[inline]
+    fn is_alive(&self, now: u32, place: Place) -> bool {
+        self.table.flow(place).is_some_and(|flow| {
+            let generation = self.generations.get(flow.key.vn().index());
+            generation == Some(&flow.generation) && clock::is_ahead(flow.expires, now)
+        })
+    }
+
+    /// Counts a packet of the flow at `place`, and moves the flow's state and time. False, and nothing done, if the
+    /// packet asks for another connection of the same key.
+    #[inline]
+    fn touch(&mut self, now: u32, packet: &Fields, probe: &Probe, place: Place) -> bool {
+        let Some(flow) = self.table.flow_mut(place) else {
+            return false;
+        };
+        let answers = probe.swapped != flow.swapped;
+        let before = flow.phase;
+        let Some(after) = before.after(answers, packet.tcp_flags) else {
+            return false;
+        };
+        let [first, second] = &mut flow.packets;
+        let count = if answers { second } else { first };
+        *count = count.wrapping_add(1);
+        if flow.key.is_fragments() {
+            // Fragments have their time from the first on.
+            return true;
+        }
+        flow.expires = now.wrapping_add(self.lasting.of(after));
+        if after != before {
+            flow.phase = after;
+            let flow = *flow;
+            self.moved(now, &flow, before, place);
+        }
+        true
+    }
+
+    /// The flow at `place` has another state than `before`.
+    #[cold]
+    fn moved(&mut self, now: u32, flow: &Flow, before: Phase, place: Place) {
+        if before.is_unanswered() {
+            self.uncount(flow);
+        }
+        if let Some(group) = self.table.group_mut(place.group()) {
+            match flow.phase.state() {
+                state::State::Established => group.set_displaceable(place.in_group(), false),
+                state::State::Reset => group.set_displaceable(place.in_group(), true),
+                _ => {}
+            }
+            group.sooner(clock::due(flow.expires, now));
+        }
+    }
+
+    /// A flow of a source is answered, or gone.
+    fn uncount(&mut self, flow: &Flow) {
+        if self.sources.is_limited() {
+            let (address, _) = flow.key.end(flow.swapped);
+            let hash = self.secret.hash_source(flow.key.vn(), address);
+            self.sources.over(hash);
+        }
+    }
+
+    /// Makes a flow of `packet`, or counts it in the one there is. A packet that no flow can begin with passes alone:
+    /// of TCP all but SYN and, of connections that were there before, plain ACK; of ICMPv6 all but echo requests;
+    /// later fragments, and what could not be read.
+    ///
+    /// # Errors
+    ///
+    /// There is no room, or none for this source; nothing is changed.
+    pub fn track(&mut self, now_ns: u64, packet: &Fields) -> Result<(), Full> {
+        let now = clock::steps(now_ns);
+        let Some((key, swapped)) = Key::of(packet) else {
+            return Ok(());
+        };
+        let probe = self.secret.probe(key, swapped);
+        let known = self.table.find(&probe);
+        if let Some(place) = known
+            && self.meet(now, packet, &probe, place)
+        {
+            return Ok(());
+        }
+        if !state::may_begin(packet) {
+            return Ok(());
+        }
+        let vn = packet.interface.vn();
+        let limited = self.sources.is_limited();
+        let source = if limited {
+            self.secret.hash_source(vn, packet.source)
+        } else {
+            0
+        };
+        // A flow that has run out does not stand against its source.
+        if let Some(place) = known {
+            self.forget(place);
+            self.tally.ended += 1;
+        }
+        if !self.sources.may_begin(source) {
+            self.tally.refused_source += 1;
+            return Err(Full::Source);
+        }
+        self.make(now, &probe, Phase::new(packet.protocol))?;
+        if limited {
+            self.sources.begun(source);
+        }
+        if packet.fragment {
+            self.note_fragments(now, packet);
+        }
+        Ok(())
+    }
+
+    /// Notes the identification of a first fragment. If there is no room, later ones are left to the rules.
+    #[cold]
+    fn note_fragments(&mut self, now: u32, packet: &Fields) {
+        let probe = self.secret.probe(Key::of_fragments(packet), false);
+        match self.table.find(&probe) {
+            Some(place) if self.is_alive(now, place) => return,
+            Some(place) => {
+                self.forget(place);
+                self.tally.ended += 1;
+            }
+            None => {}
+        }
+        // Refusals are counted.
+        let _ = self.make(now, &probe, Phase::fragments());
+    }
+
+    /// Makes a flow that is not there.
+    fn make(&mut self, now: u32, probe: &Probe, phase: Phase) -> Result<(), Full> {
+        let Some(place) = self.place(now, probe.hash) else {
+            self.tally.refused_table += 1;
+            return Err(Full::Table);
+        };
+        let vn = probe.key.vn();
+        let flow = Flow {
+            key: probe.key,
+            packets: [u64::from(phase != Phase::fragments()), 0],
+            expires: now.wrapping_add(self.lasting.of(phase)),
+            generation: self.generation(vn),
+            phase,
+            swapped: probe.swapped,
+        };
+        let due = clock::due(flow.expires, now);
+        self.table.put(place, probe.hash, flow, due);
+        if let Some(live) = self.live.get_mut(vn.index()) {
+            *live += 1;
+            self.len += 1;
+        }
+        self.tally.made += 1;
+        Ok(())
+    }
+
+    /// A free place for a flow of this hash, made so if need be.
+    fn place(&mut self, now: u32, hash: u64) -> Option<Place> {
+        if self.len < self.limit
+            && let Some(place) = self.table.free(hash)
+        {
+            return Some(place);
+        }
+        for group in self.table.groups_of(hash) {
+            self.sweep_group(now, group);
+        }
+        if self.len < self.limit {
+            let room = self.table.free(hash);
+            if let Some(place) = room.or_else(|| self.table.make_room(&self.secret, hash)) {
+                return Some(place);
+            }
+        }
+        let oldest = self.table.oldest_displaceable(hash)?;
+        self.forget(oldest);
+        self.tally.displaced += 1;
+        Some(oldest)
+    }
+
+    /// Takes the flow at `place` out of the table.
+    fn forget(&mut self, place: Place) {
+        let Some(flow) = self.table.flow(place).copied() else {
+            return;
+        };
+        self.table.leave(place);
+        if flow.phase.is_unanswered() {
+            self.uncount(&flow);
+        }
+        let vn = flow.key.vn();
+        if flow.generation == self.generation(vn)
+            && let Some(live) = self.live.get_mut(vn.index())
+        {
+            *live = live.saturating_sub(1);
+            self.len = self.len.saturating_sub(1);
+        }
+    }
+
+    fn generation(&self, vn: Vn) -> u16 {
+        self.generations.get(vn.index()).copied().unwrap_or(0)
+    }
+
+    /// Whether `packet`, which an ICMPv6 error quotes (RFC 4443 2.4), is of a flow, whatever its direction. The flow
+    /// is not counted, nor does it last longer.
+    pub fn is_related(&self, now_ns: u64, packet: &Fields) -> bool {
+        let Some((key, swapped)) = Key::of(packet) else {
+            return false;
+        };
+        let probe = self.secret.probe(key, swapped);
+        let place = self.table.find(&probe);
+        place.is_some_and(|place| self.is_alive(clock::steps(now_ns), place))
+    }
+}

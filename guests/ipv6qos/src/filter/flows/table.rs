@@ -1,0 +1,248 @@
+//! The places of flows: where one lies, where a new one goes.
+//!
+//! A flow has one place in either of two groups, both given by its hash. What tells whether it may be there is in the
+//! groups ([`Group`]); the flows are a cache line each. Two choices of eight places hold a table that is five sixths
+//! full with hardly a flow that finds both groups full; then one of theirs is moved to its own other group.
+//!
+//! Must know nothing of states and limits.
+
+use alloc::collections::TryReserveError;
+use alloc::vec::Vec;
+
+use super::group::{Group, PLACES};
+use super::key::{Key, Probe, Secret};
+use super::state::Phase;
+use crate::unsafe_prefetch::prefetch;
+
+/// A flow: one cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Flow {
+    pub key: Key,
+    /// Packets of the first sender's direction, and of the other.
+    pub packets: [u64; 2],
+    /// When it runs out: a step of the clock of flows, which wraps.
+    pub expires: u32,
+    /// Generation of its virtual network when it was made.
+    pub generation: u16,
+    pub phase: Phase,
+    /// Whether its first packet went from the second end of the key to the first.
+    pub swapped: bool,
+}
+
+const _: () = assert!(size_of::<Flow>() == 64 && size_of::<Group>() == 16);
+
+/// The flows of a group: eight cache lines.
+#[derive(Debug, Clone, Copy)]
+struct Bucket([Flow; PLACES]);
+
+/// A place: `group * 8 + place in the group`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(u32);
+
+impl Place {
+    /// Of no flow.
+    pub const NONE: Self = Place(u32::MAX);
+
+    #[inline]
+    pub fn new(group: u32, place: usize) -> Self {
+        Place(group << 3 | place as u32)
+    }
+
+    #[inline]
+    pub fn group(self) -> u32 {
+        self.0 >> 3
+    }
+
+    #[inline]
+    pub fn in_group(self) -> usize {
+        (self.0 & 7) as usize
+    }
+}
+
+/// The places.
+#[derive(Debug)]
+pub(super) struct Table {
+    groups: Vec<Group>,
+    buckets: Vec<Bucket>,
+}
+
+/// Groups for `flows` flows.
+fn groups_for(flows: u32) -> u32 {
+    // A fifth more places than flows, and a few for chance in small tables.
+    (flows.saturating_add(flows / 5) / PLACES as u32).saturating_add(4)
+}
+
+/// Eight bits of a hash, never 0, that have no part in the groups.
+#[inline]
+fn tag(hash: u64) -> u8 {
+    ((hash ^ hash >> 32) as u8).max(1)
+}
+
+impl Table {
+    /// Octets of a table for `flows` flows.
+    pub fn memory(flows: u32) -> u64 {
+        let group = size_of::<Group>() + size_of::<Bucket>();
+        // And what alignment may cost.
+        u64::from(groups_for(flows)) * group as u64 + 2 * 64
+    }
+
+    /// An empty table for `flows` flows.
+    pub fn new(flows: u32) -> Result<Self, TryReserveError> {
+        const FREE: Flow = Flow {
+            key: Key::NONE,
+            packets: [0; 2],
+            expires: 0,
+            generation: 0,
+            phase: Phase::NONE,
+            swapped: false,
+        };
+        let count = groups_for(flows) as usize;
+        let (mut groups, mut buckets) = (Vec::new(), Vec::new());
+        groups.try_reserve_exact(count)?;
+        buckets.try_reserve_exact(count)?;
+        groups.resize(count, Group::EMPTY);
+        buckets.resize(count, Bucket([FREE; PLACES]));
+        Ok(Table { groups, buckets })
+    }
+
+    /// How many groups there are.
+    pub fn groups(&self) -> u32 {
+        // Fits: groups_for.
+        self.groups.len() as u32
+    }
+
+    /// The two groups of a hash; they may be the same.
+    #[inline]
+    pub fn groups_of(&self, hash: u64) -> [u32; 2] {
+        let groups = self.groups.len() as u64;
+        // Each half of the hash as a fraction of the table.
+        let scale = |half: u64| ((half * groups) >> 32) as u32;
+        [scale(hash >> 32), scale(hash & 0xffff_ffff)]
+    }
+
+    #[inline]
+    pub fn group(&self, group: u32) -> Option<&Group> {
+        self.groups.get(group as usize)
+    }
+
+    #[inline]
+    pub fn group_mut(&mut self, group: u32) -> Option<&mut Group> {
+        self.groups.get_mut(group as usize)
+    }
+
+    #[inline]
+    pub fn flow(&self, place: Place) -> Option<&Flow> {
+        let bucket = self.buckets.get(place.group() as usize)?;
+        bucket.0.get(place.in_group())
+    }
+
+    #[inline]
+    pub fn flow_mut(&mut self, place: Place) -> Option<&mut Flow> {
+        let bucket = self.buckets.get_mut(place.group() as usize)?;
+        bucket.0.get_mut(place.in_group())
+    }
+
+    /// Brings what [`guess`](Self::guess) looks at near.
+    #[inline]
+    pub fn prefetch_groups(&self, hash: u64) {
+        for group in self.groups_of(hash) {
+            prefetch(&self.groups, group as usize);
+        }
+    }
+
+    /// Where the flow is, if it is anywhere, most likely: the flows are not looked at, but brought near.
+    #[inline]
+    pub fn guess(&self, hash: u64) -> Place {
+        for group in self.groups_of(hash) {
+            let places = self.group(group).map(|found| found.tagged(tag(hash)));
+            if let Some(place) = places.and_then(|mut places| places.next()) {
+                if let Some(bucket) = self.buckets.get(group as usize) {
+                    prefetch(&bucket.0, place);
+                }
+                return Place::new(group, place);
+            }
+        }
+        Place::NONE
+    }
+
+    /// Where the flow is.
+    pub fn find(&self, probe: &Probe) -> Option<Place> {
+        for group in self.groups_of(probe.hash) {
+            for place in self.group(group)?.tagged(tag(probe.hash)) {
+                let place = Place::new(group, place);
+                if self.flow(place)?.key == probe.key {
+                    return Some(place);
+                }
+            }
+        }
+        None
+    }
+
+    /// A free place for a flow of this hash, in the group that has more of them.
+    pub fn free(&self, hash: u64) -> Option<Place> {
+        let [first, second] = self.groups_of(hash);
+        let free = |group| self.group(group).map(Group::free);
+        let (a, b) = (free(first)?, free(second)?);
+        let (group, mut places) = if b.count() > a.count() {
+            (second, b)
+        } else {
+            (first, a)
+        };
+        places.next().map(|place| Place::new(group, place))
+    }
+
+    /// Moves a flow of one of the two groups of this hash to its other group; the place it leaves. The flow counts as
+    /// the youngest there. Costs up to sixteen cache lines.
+    pub fn make_room(&mut self, secret: &Secret, hash: u64) -> Option<Place> {
+        for group in self.groups_of(hash) {
+            for in_group in 0..PLACES {
+                let from = Place::new(group, in_group);
+                let flow = *self.flow(from)?;
+                let hash = secret.hash(&flow.key);
+                if let Some(to) = self.free(hash) {
+                    let (displaceable, due) = {
+                        let group = self.group(group)?;
+                        (group.is_displaceable(in_group), group.due())
+                    };
+                    self.put(to, hash, flow, due);
+                    let to_group = self.group_mut(to.group())?;
+                    to_group.set_displaceable(to.in_group(), displaceable);
+                    self.leave(from);
+                    return Some(from);
+                }
+            }
+        }
+        None
+    }
+
+    /// The oldest flow that may be displaced, of that of the two groups which has more of them.
+    pub fn oldest_displaceable(&self, hash: u64) -> Option<Place> {
+        let [first, second] = self.groups_of(hash);
+        let (a, b) = (self.group(first)?, self.group(second)?);
+        let (group, index) = if b.displaceable() > a.displaceable() {
+            (b, second)
+        } else {
+            (a, first)
+        };
+        let place = group.oldest_displaceable()?;
+        Some(Place::new(index, place))
+    }
+
+    /// Puts a flow, which may be displaced and does not run out before `due`, in a free place of its hash's.
+    pub fn put(&mut self, place: Place, hash: u64, flow: Flow, due: u16) {
+        if let Some(line) = self.flow_mut(place) {
+            *line = flow;
+        }
+        if let Some(group) = self.group_mut(place.group()) {
+            group.take(place.in_group(), tag(hash), due);
+        }
+    }
+
+    /// Makes a place free.
+    pub fn leave(&mut self, place: Place) {
+        if let Some(group) = self.group_mut(place.group()) {
+            group.leave(place.in_group());
+        }
+    }
+}
