@@ -5,6 +5,7 @@ use alloc::string::String;
 use thiserror::Error;
 
 use super::meter::DEEPEST;
+use crate::rules::RuleError;
 use crate::units::{BitRate, Octets};
 
 /// Why a policer cannot be.
@@ -102,4 +103,15 @@ pub enum PolicerError {
     /// The heap is full.
     #[error("policer {0}: no memory is left in the guest; allowed: more of it (`memory`)")]
     Memory(String),
+}
+
+/// Why a class rule cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ClassError {
+    /// What it matches, or its priority.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// A policer that is not there.
+    #[error("policer: there is no {0}; allowed: one that was added before")]
+    Policer(String),
 }

@@ -1,7 +1,9 @@
 //! The policers by name and by number.
 //!
-//! Rules hold numbers, which stay what they are as long as a policer is there. Names are searched in their order; room
-//! for all is there from the beginning. Must never give a number away that a rule still holds.
+//! Rules hold numbers, which stay what they are as long as a policer is there, and are never those of another: a rule that
+//! was deleted may be in force a little longer. Names are searched in their order.
+//!
+//! Must never let a policer go that a rule names.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,23 +15,28 @@ use crate::control::item;
 /// Most policers.
 pub const MOST_POLICERS: usize = 1024;
 
-/// The number of a policer.
+/// The number of a policer: its slot, and how many the slot had before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicerId(u16);
+pub struct PolicerId {
+    slot: u16,
+    tenant: u32,
+}
 
 /// All policers.
 #[derive(Debug, Default)]
 pub struct Policers {
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Slot>,
     /// Numbers, in the order of the names.
     by_name: Vec<PolicerId>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Slot {
-    policer: Policer,
-    /// Rules that hold its number.
+    /// Policers that were here before.
+    tenant: u32,
+    /// Rules that name the one that is.
     held: u32,
+    policer: Option<Policer>,
 }
 
 impl Policers {
@@ -50,15 +57,10 @@ impl Policers {
     /// It is wrong, it is there already, or there is no room for it.
     pub fn add(&mut self, item: &item::Policer) -> Result<(), PolicerError> {
         let policer = Policer::new(item)?;
-        let Err(place) = self.place(&item.name) else {
-            return Err(PolicerError::Exists(item.name.to_string()));
-        };
-        let id = self.free_slot(&item.name)?;
-        self.by_name.insert(place, id);
-        if let Some(slot) = self.slots.get_mut(usize::from(id.0)) {
-            *slot = Some(Slot { policer, held: 0 });
+        match self.place(&item.name) {
+            Ok(_) => Err(PolicerError::Exists(item.name.clone())),
+            Err(place) => self.insert(place, policer),
         }
-        Ok(())
     }
 
     /// One in place of that with the same name, which keeps its counters and its rules; a new one, if there is none.
@@ -68,20 +70,22 @@ impl Policers {
     /// It is wrong, or there is no room for it.
     pub fn replace(&mut self, item: &item::Policer) -> Result<(), PolicerError> {
         let policer = Policer::new(item)?;
-        match self.find(&item.name).and_then(|id| self.slot_mut(id)) {
-            Some(slot) => {
-                slot.policer = policer.in_place_of(&slot.policer);
-                Ok(())
-            }
-            None => self.add(item),
+        let place = match self.place(&item.name) {
+            Ok(place) => place,
+            Err(place) => return self.insert(place, policer),
+        };
+        let id = self.by_name.get(place).copied();
+        if let Some(old) = id.and_then(|id| self.get_mut(id)) {
+            *old = policer.in_place_of(old);
         }
+        Ok(())
     }
 
-    /// Takes one away that no rule holds; gives it as it was configured. `rules` names those that hold it.
+    /// Takes one away that no rule names; gives it as it was configured. `rules` tells those that do.
     ///
     /// # Errors
     ///
-    /// It is not there, or rules hold it.
+    /// It is not there, or rules name it.
     pub fn delete(
         &mut self,
         name: &str,
@@ -90,17 +94,17 @@ impl Policers {
         let unknown = || PolicerError::Unknown(name.to_string());
         let place = self.place(name).map_err(|_| unknown())?;
         let id = *self.by_name.get(place).ok_or_else(unknown)?;
-        let slot = self.slots.get_mut(usize::from(id.0)).ok_or_else(unknown)?;
-        match slot.take_if(|slot| slot.held == 0) {
-            Some(slot) => {
-                self.by_name.remove(place);
-                Ok(slot.policer.item().clone())
-            }
-            None => Err(PolicerError::Named {
+        let slot = self.slot_mut(id).ok_or_else(unknown)?;
+        if slot.held > 0 {
+            return Err(PolicerError::Named {
                 policer: name.to_string(),
                 rules: rules(id),
-            }),
+            });
         }
+        let policer = slot.policer.take().ok_or_else(unknown)?;
+        slot.tenant = slot.tenant.wrapping_add(1);
+        self.by_name.remove(place);
+        Ok(policer.item().clone())
     }
 
     /// The number of the policer with this name.
@@ -109,24 +113,30 @@ impl Policers {
         self.by_name.get(place).copied()
     }
 
-    /// A rule holds its number from now on.
+    /// A rule names it from now on.
     pub fn hold(&mut self, id: PolicerId) {
         if let Some(slot) = self.slot_mut(id) {
             slot.held = slot.held.saturating_add(1);
         }
     }
 
-    /// A rule holds its number no more.
+    /// A rule names it no more.
     pub fn release(&mut self, id: PolicerId) {
         if let Some(slot) = self.slot_mut(id) {
             slot.held = slot.held.saturating_sub(1);
         }
     }
 
-    /// The policer of this number.
+    /// The policer of this number, if it is there still.
+    pub fn get(&self, id: PolicerId) -> Option<&Policer> {
+        let slot = self.slots.get(usize::from(id.slot))?;
+        { slot.policer.as_ref() }.filter(|_| slot.tenant == id.tenant)
+    }
+
+    /// Likewise, to police a packet.
     #[inline]
     pub fn get_mut(&mut self, id: PolicerId) -> Option<&mut Policer> {
-        self.slot_mut(id).map(|slot| &mut slot.policer)
+        self.slot_mut(id)?.policer.as_mut()
     }
 
     /// Those whose names are behind `after`, in the order of the names.
@@ -136,46 +146,53 @@ impl Policers {
             Some(Ok(place)) => place + 1,
             Some(Err(place)) => place,
         };
-        let ids = self.by_name.get(first..).unwrap_or(&[]);
-        ids.iter().filter_map(|id| self.policer(*id))
-    }
-
-    fn policer(&self, id: PolicerId) -> Option<&Policer> {
-        let slot = self.slots.get(usize::from(id.0))?.as_ref()?;
-        Some(&slot.policer)
+        let ids = self.by_name.get(first..).unwrap_or_default();
+        ids.iter().filter_map(|id| self.get(*id))
     }
 
     #[inline]
     fn slot_mut(&mut self, id: PolicerId) -> Option<&mut Slot> {
-        self.slots.get_mut(usize::from(id.0))?.as_mut()
+        let slot = self.slots.get_mut(usize::from(id.slot))?;
+        (slot.tenant == id.tenant).then_some(slot)
     }
 
     /// Where the name is among the names, or would be.
     fn place(&self, name: &str) -> Result<usize, usize> {
         self.by_name
-            .binary_search_by(|id| self.policer(*id).map_or("", Policer::name).cmp(name))
+            .binary_search_by(|id| self.get(*id).map_or("", Policer::name).cmp(name))
     }
 
-    /// A number that nothing has, with room for it.
-    fn free_slot(&mut self, name: &str) -> Result<PolicerId, PolicerError> {
-        let memory = |_| PolicerError::Memory(name.to_string());
+    /// Puts a policer in a free slot, and its name where it belongs.
+    fn insert(&mut self, place: usize, policer: Policer) -> Result<(), PolicerError> {
+        let name = policer.name();
         if self.by_name.len() >= MOST_POLICERS {
             return Err(PolicerError::Full {
                 policer: name.to_string(),
                 most: MOST_POLICERS,
             });
         }
-        self.by_name.try_reserve(1).map_err(memory)?;
-        let free = self.slots.iter().position(Option::is_none);
-        let index = match free {
-            Some(index) => index,
-            None => {
-                self.slots.try_reserve(1).map_err(memory)?;
-                self.slots.push(None);
-                self.slots.len() - 1
-            }
-        };
-        // Below MOST_POLICERS, which 16 bits hold.
-        Ok(PolicerId(index as u16))
+        let free = self.slots.iter().position(|slot| slot.policer.is_none());
+        let at = free.unwrap_or(self.slots.len());
+        let room = self.by_name.try_reserve(1);
+        let room = room.and_then(|()| self.slots.try_reserve(1));
+        room.map_err(|_| PolicerError::Memory(name.to_string()))?;
+        if at == self.slots.len() {
+            self.slots.push(Slot::default());
+        }
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.policer = Some(policer);
+            slot.held = 0;
+            let id = PolicerId {
+                // Below MOST_POLICERS, which 16 bits hold.
+                slot: at as u16,
+                tenant: slot.tenant,
+            };
+            self.by_name.insert(place, id);
+        }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "policers_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! Meters, policers and classes as others see them.
 
+mod facade;
 mod host;
 mod meter;
 
