@@ -17,6 +17,7 @@ pub mod control;
 pub mod diffserv;
 pub mod filter;
 pub mod interface;
+pub mod lpm;
 pub mod packet;
 pub mod prefix;
 pub mod rules;
