@@ -25,10 +25,10 @@ pub struct BurstCounts {
 }
 
 impl BurstCounts {
-    /// One more packet passed.
+    /// One more packet goes on, with this traffic class.
     #[inline]
-    pub fn add(&mut self, phb: Phb, octets: u16) {
-        self.sums[self.turn & 1][phb as usize] += PACKET | u64::from(octets);
+    pub fn add(&mut self, traffic_class: u8, octets: u16) {
+        self.sums[self.turn & 1][Phb::of(traffic_class) as usize] += PACKET | u64::from(octets);
         self.turn ^= 1;
     }
 }

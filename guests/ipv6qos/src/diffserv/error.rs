@@ -93,16 +93,15 @@ pub enum PolicerError {
         rules: String,
     },
     /// As many as there may be.
-    #[error("policer {policer}: there are {most} already, which is all there may be")]
+    #[error(
+        "policer {policer}: there are {most} already; allowed: `limits.policers`, which is {most}"
+    )]
     Full {
         /// Its name.
         policer: String,
         /// How many.
         most: usize,
     },
-    /// The heap is full.
-    #[error("policer {0}: no memory is left in the guest; allowed: more of it (`memory`)")]
-    Memory(String),
 }
 
 /// Why a class rule cannot be.

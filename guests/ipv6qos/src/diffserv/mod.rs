@@ -24,11 +24,11 @@ pub mod policers;
 
 use alloc::string::{String, ToString};
 
+pub use class_counts::BurstCounts;
 pub use error::{ClassError, PolicerError};
 pub use phb::Phb;
-pub use policers::MOST_POLICERS;
 
-use class_counts::{BurstCounts, ClassCounts};
+use class_counts::ClassCounts;
 use policers::{PolicerId, Policers};
 
 use crate::control::item::{self, ClassRule};
@@ -61,7 +61,7 @@ struct Class {
 }
 
 /// Rules, policers and counters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Diffserv {
     rules: Rules<Class>,
     policers: Policers,
@@ -69,18 +69,33 @@ pub struct Diffserv {
 }
 
 impl Diffserv {
-    /// No rules and no policers.
-    pub fn new() -> Self {
-        Self::default()
+    /// No rules and no policers; room for `most_policers`, 65536 at most.
+    pub fn new(most_policers: u32) -> Self {
+        Diffserv {
+            rules: Rules::new(),
+            policers: Policers::with_room(most_policers),
+            counts: ClassCounts::default(),
+        }
     }
 
-    /// Whether no packet is changed or dropped: packets are counted only.
+    /// Octets of memory that room for `most_policers` takes; rules are not in it.
+    pub const fn octets(most_policers: u32) -> u64 {
+        Policers::octets(most_policers)
+    }
+
+    /// Whether no packet is changed or dropped: they need only be [counted](Self::count).
     #[inline]
     pub fn is_plain(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// What becomes of `packets`, which come at `now_ns`; all of them are counted. `marks` is as long.
+    /// Counts the packets of a burst that go on as they came, where it [is plain](Self::is_plain).
+    #[inline]
+    pub fn count(&mut self, passed: &BurstCounts) {
+        self.counts.add(passed);
+    }
+
+    /// What becomes of `packets`, which come at `now_ns`; all of them are counted here. `marks` is as long.
     pub fn mark_burst(
         &mut self,
         now_ns: u64,
@@ -90,22 +105,15 @@ impl Diffserv {
     ) {
         for (packets, marks) in packets.chunks(BURST).zip(marks.chunks_mut(BURST)) {
             let mut passed = BurstCounts::default();
-            if self.rules.is_empty() {
-                for (packet, mark) in packets.iter().zip(marks) {
-                    *mark = Mark::Pass(packet.traffic_class);
-                    passed.add(Phb::of(packet.traffic_class), packet.octets);
-                }
-            } else {
-                let mut first = [None; BURST];
-                self.rules.first_burst(tables, packets, &mut first);
-                for ((packet, rule), mark) in packets.iter().zip(first).zip(marks) {
-                    *mark = match rule {
-                        None => Mark::Pass(packet.traffic_class),
-                        Some(rule) => self.apply(now_ns, rule, packet),
-                    };
-                    if let Mark::Pass(traffic_class) = *mark {
-                        passed.add(Phb::of(traffic_class), packet.octets);
-                    }
+            let mut first = [None; BURST];
+            self.rules.first_burst(tables, packets, &mut first);
+            for ((packet, rule), mark) in packets.iter().zip(first).zip(marks) {
+                *mark = match rule {
+                    None => Mark::Pass(packet.traffic_class),
+                    Some(rule) => self.apply(now_ns, rule, packet),
+                };
+                if let Mark::Pass(traffic_class) = *mark {
+                    passed.add(traffic_class, packet.octets);
                 }
             }
             self.counts.add(&passed);

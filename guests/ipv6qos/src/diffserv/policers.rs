@@ -12,9 +12,6 @@ use super::error::PolicerError;
 use super::policer::Policer;
 use crate::control::item;
 
-/// Most policers.
-pub const MOST_POLICERS: usize = 1024;
-
 /// The number of a policer: its slot, and how many the slot had before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicerId {
@@ -23,8 +20,9 @@ pub struct PolicerId {
 }
 
 /// All policers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Policers {
+    most: usize,
     slots: Vec<Slot>,
     /// Numbers, in the order of the names.
     by_name: Vec<PolicerId>,
@@ -40,6 +38,21 @@ struct Slot {
 }
 
 impl Policers {
+    /// Room for `most`, 65536 of them at most; none yet.
+    pub fn with_room(most: u32) -> Self {
+        let most = most.min(1 << u16::BITS) as usize;
+        Policers {
+            most,
+            slots: Vec::with_capacity(most),
+            by_name: Vec::with_capacity(most),
+        }
+    }
+
+    /// Octets that room for `most` takes, beside those of names.
+    pub const fn octets(most: u32) -> u64 {
+        most as u64 * (size_of::<Slot>() + size_of::<PolicerId>()) as u64
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_name.len()
@@ -165,17 +178,14 @@ impl Policers {
     /// Puts a policer in a free slot, and its name where it belongs.
     fn insert(&mut self, place: usize, policer: Policer) -> Result<(), PolicerError> {
         let name = policer.name();
-        if self.by_name.len() >= MOST_POLICERS {
+        if self.by_name.len() >= self.most {
             return Err(PolicerError::Full {
                 policer: name.to_string(),
-                most: MOST_POLICERS,
+                most: self.most,
             });
         }
         let free = self.slots.iter().position(|slot| slot.policer.is_none());
         let at = free.unwrap_or(self.slots.len());
-        let room = self.by_name.try_reserve(1);
-        let room = room.and_then(|()| self.slots.try_reserve(1));
-        room.map_err(|_| PolicerError::Memory(name.to_string()))?;
         if at == self.slots.len() {
             self.slots.push(Slot::default());
         }
@@ -183,7 +193,7 @@ impl Policers {
             slot.policer = Some(policer);
             slot.held = 0;
             let id = PolicerId {
-                // Below MOST_POLICERS, which 16 bits hold.
+                // Below `most`, which is 2^16 at most.
                 slot: at as u16,
                 tenant: slot.tenant,
             };

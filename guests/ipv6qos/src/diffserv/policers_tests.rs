@@ -11,7 +11,7 @@ fn item(name: &str) -> item::Policer {
 
 #[test]
 fn a_number_is_never_that_of_another() {
-    let mut policers = Policers::default();
+    let mut policers = Policers::with_room(1);
     policers.add(&item("a")).unwrap();
     let a = policers.find("a").unwrap();
     policers.hold(a);

@@ -3,7 +3,7 @@
 use pinode_guest_ipv6qos::control::item::{ClassRule, ColourAction, Meter, Policer};
 use pinode_guest_ipv6qos::control::matching::Dscp;
 use pinode_guest_ipv6qos::control::view::{Count, PolicerView};
-use pinode_guest_ipv6qos::diffserv::{Diffserv, MOST_POLICERS, Mark, Phb};
+use pinode_guest_ipv6qos::diffserv::{BurstCounts, Diffserv, Mark, Phb};
 use pinode_guest_ipv6qos::packet::Fields;
 use pinode_guest_ipv6qos::packet::fields::{Upper, protocol};
 use pinode_guest_ipv6qos::rules::{SLICE, Tables};
@@ -63,7 +63,6 @@ fn rule(text: &str) -> ClassRule {
 }
 
 /// What is under test, with tables and one burst at a time.
-#[derive(Default)]
 struct Bench {
     diffserv: Diffserv,
     tables: Tables,
@@ -72,7 +71,11 @@ struct Bench {
 
 impl Bench {
     fn with(policers: &[Policer], rules: &[&str]) -> Self {
-        let mut bench = Bench::default();
+        let mut bench = Bench {
+            diffserv: Diffserv::new(8),
+            tables: Tables::new(),
+            now_ns: 0,
+        };
         for policer in policers {
             bench.diffserv.add_policer(policer).unwrap();
         }
@@ -148,9 +151,16 @@ fn without_rules_packets_are_only_counted() {
     let packets: Vec<Fields> = (0..=255).map(|tc| packet(tc, 1, 100)).collect();
     let expected: Vec<Mark> = (0..=255).map(Mark::Pass).collect();
     assert_eq!(bench.marks(&packets), expected);
+    let mut passed = BurstCounts::default();
+    packets[..64]
+        .iter()
+        .for_each(|packet| passed.add(packet.traffic_class, packet.octets));
+    bench.diffserv.count(&passed);
     let code_points = |phb: Phb| (0..64).filter(|dscp| Phb::of(dscp << 2) == phb).count() as u64;
+    let again = |phb: Phb| (0..16).filter(|dscp| Phb::of(dscp << 2) == phb).count() as u64;
     for phb in Phb::ALL {
-        let passed = count(4 * code_points(phb), 400 * code_points(phb));
+        let packets = 4 * (code_points(phb) + again(phb));
+        let passed = count(packets, 100 * packets);
         assert_eq!(bench.counter(&format!("class.{}", phb.name())), passed);
         let policed = bench.counter(&format!("class.{}.policed", phb.name()));
         assert_eq!(policed, Count::default());
@@ -319,7 +329,7 @@ fn lists_go_on_behind_a_name() {
 fn what_is_wrong_is_named_with_what_is_allowed() {
     let (sr, tr) = (srtcm("p"), trtcm("p"));
     let refused = |policer: &Policer| {
-        let mut diffserv = Diffserv::new();
+        let mut diffserv = Diffserv::new(8);
         let error = diffserv.add_policer(policer).unwrap_err().to_string();
         assert!(diffserv.policers(None).next().is_none());
         error
@@ -478,17 +488,21 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
 
 #[test]
 fn policers_are_bounded() {
-    let mut diffserv = Diffserv::new();
-    for number in 0..MOST_POLICERS {
+    let mut diffserv = Diffserv::new(8);
+    for number in 0..8 {
         diffserv.add_policer(&srtcm(&format!("p{number}"))).unwrap();
     }
     let error = diffserv
         .add_policer(&srtcm("more"))
         .unwrap_err()
         .to_string();
-    assert!(error.contains("there are 1024 already"), "{error}");
+    assert_eq!(
+        error,
+        "policer more: there are 8 already; allowed: `limits.policers`, which is 8"
+    );
     diffserv.delete_policer("p7").unwrap();
     diffserv.add_policer(&srtcm("more")).unwrap();
+    assert!(Diffserv::octets(8) > 8 * size_of::<Policer>() as u64);
 }
 
 fn action() -> impl Strategy<Value = ColourAction> {
@@ -510,7 +524,7 @@ proptest! {
         marks in prop::collection::vec((0u16..4, prop::option::of(0u8..64), 0usize..4), 0..6),
         packets in prop::collection::vec((any::<u8>(), 0u16..4, 40u16..1500, 0u64..200), 1..300),
     ) {
-        let mut bench = Bench::default();
+        let mut bench = Bench::with(&[], &[]);
         for (number, (is_sr, aware, green, yellow, red)) in policers.iter().copied().enumerate() {
             let name = format!("p{number}");
             let policer = if is_sr { srtcm(&name) } else { trtcm(&name) };
