@@ -1,0 +1,431 @@
+//! All links of the router: what its caller deals with.
+
+use alloc::vec::Vec;
+
+use super::advertise::Schedule;
+use super::advertise::config::Parameters;
+use super::cache::{Cache, Counts, Filter, Hop, Listed, NeighbourId};
+use super::groups::{ALL_ROUTERS, Groups};
+use super::link::{Link, LinkConfig, LinkError, link_local};
+use super::outbox::{Fate, Outbox, Outgoing};
+use super::own::Own;
+use super::random::Random;
+use super::receive::Ignored;
+use super::wire::{self, Written};
+use crate::control::item::Mac;
+use crate::control::view::AddressState;
+use crate::icmp::{is_link_local, is_multicast, solicited_node};
+use crate::prefix::InterfaceAddress;
+use crate::vn::{InterfaceId, Vn};
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Neighbours of all interfaces, [`FEWEST`](Limits::FEWEST) to [`MOST`](Limits::MOST); three quarters of them with
+    /// a MAC address.
+    pub neighbours: u32,
+    /// Frames that wait for neighbours, [`HELD`](pinode_guest_runtime::HELD) at most.
+    pub held: u16,
+}
+
+impl Limits {
+    /// Fewest neighbours.
+    pub const FEWEST: u32 = 16;
+    /// Most neighbours: as many as are looked through in one go.
+    pub const MOST: u32 = 32_768;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            neighbours: 4096,
+            held: pinode_guest_runtime::HELD as u16,
+        }
+    }
+}
+
+/// No link.
+const NONE: u16 = u16::MAX;
+
+/// Neighbour discovery on all links. `F` is a frame that waits, and what its owner wants to know of it.
+#[derive(Debug)]
+pub struct Discovery<F> {
+    pub(super) cache: Cache<F>,
+    links: Vec<Link>,
+    /// Of each interface, its link.
+    by_interface: Vec<u16>,
+    random: Random,
+    pub(super) ignored: Ignored,
+}
+
+impl<F> Discovery<F> {
+    /// Octets of memory it takes, with all links.
+    pub const fn memory(limits: Limits, interfaces: usize) -> usize {
+        Cache::<F>::memory(limits.neighbours, limits.held, interfaces)
+            + interfaces * (size_of::<Link>() + 2)
+            + 4096
+    }
+
+    /// No links yet; of interfaces whose [`InterfaceId::index`] is below `interfaces`. All memory is allocated now.
+    /// Limits beyond their bounds become the nearest that are allowed.
+    pub fn new(limits: Limits, interfaces: usize, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let neighbours = limits.neighbours.clamp(Limits::FEWEST, Limits::MOST);
+        let held = limits.held.min(pinode_guest_runtime::HELD as u16);
+        Discovery {
+            cache: Cache::new(neighbours, held, interfaces, random.next()),
+            links: Vec::with_capacity(interfaces),
+            by_interface: alloc::vec![NONE; interfaces],
+            random,
+            ignored: Ignored::default(),
+        }
+    }
+
+    pub(super) fn link(&self, interface: InterfaceId) -> Option<&Link> {
+        let at = *self.by_interface.get(interface.index())?;
+        self.links.get(usize::from(at))
+    }
+
+    pub(super) fn link_mut(&mut self, interface: InterfaceId) -> Option<&mut Link> {
+        self.link_and_random(interface).map(|(link, _)| link)
+    }
+
+    pub(super) fn link_and_random(
+        &mut self,
+        interface: InterfaceId,
+    ) -> Option<(&mut Link, &mut Random)> {
+        let at = *self.by_interface.get(interface.index())?;
+        let link = self.links.get_mut(usize::from(at))?;
+        Some((link, &mut self.random))
+    }
+
+    /// Takes an interface into use: it gets its link-local address and listens to the groups of routers.
+    ///
+    /// # Errors
+    ///
+    /// It is there already, beyond the bound, or what it shall be is wrong.
+    pub fn add_link(
+        &mut self,
+        now_ns: u64,
+        interface: InterfaceId,
+        config: LinkConfig,
+    ) -> Result<(), LinkError> {
+        let count = self.links.len();
+        let place = self
+            .by_interface
+            .get_mut(interface.index())
+            .ok_or(LinkError::Unknown)?;
+        if *place != NONE {
+            return Err(LinkError::Exists);
+        }
+        if config.mac.is_group() {
+            return Err(LinkError::Group(config.mac));
+        }
+        if let Some(advertise) = &config.advertise {
+            advertise.check(config.mtu).map_err(LinkError::Advertise)?;
+        }
+        // Fewer than interfaces, whose numbers have 13 bits.
+        *place = count as u16;
+        let mut link = Link {
+            id: interface,
+            mac: config.mac,
+            mtu: config.mtu,
+            verify: config.verify,
+            addresses: arrayvec::ArrayVec::new(),
+            groups: Groups::default(),
+            advertise: Schedule::default(),
+            redirects: crate::icmp::limit::Bucket::default(),
+            defences: crate::icmp::limit::Bucket::default(),
+            due_ns: 0,
+        };
+        for group in ALL_ROUTERS {
+            link.groups.join(now_ns, group);
+        }
+        link.advertise
+            .set(now_ns, config.advertise, &mut self.random);
+        self.links.push(link);
+        let address = InterfaceAddress {
+            address: link_local(config.mac),
+            length: 64,
+        };
+        self.add_address(now_ns, interface, address)
+    }
+
+    /// Changes what an interface advertises; none: it stops, with last advertisements (RFC 4861 6.2.5).
+    ///
+    /// # Errors
+    ///
+    /// No such interface, or what it shall advertise is wrong.
+    pub fn set_advertise(
+        &mut self,
+        now_ns: u64,
+        interface: InterfaceId,
+        parameters: Option<Parameters>,
+    ) -> Result<(), LinkError> {
+        let (link, random) = self.link_and_random(interface).ok_or(LinkError::Unknown)?;
+        if let Some(parameters) = &parameters {
+            parameters.check(link.mtu).map_err(LinkError::Advertise)?;
+        }
+        link.advertise.set(now_ns, parameters, random);
+        link.due_ns = 0;
+        Ok(())
+    }
+
+    /// Whether an interface advertises itself as a router.
+    pub fn advertises(&self, interface: InterfaceId) -> bool {
+        self.link(interface)
+            .is_some_and(|link| link.advertise.is_on())
+    }
+
+    /// Gives an interface an address: tentative until it is verified, if addresses are.
+    ///
+    /// # Errors
+    ///
+    /// No such interface, the address is there already, or there is no room for it.
+    pub fn add_address(
+        &mut self,
+        now_ns: u64,
+        interface: InterfaceId,
+        address: InterfaceAddress,
+    ) -> Result<(), LinkError> {
+        let (link, random) = self.link_and_random(interface).ok_or(LinkError::Unknown)?;
+        if link.own(address.address).is_some() {
+            return Err(LinkError::AddressExists);
+        }
+        let own = Own::new(now_ns, address, link.verify, random);
+        link.addresses.try_push(own).map_err(|_| LinkError::Full)?;
+        link.groups.join(now_ns, solicited_node(address.address));
+        if !is_link_local(address.address) {
+            link.advertise
+                .change(now_ns, address.prefix(), true, random);
+        }
+        link.due_ns = 0;
+        // What was believed of a neighbour with it is no longer of use.
+        Ok(())
+    }
+
+    /// Takes an address away.
+    ///
+    /// # Errors
+    ///
+    /// No such interface or address, or it is the link-local one.
+    pub fn remove_address(
+        &mut self,
+        now_ns: u64,
+        interface: InterfaceId,
+        address: u128,
+    ) -> Result<InterfaceAddress, LinkError> {
+        let (link, random) = self.link_and_random(interface).ok_or(LinkError::Unknown)?;
+        if address == link_local(link.mac) {
+            return Err(LinkError::LinkLocal);
+        }
+        let is_it = |own: &Own| own.address.address == address;
+        let at = link.addresses.iter().position(is_it);
+        let removed = at.and_then(|at| link.addresses.pop_at(at));
+        let removed = removed.ok_or(LinkError::AddressUnknown)?.address;
+        let group = solicited_node(address);
+        if !link.listens(group) {
+            link.groups.leave(now_ns, group);
+        }
+        let prefix = removed.prefix();
+        let mut left = link.addresses.iter();
+        if !is_link_local(address) && !left.any(|own| own.address.prefix() == prefix) {
+            link.advertise.change(now_ns, prefix, false, random);
+        }
+        link.due_ns = 0;
+        Ok(removed)
+    }
+
+    /// The addresses of an interface, the link-local one first.
+    pub fn addresses(
+        &self,
+        interface: InterfaceId,
+    ) -> impl Iterator<Item = (InterfaceAddress, AddressState)> {
+        let link = self.link(interface).into_iter();
+        link.flat_map(|link| link.addresses.iter().map(|own| (own.address, own.state)))
+    }
+
+    /// The state of an address, if it is the interface's.
+    pub fn address_state(&self, interface: InterfaceId, address: u128) -> Option<AddressState> {
+        Some(self.link(interface)?.own(address)?.state)
+    }
+
+    /// Whether an interface listens to `group`.
+    pub fn listens(&self, interface: InterfaceId, group: u128) -> bool {
+        self.link(interface).is_some_and(|link| link.listens(group))
+    }
+
+    /// The address that the router's own packets to `destination` come from, which go out of or came in by
+    /// `interface`: one of the interface's, else one of another interface of its virtual network (RFC 4443 2.2,
+    /// RFC 6724 5).
+    pub fn source_for(&self, interface: InterfaceId, destination: u128) -> Option<u128> {
+        let link = self.link(interface)?;
+        if is_multicast(destination) && destination >> 112 & 0xf <= 2 {
+            return link.link_local();
+        }
+        link.source_for(destination)
+            .or_else(|| {
+                let others = self.of(interface.vn());
+                let sources = others.filter_map(|link| link.source_for(destination));
+                sources.max_by_key(|source| (source ^ destination).leading_zeros())
+            })
+            .filter(|source| !is_link_local(destination) || link.own(*source).is_some())
+            .or_else(|| link.link_local().filter(|_| link.is_on_link(destination)))
+    }
+
+    fn of(&self, vn: Vn) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(move |link| link.id.vn() == vn)
+    }
+
+    /// The neighbour of this address on the link of `interface`.
+    #[inline]
+    pub fn find(&self, interface: InterfaceId, address: u128) -> Option<NeighbourId> {
+        self.cache.find(interface, address)
+    }
+
+    /// What a frame needs of a neighbour.
+    #[inline]
+    pub fn hop(&self, id: NeighbourId) -> &Hop {
+        self.cache.hop(id)
+    }
+
+    /// A frame was sent to the neighbour: to be called at least where it [is stale](Hop::is_stale).
+    #[inline]
+    pub fn used(&mut self, now_ns: u64, id: NeighbourId) {
+        self.cache.used(now_ns, id);
+    }
+
+    /// `frame` is for a neighbour that is not usable, or not known: it waits, and the neighbour is asked for. What
+    /// cannot wait is in `out` at once.
+    pub fn resolve(
+        &mut self,
+        now_ns: u64,
+        interface: InterfaceId,
+        address: u128,
+        frame: F,
+        out: &mut Outbox<F>,
+    ) {
+        let link = self.link(interface);
+        let is_neighbour = |link: &&Link| !is_multicast(address) && link.own(address).is_none();
+        let Some(link) = link.filter(is_neighbour).filter(|_| address > 1) else {
+            return out.frames.push((Fate::Refused, frame));
+        };
+        let source = link.solicits_from(address);
+        self.cache
+            .resolve(now_ns, interface, address, source, frame, out);
+    }
+
+    /// Configures a neighbour, whatever was known of it.
+    ///
+    /// # Errors
+    ///
+    /// No such interface, an address of ours, or all places are taken by neighbours in use.
+    pub fn set_neighbour(
+        &mut self,
+        now_ns: u64,
+        interface: InterfaceId,
+        address: u128,
+        mac: Mac,
+        out: &mut Outbox<F>,
+    ) -> Result<(), NeighbourError> {
+        let link = self.link(interface).ok_or(NeighbourError::Unknown)?;
+        if is_multicast(address) || address <= 1 {
+            return Err(NeighbourError::Address);
+        }
+        if link.own(address).is_some() {
+            return Err(NeighbourError::Ours);
+        }
+        if mac.is_group() {
+            return Err(NeighbourError::Group(mac));
+        }
+        self.cache
+            .set_permanent(now_ns, interface, address, mac, out)
+            .map_err(NeighbourError::Full)
+    }
+
+    /// Forgets a neighbour, configured or learned. False: there is none.
+    pub fn remove_neighbour(
+        &mut self,
+        interface: InterfaceId,
+        address: u128,
+        out: &mut Outbox<F>,
+    ) -> bool {
+        self.cache.remove(interface, address, out)
+    }
+
+    /// A neighbour as it is shown.
+    pub fn listed(&self, id: NeighbourId) -> Option<Listed> {
+        self.cache.listed(id)
+    }
+
+    /// See [`Cache::list`].
+    pub fn list(&self, filter: Filter, from: u32, show: impl FnMut(Listed) -> bool) -> Option<u32> {
+        self.cache.list(filter, from, show)
+    }
+
+    /// See [`Cache::flush`].
+    pub fn flush(&mut self, filter: Filter, out: &mut Outbox<F>) -> u64 {
+        self.cache.flush(filter, out)
+    }
+
+    /// Neighbours there are: with a MAC address, and without; and frames that wait for them.
+    pub fn len(&self) -> (u32, u32, usize) {
+        let (resolved, unresolved) = self.cache.len();
+        (resolved, unresolved, self.cache.held())
+    }
+
+    /// What became of neighbours and frames.
+    pub fn counts(&self) -> Counts {
+        self.cache.counts()
+    }
+
+    /// What was received and not obeyed.
+    pub fn ignored(&self) -> Ignored {
+        self.ignored
+    }
+
+    /// It is `now_ns`: to be called each millisecond or so.
+    pub fn tick(&mut self, now_ns: u64, out: &mut Outbox<F>) {
+        let Discovery {
+            cache,
+            links,
+            by_interface,
+            random,
+            ..
+        } = self;
+        for link in links.iter_mut() {
+            link.tick(now_ns, random, out);
+        }
+        let source = |interface: InterfaceId, target: u128| {
+            let at = *by_interface.get(interface.index())?;
+            links.get(usize::from(at))?.solicits_from(target)
+        };
+        cache.tick(now_ns, &source, out);
+    }
+
+    /// Writes the packet of a message into `packet`, 1280 octets being enough for any. None: there is no room, or
+    /// nothing to say any longer.
+    pub fn write(&self, outgoing: &Outgoing, packet: &mut [u8]) -> Option<Written> {
+        wire::write(self.link(outgoing.interface)?, outgoing, packet)
+    }
+}
+
+/// Why a neighbour cannot be configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NeighbourError {
+    /// No such interface.
+    #[error("no such interface")]
+    Unknown,
+    /// No address of a node.
+    #[error("no address of a neighbour; allowed: a unicast address")]
+    Address,
+    /// It is an address of the router.
+    #[error("the address is the router's own")]
+    Ours,
+    /// The MAC address is a group's.
+    #[error("lladdr: {0} is a group's; allowed: the address of one interface")]
+    Group(Mac),
+    /// No room.
+    #[error(transparent)]
+    Full(super::cache::Full),
+}
