@@ -14,6 +14,7 @@ extern crate std;
 
 pub mod config;
 pub mod control;
+mod counters;
 pub mod diffserv;
 pub mod filter;
 pub mod icmp;
@@ -21,11 +22,16 @@ pub mod interface;
 pub mod lpm;
 pub mod neighbour;
 pub mod packet;
+mod path;
 pub mod prefix;
+mod router;
+pub mod routing;
 pub mod rules;
+mod start;
 pub mod units;
 mod unsafe_prefetch;
 pub mod vn;
 
 pub use prefix::Prefix;
+pub use router::Router;
 pub use vn::{InterfaceId, Vn};

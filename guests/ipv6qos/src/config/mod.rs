@@ -21,6 +21,7 @@ use alloc::vec::Vec;
 use pinode_guest_runtime::Config;
 
 use crate::control::Item;
+use crate::icmp::LimitConfig;
 use crate::interface::Names;
 use crate::vn::InterfaceId;
 
@@ -35,6 +36,8 @@ pub struct Configuration {
     pub names: Names,
     /// How much there may be of each thing.
     pub limits: Limits,
+    /// How many ICMPv6 errors may be sent.
+    pub icmp: LimitConfig,
     /// What is set of interfaces; those left out have defaults.
     pub interfaces: Vec<(InterfaceId, InterfaceSettings)>,
     /// What is added at start, in this order, and where it stands.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Configuration, InterfaceSettings, Limits, Place, Problem};
 use crate::control::item::{self, Item};
+use crate::icmp::LimitConfig;
 use crate::interface::Names;
 use crate::packet::header::LEAST_MTU;
 use crate::prefix::Prefix;
@@ -27,6 +28,7 @@ struct Sections {
     class: Vec<Value>,
     filter: Filter,
     limits: Value,
+    icmp: Value,
 }
 
 #[derive(Default, Deserialize)]
@@ -46,6 +48,10 @@ pub(super) fn read(config: &Config) -> Result<Configuration, Vec<Problem>> {
         Value::Null => Limits::default(),
         given => reader.limits(given),
     };
+    let icmp = match &sections.icmp {
+        Value::Null => LimitConfig::default(),
+        given => reader.icmp(given),
+    };
     let interfaces = reader.interfaces(config, &names, &sections.interface);
     reader.table(&sections.table);
     reader.list("policer", &sections.policer, Item::Policer);
@@ -57,6 +63,7 @@ pub(super) fn read(config: &Config) -> Result<Configuration, Vec<Problem>> {
         return Ok(Configuration {
             names,
             limits,
+            icmp,
             interfaces,
             items: reader.items,
         });
@@ -99,6 +106,15 @@ impl Reader {
             self.problems.push(place.in_key(key).problem(what));
         }
         limits
+    }
+
+    fn icmp(&mut self, given: &Value) -> LimitConfig {
+        let place = Place::key("icmp");
+        let icmp: LimitConfig = self.value(&place, given).unwrap_or_default();
+        if let Err(what) = icmp.check() {
+            self.problems.push(place.problem(what));
+        }
+        icmp
     }
 
     fn list<T: DeserializeOwned>(&mut self, key: &str, list: &[Value], item: impl Fn(T) -> Item) {

@@ -44,7 +44,7 @@ pub struct Address {
 }
 
 /// What becomes of packets that take a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RouteKind {
     /// They are forwarded.
@@ -64,7 +64,7 @@ pub enum RouteKind {
 pub struct Route {
     /// Where to.
     pub prefix: Prefix,
-    /// The routing instance; the lowest virtual network carried, if left out.
+    /// The routing instance; if left out that of `dev`, or the lowest virtual network carried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vn: Option<Vn>,
     /// The next router; if left out, destinations are on the link of `dev`.

@@ -54,7 +54,7 @@ impl Chain {
             upper: Upper::Read,
             fragment: None,
         };
-        for _ in 0..MOST_HEADERS {
+        for _ in 0..=MOST_HEADERS {
             let Some(octets) = extension_octets(chain.protocol, packet.get(chain.at + 1)) else {
                 return chain;
             };

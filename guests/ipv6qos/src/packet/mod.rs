@@ -1,15 +1,20 @@
 //! Packets as octets: where things are in a frame, and what is looked at.
 //!
 //! ```text
+//! form     frames: Ethernet header, PIH, packet
 //! header   the 40 octets that each packet begins with
 //! chain    extension headers, walked with a bound
+//! received what a destination looks at in them
 //! fields   what rules, classes and flows look at in a packet
 //! ```
 
 pub mod chain;
 pub mod fields;
+pub mod form;
 pub mod header;
+pub mod received;
 
 pub use chain::Chain;
 pub use fields::Fields;
+pub use form::{Form, Station};
 pub use header::Header;

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use pinode_virtqueue::{DriverQueue, Receiveq, Refused, Transmitq, TxFrame};
 
+use super::HostedPair;
 use super::thread::{layout, text};
 use super::unsafe_memory::HostedMemory;
 use crate::control::Config;
@@ -21,7 +22,7 @@ pub struct Stand {
     net: Net,
     vifs: Vec<StandVif>,
     /// Keeps the rings mapped; dropped last.
-    _memory: Arc<HostedMemory>,
+    memory: Arc<HostedMemory>,
 }
 
 /// The host's side of a vif.
@@ -71,11 +72,12 @@ impl Stand {
         let mut net = Net::with_buffers(&mut arena, queues, 1, config.largest_frame())
             .map_err(|error| error.to_string())?;
         net.publish(|_, _| {});
-        Ok(Stand {
-            net,
-            vifs,
-            _memory: memory,
-        })
+        Ok(Stand { net, vifs, memory })
+    }
+
+    /// How many vifs there are.
+    pub fn vifs(&self) -> usize {
+        self.vifs.len()
     }
 
     /// The host's side of vif `index`.
@@ -85,6 +87,19 @@ impl Stand {
     /// There is no such vif.
     pub fn vif(&mut self, index: usize) -> &mut StandVif {
         &mut self.vifs[index]
+    }
+
+    /// Gives the host's sides of all vifs away, in order, to what serves them from now on: a node's worker. Nobody has
+    /// to be woken, as whoever holds the stand decides when the guest runs.
+    pub fn hand_over(&mut self) -> Vec<HostedPair> {
+        let vifs = core::mem::take(&mut self.vifs).into_iter();
+        vifs.map(|vif| HostedPair {
+            receive: vif.receive,
+            transmit: vif.transmit,
+            wake: Arc::new(|| {}),
+            memory: Arc::clone(&self.memory),
+        })
+        .collect()
     }
 
     /// One round of the guest over all its rings, at `now_ns`.

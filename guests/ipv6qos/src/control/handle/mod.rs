@@ -1,0 +1,68 @@
+//! Requests, done and answered.
+//!
+//! ```text
+//! change   items added, replaced, deleted
+//! list     what there is, a page at a time
+//! ```
+
+mod change;
+mod list;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::request::{Answer, Op, Request};
+use crate::control::Item;
+use crate::router::Running;
+use crate::rules::SLICE;
+use list::Wanted;
+
+impl Running {
+    /// Does what `request` asks.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and what is allowed.
+    pub(crate) fn request(&mut self, now_ns: u64, request: &Value) -> Result<Value, String> {
+        self.now_ns = self.now_ns.max(now_ns);
+        let request: Request =
+            serde_path_to_error::deserialize(request).map_err(|error| error.to_string())?;
+        let answer = match request {
+            Request::Change { op, items } => self.changes(op, &items),
+            Request::List {
+                what,
+                vn,
+                of,
+                after,
+                most,
+            } => self.page(&Wanted {
+                what,
+                vn,
+                of: of.as_deref(),
+                after: after.as_deref(),
+                most: (most as usize).clamp(1, list::MOST),
+            })?,
+            _ => return Err("not yet".to_string()),
+        };
+        serde_json::to_value(answer).map_err(|error| error.to_string())
+    }
+
+    /// One change after the other; the first that cannot be ends it.
+    fn changes(&mut self, op: Op, items: &[Item]) -> Answer {
+        let mut done = Vec::new();
+        let mut error = None;
+        for item in items {
+            match self.change(op, item) {
+                Ok(item) => done.push(item),
+                Err(what) => {
+                    error = Some(what);
+                    break;
+                }
+            }
+        }
+        self.work(SLICE);
+        Answer::Changed { items: done, error }
+    }
+}

@@ -1,0 +1,191 @@
+//! Frames as the guest sees them: Ethernet header, PIH if there is one, IPv6 packet.
+//!
+//! The 16 octets that a frame begins with are read and written at once: with a PIH that is all in front of the packet
+//! and its first octet, without one the packet's first two.
+
+use pinode_guest_runtime::Config;
+
+use crate::control::item::Mac;
+use crate::vn::Vn;
+
+/// Octets that are written at once.
+pub const HEAD: usize = 16;
+/// Octets of addresses and EtherType.
+const ETHERNET: usize = 14;
+
+/// A station's address as the lowest 48 bits of a number, in the order in which a frame's octets are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Station(u64);
+
+impl Station {
+    const BITS: u64 = (1 << 48) - 1;
+    /// The group bit of the first octet.
+    const GROUP: u64 = 1;
+
+    /// A MAC address.
+    #[inline]
+    pub const fn of(mac: Mac) -> Self {
+        let [a, b, c, d, e, f] = mac.0;
+        Station(u64::from_le_bytes([a, b, c, d, e, f, 0, 0]))
+    }
+
+    /// The destination of a frame.
+    #[inline]
+    pub const fn destination(head: u128) -> Self {
+        Station(head as u64 & Self::BITS)
+    }
+
+    /// The source of a frame.
+    #[inline]
+    pub const fn source(head: u128) -> Self {
+        Station((head >> 48) as u64 & Self::BITS)
+    }
+
+    /// Whether it is a group's.
+    #[inline]
+    pub const fn is_group(self) -> bool {
+        self.0 & Self::GROUP != 0
+    }
+
+    /// The MAC address.
+    pub const fn mac(self) -> Mac {
+        let [a, b, c, d, e, f, _, _] = self.0.to_le_bytes();
+        Mac([a, b, c, d, e, f])
+    }
+}
+
+/// The form of all frames of a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Where the packet begins.
+    pub at: usize,
+    /// Bits of the head that tell IPv6 packets of this PI from all else, and what they are then.
+    mask: u128,
+    expected: u128,
+    ethertype: u16,
+    code: Option<u8>,
+}
+
+impl Form {
+    /// The form of a guest's frames.
+    pub fn of(config: &Config) -> Self {
+        let mut mask = [0; HEAD];
+        let mut expected = [0; HEAD];
+        mask[12..14].fill(0xff);
+        expected[12..14].copy_from_slice(&config.ethertype.to_be_bytes());
+        let at = match config.code {
+            Some(code) => {
+                (mask[14], expected[14]) = (0xe0, code << 5);
+                ETHERNET + 1
+            }
+            None => ETHERNET,
+        };
+        (mask[at], expected[at]) = (0xf0, 0x60);
+        Form {
+            at,
+            mask: u128::from_le_bytes(mask),
+            expected: u128::from_le_bytes(expected),
+            ethertype: config.ethertype,
+            code: config.code,
+        }
+    }
+
+    /// The head of a frame; of a shorter one what there is.
+    #[inline]
+    pub fn head(octets: &[u8]) -> u128 {
+        match octets.first_chunk() {
+            Some(head) => u128::from_le_bytes(*head),
+            None => 0,
+        }
+    }
+
+    /// Whether EtherType, PI code and IP version are right.
+    #[inline]
+    pub const fn is_ours(&self, head: u128) -> bool {
+        head & self.mask == self.expected
+    }
+
+    /// Whether EtherType and PI code are right.
+    pub const fn is_framed(&self, head: u128) -> bool {
+        let before = (1 << (self.at * 8)) - 1;
+        (head ^ self.expected) & self.mask & before == 0
+    }
+
+    /// The virtual network of a frame; `own` where frames have no PIH.
+    #[inline]
+    pub const fn vn(&self, head: u128, own: Vn) -> Vn {
+        match self.code {
+            Some(_) => Vn::of_pih((head >> (14 * 8)) as u8),
+            None => own,
+        }
+    }
+
+    /// What frames that `source` sends in `vn` begin with, but for the destination.
+    pub fn template(&self, source: Mac, vn: Vn) -> u128 {
+        let mut head = [0; HEAD];
+        head[6..12].copy_from_slice(&source.0);
+        head[12..14].copy_from_slice(&self.ethertype.to_be_bytes());
+        if let Some(code) = self.code {
+            head[14] = code << 5 | vn.get();
+        }
+        u128::from_le_bytes(head)
+    }
+
+    /// Writes what a frame begins with: `template` with a destination. The packet is untouched.
+    #[inline]
+    pub fn rewrite(&self, octets: &mut [u8], template: u128, destination: Station) {
+        if let Some(head) = octets.first_chunk_mut::<HEAD>() {
+            let packet = u128::from_le_bytes(*head) & (u128::MAX << (self.at * 8));
+            *head = (packet | template | u128::from(destination.0)).to_le_bytes();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn form(code: Option<u8>) -> Form {
+        let config =
+            serde_json::json!({ "function": "", "vifs": [], "code": code, "ethertype": 0x88b5 });
+        Form::of(&serde_json::from_value(config).unwrap())
+    }
+
+    #[test]
+    fn a_head_is_rewritten_and_the_packet_is_not() {
+        for code in [Some(1), None] {
+            let form = form(code);
+            let mut octets: Vec<u8> = (100..140).collect();
+            let before = octets.clone();
+            let vn = Vn::new(5).unwrap();
+            let template = form.template(Mac([2, 0, 0, 0, 0, 9]), vn);
+            form.rewrite(&mut octets, template, Station::of(Mac([2, 1, 2, 3, 4, 5])));
+            let mut expected = [2, 1, 2, 3, 4, 5, 2, 0, 0, 0, 0, 9, 0x88, 0xb5].to_vec();
+            expected.extend(code.map(|code| code << 5 | 5));
+            assert_eq!(octets[..form.at], expected);
+            assert_eq!(octets[form.at..], before[form.at..]);
+            octets[form.at] = 0x6f;
+            let head = Form::head(&octets);
+            assert!(form.is_ours(head) && form.is_framed(head));
+            assert_eq!(form.vn(head, vn), vn);
+            assert_eq!(Station::destination(head).mac(), Mac([2, 1, 2, 3, 4, 5]));
+            octets[form.at] = 0x4f;
+            let head = Form::head(&octets);
+            assert!(!form.is_ours(head) && form.is_framed(head));
+            octets[12] = 0x86;
+            assert!(!form.is_framed(Form::head(&octets)));
+        }
+    }
+
+    #[test]
+    fn another_pi_is_not_ours() {
+        let form = form(Some(1));
+        let mut octets = [0; 16];
+        octets[12..].copy_from_slice(&[0x88, 0xb5, 0x20, 0x60]);
+        assert!(form.is_ours(Form::head(&octets)));
+        octets[14] = 0x40;
+        assert!(!form.is_framed(Form::head(&octets)));
+        assert!(!form.is_ours(Form::head(&octets[..15])));
+    }
+}

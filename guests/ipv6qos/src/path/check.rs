@@ -1,0 +1,228 @@
+//! First stage: is it an IPv6 packet for this router to handle, and where does it end?
+//!
+//! Nearly all packets pass [`plain`], which knows yes and no more. What it does not know goes through [`careful`],
+//! which knows why not. The rules: RFC 8200 3 (version, lengths), RFC 4291 2.4 to 2.7 (addresses).
+
+use pinode_guest_runtime::{Frame, VifIndex};
+
+use super::{Io, Packet, Packets};
+use crate::control::view::Count;
+use crate::counters::Cause;
+use crate::icmp::{Problem, is_link_local, is_multicast};
+use crate::packet::header::OCTETS;
+use crate::packet::{Form, Header, Station};
+use crate::router::Running;
+use crate::routing::Way;
+use crate::vn::{InterfaceId, Vn};
+
+/// The first 64 bits of an address from which on it is link-local, site-local or a group's.
+const BEYOND: u64 = 0xfe80 << 48;
+
+/// What [`plain`] saw of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    interface: InterfaceId,
+    octets: u16,
+    destination: u128,
+}
+
+/// What is to be done with a packet that is not plain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sorted {
+    /// It goes on like others.
+    Route(Seen),
+    /// It is for the router, whatever the routes say.
+    Deliver(Seen),
+    /// Its sender is told why it is dropped.
+    Refuse(Seen, Cause, Problem),
+    /// It is dropped.
+    Drop(Vn, Cause, u16),
+}
+
+/// Whether an address that begins like that is one that most packets do not have: link-local, a group's, loopback,
+/// unspecified, with an IPv4 address in it.
+#[inline]
+const fn is_unusual(high: u64) -> bool {
+    high.wrapping_sub(1) >= BEYOND - 1
+}
+
+impl Running {
+    /// Takes the frames of a burst and leaves in `packets` those that are to be routed.
+    #[inline]
+    pub(super) fn check(&mut self, vif: VifIndex, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+        // Packets of one interface mostly come together: counted when another comes.
+        let (mut last, mut count) = (None, Count::default());
+        while let Some(mut frame) = io.frames.next() {
+            let octets = io.frames.octets(&frame);
+            let Some(seen) = self.plain(vif, octets) else {
+                self.unusual(vif, io, packets, frame);
+                continue;
+            };
+            if last != Some(seen.interface) {
+                self.count_received(last.replace(seen.interface), count);
+                count = Count::default();
+            }
+            count.add(seen.octets);
+            let end = self.form.at + usize::from(seen.octets);
+            if end != octets.len() {
+                io.frames.resize(&mut frame, end);
+            }
+            packets.push(Packet {
+                frame,
+                destination: seen.destination,
+                interface: seen.interface,
+                octets: seen.octets,
+                hop: 0,
+            });
+        }
+        self.count_received(last, count);
+    }
+
+    /// Counts packets that came in on an interface.
+    #[inline]
+    fn count_received(&mut self, interface: Option<InterfaceId>, count: Count) {
+        let Some(id) = interface else {
+            return;
+        };
+        let network = &mut self.counters.of(id.vn()).received;
+        network.packets += count.packets;
+        network.octets += count.octets;
+        if let Some(interface) = self.interfaces.get_mut(id) {
+            interface.received.packets += count.packets;
+            interface.received.octets += count.octets;
+        }
+    }
+
+    /// Looks whether there is nothing special about a frame.
+    #[inline]
+    fn plain(&self, vif: VifIndex, octets: &[u8]) -> Option<Seen> {
+        let head = Form::head(octets);
+        let id = InterfaceId::new(vif, self.form.vn(head, self.own_vn));
+        let interface = self.interfaces.get(id)?;
+        if Station::destination(head) != interface.station || !self.form.is_ours(head) {
+            return None;
+        }
+        let packet = octets.get(self.form.at..)?;
+        let header = Header::of(packet)?;
+        let length = OCTETS + usize::from(header.payload_octets());
+        let (source, destination) = (header.source(), header.destination());
+        let unusual = is_unusual((source >> 64) as u64) | is_unusual((destination >> 64) as u64);
+        if unusual || length > packet.len() {
+            return None;
+        }
+        Some(Seen {
+            interface: id,
+            // Fits: a buffer holds fewer octets.
+            octets: length as u16,
+            destination,
+        })
+    }
+
+    /// Deals with a frame that there may be something special about.
+    #[cold]
+    fn unusual(
+        &mut self,
+        vif: VifIndex,
+        io: &mut Io<'_, '_, '_>,
+        packets: &mut Packets,
+        mut frame: Frame,
+    ) {
+        let sorted = self.careful(vif, io.frames.octets(&frame));
+        let seen = match sorted {
+            Sorted::Route(seen) | Sorted::Deliver(seen) | Sorted::Refuse(seen, ..) => seen,
+            Sorted::Drop(vn, cause, octets) => {
+                self.counters.of(vn).received.add(octets);
+                self.counters.drop(vn, cause, octets);
+                return io.out.discard(frame);
+            }
+        };
+        let id = seen.interface;
+        let mut count = Count::default();
+        count.add(seen.octets);
+        self.count_received(Some(id), count);
+        io.frames
+            .resize(&mut frame, self.form.at + usize::from(seen.octets));
+        let packet = Packet {
+            frame,
+            destination: seen.destination,
+            interface: id,
+            octets: seen.octets,
+            hop: 0,
+        };
+        match sorted {
+            Sorted::Refuse(_, cause, problem) => self.refuse(io, packet, cause, Some(problem)),
+            Sorted::Deliver(_) => self.deliver_judged(io, packet),
+            _ => packets.push(packet),
+        }
+    }
+
+    /// Sorts a frame by all rules.
+    fn careful(&self, vif: VifIndex, octets: &[u8]) -> Sorted {
+        let head = Form::head(octets);
+        let id = InterfaceId::new(vif, self.form.vn(head, self.own_vn));
+        let vn = id.vn();
+        let behind = octets.len().saturating_sub(self.form.at);
+        // Fits: a buffer holds fewer octets.
+        let drop = |cause| Sorted::Drop(vn, cause, behind.min(usize::from(u16::MAX)) as u16);
+        if octets.len() < self.form.at || !self.form.is_framed(head) {
+            return drop(Cause::Foreign);
+        }
+        let Some(interface) = self.interfaces.get(id) else {
+            return drop(Cause::UnknownVn);
+        };
+        let Some(header) = octets.get(self.form.at..).and_then(Header::of) else {
+            return drop(Cause::Truncated);
+        };
+        if header.version() != 6 {
+            return drop(Cause::Version);
+        }
+        let length = OCTETS + usize::from(header.payload_octets());
+        if length > behind {
+            return drop(Cause::Truncated);
+        }
+        let (source, destination) = (header.source(), header.destination());
+        let station = Station::destination(head);
+        let seen = Seen {
+            interface: id,
+            // Fits: no more than `behind`.
+            octets: length as u16,
+            destination,
+        };
+        if station != interface.station && !station.is_group() {
+            return drop(Cause::OtherStation);
+        }
+        if is_multicast(source) || source == LOOPBACK {
+            return drop(Cause::Source);
+        }
+        if is_multicast(destination) {
+            return match self.discovery.listens(id, destination) {
+                true => Sorted::Deliver(seen),
+                false => drop(Cause::Group),
+            };
+        }
+        if station.is_group() {
+            return drop(Cause::OtherStation);
+        }
+        if destination == 0 || destination == LOOPBACK {
+            return drop(Cause::Destination);
+        }
+        if source == 0 {
+            return drop(Cause::Source);
+        }
+        if is_link_local(destination) {
+            return match self.discovery.address_state(id, destination).is_some() {
+                true => Sorted::Deliver(seen),
+                false => drop(Cause::Scope),
+            };
+        }
+        // To an address of the router a neighbour may write from its link-local one.
+        let beyond =
+            is_link_local(source) && self.routing.lookup(vn, destination).way != Way::Local;
+        if beyond {
+            return Sorted::Refuse(seen, Cause::Scope, Problem::BeyondScope);
+        }
+        Sorted::Route(seen)
+    }
+}
+
+const LOOPBACK: u128 = 1;

@@ -1,0 +1,68 @@
+//! Fourth stage: may it go where its destination leads? Hop limit (RFC 8200 3) and size (RFC 4443 3.2).
+
+use super::{Io, Packet, Packets};
+use crate::counters::Cause;
+use crate::icmp::Problem;
+use crate::packet::header::HOP_LIMIT;
+use crate::router::Running;
+use crate::routing::{Hop, Way};
+
+impl Running {
+    /// Sends packets on, as they are.
+    #[inline]
+    pub(super) fn forward(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+        for packet in packets.drain(..) {
+            let hop = *self.routing.hop(packet.hop);
+            if self.may_go(io, &packet, &hop) {
+                self.next(io, packet, &hop);
+            } else {
+                self.elsewhere(io, packet, &hop);
+            }
+        }
+    }
+
+    /// Whether a packet goes on, as far as can be seen at once; it is one hop further then.
+    #[inline]
+    pub(super) fn may_go(&self, io: &mut Io<'_, '_, '_>, packet: &Packet, hop: &Hop) -> bool {
+        let fits = self
+            .interfaces
+            .get(hop.interface)
+            .is_some_and(|interface| packet.octets <= interface.mtu);
+        if !matches!(hop.way, Way::Gateway | Way::Link) || !fits {
+            return false;
+        }
+        let octets = io.frames.octets(&packet.frame);
+        match octets.get_mut(self.form.at + HOP_LIMIT) {
+            Some(hops) if *hops > 1 => {
+                *hops -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A packet that does not go on: it is for the router, or there is a reason.
+    #[cold]
+    pub(super) fn elsewhere(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet, hop: &Hop) {
+        let (cause, problem) = match hop.way {
+            Way::Local => return self.deliver(io, packet),
+            Way::Blackhole => (Cause::Blackhole, None),
+            Way::None => (Cause::NoRoute, Some(Problem::NoRoute)),
+            Way::Unreachable => (Cause::Unreachable, Some(Problem::NoRoute)),
+            Way::Prohibit => (Cause::Prohibit, Some(Problem::Prohibited)),
+            Way::Gateway | Way::Link => {
+                let hops = io
+                    .frames
+                    .octets(&packet.frame)
+                    .get(self.form.at + HOP_LIMIT);
+                if hops.is_some_and(|hops| *hops > 1) {
+                    let mtu = self.interfaces.get(hop.interface).map_or(0, |out| out.mtu);
+                    (Cause::TooBig, Some(Problem::TooBig(u32::from(mtu))))
+                } else {
+                    (Cause::HopLimit, Some(Problem::HopLimit))
+                }
+            }
+        };
+        self.refuse(io, packet, cause, problem);
+    }
+}

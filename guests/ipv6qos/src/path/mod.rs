@@ -1,0 +1,128 @@
+//! The path of a frame, in stages over a burst.
+//!
+//! ```text
+//! check      is it an IPv6 packet for this router to handle?
+//! route      where does its destination lead?               all destinations at once
+//! judge      does the filter let it pass?                   only where there are rules
+//! forward    hop limit and size: may it go there?
+//! mark       which class is it of, within which rate?       only where there are rules
+//! next       who is next on the link? new addresses, and out
+//!
+//! deliver    the other end: packets for the router itself
+//! refuse     why a packet does not go on: counted, its sender told
+//! originate  what the router says itself
+//! settle     what became of frames that waited for a neighbour
+//! ```
+//!
+//! A burst goes through each stage before the next begins; what leaves the path is dealt with on the spot. Must
+//! never allocate, never trust a length that a packet claims, and never keep a frame without counting it.
+
+mod check;
+mod deliver;
+mod forward;
+mod judge;
+mod mark;
+mod next;
+mod originate;
+mod refuse;
+mod settle;
+
+pub(crate) use settle::Held;
+
+use arrayvec::ArrayVec;
+use pinode_guest_runtime::{BURST, Frame, Frames, Output, VifIndex};
+
+use crate::router::Running;
+use crate::rules::SLICE;
+use crate::vn::{InterfaceId, Vn};
+
+/// A packet on its way.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    /// Its frame, which ends where the packet does.
+    pub frame: Frame,
+    /// Its destination.
+    pub destination: u128,
+    /// The interface it came in on.
+    pub interface: InterfaceId,
+    /// Octets of it: IPv6 header and payload.
+    pub octets: u16,
+    /// What the look-up of its destination gave.
+    pub hop: u32,
+}
+
+impl Packet {
+    /// Its virtual network.
+    #[inline]
+    pub(crate) const fn vn(&self) -> Vn {
+        self.interface.vn()
+    }
+}
+
+/// Packets between two stages.
+pub(crate) type Packets = ArrayVec<Packet, BURST>;
+
+/// What packets are made of and where they go, while a burst or a tick is handled.
+pub(crate) struct Io<'a, 'f, 'o> {
+    /// Octets of frames.
+    pub frames: &'a mut Frames<'f>,
+    /// Where frames go.
+    pub out: &'a mut Output<'o>,
+}
+
+impl Io<'_, '_, '_> {
+    /// The time of this burst.
+    #[inline]
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.out.now_ns()
+    }
+}
+
+impl Running {
+    /// The frames that came in on `vif`.
+    pub(crate) fn burst(&mut self, vif: VifIndex, io: &mut Io<'_, '_, '_>) {
+        let mut packets = Packets::new();
+        self.check(vif, io, &mut packets);
+        self.route(&mut packets);
+        if !self.filter.is_open() {
+            self.judge(io, &mut packets);
+        }
+        if self.diffserv.is_plain() {
+            self.forward(io, &mut packets);
+        } else {
+            self.forward_marked(io, &mut packets);
+        }
+        if !self.outbox.is_empty() {
+            self.settle(io);
+        }
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, io: &mut Io<'_, '_, '_>) {
+        self.now_ns = io.now_ns();
+        self.discovery.tick(self.now_ns, &mut self.outbox);
+        self.filter.work(&mut self.tables, SLICE);
+        self.diffserv.work(&mut self.tables, SLICE);
+        if !self.outbox.is_empty() {
+            self.settle(io);
+        }
+    }
+
+    /// Looks all destinations up.
+    #[inline]
+    fn route(&self, packets: &mut Packets) {
+        let mut keys = ArrayVec::<(Vn, u128), BURST>::new();
+        keys.extend(
+            packets
+                .iter()
+                .map(|packet| (packet.vn(), packet.destination)),
+        );
+        let mut hops = [0; BURST];
+        if let Some(hops) = hops.get_mut(..keys.len()) {
+            self.routing.lookup_burst(&keys, hops);
+        }
+        for (packet, hop) in packets.iter_mut().zip(hops) {
+            packet.hop = hop;
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! From a configuration to a router: all memory is allocated here, and every item applied as it is at run time.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use pinode_guest_runtime::{BURST, Config, HELD};
+
+use crate::config::{Configuration, Place, Problem};
+use crate::control::request::Op;
+use crate::counters::Counters;
+use crate::diffserv::Diffserv;
+use crate::filter::Filter;
+use crate::icmp::Limit;
+use crate::interface::Interfaces;
+use crate::neighbour::{Advertise, Discovery, Limits, LinkConfig, Outbox, Parameters};
+use crate::packet::Form;
+use crate::path::Held;
+use crate::router::Running;
+use crate::routing::Routing;
+use crate::rules::Tables;
+use crate::vn::VNS;
+
+/// Octets of a route in the longest-prefix match, on average and at worst of usual tables.
+const ROUTE_OCTETS: u64 = 96;
+/// Octets of a filter or class rule with all that finds it.
+const RULE_OCTETS: u64 = 1024;
+/// Octets of a prefix in a table.
+const TABLE_PREFIX_OCTETS: u64 = 96;
+/// Octets for what a request and its answer take for a while: a line each, read and taken apart.
+const REQUEST_OCTETS: u64 = 2 << 20;
+
+impl Running {
+    /// A router of this configuration.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it and shows only now.
+    pub(crate) fn new(
+        config: &Config,
+        configuration: &Configuration,
+    ) -> Result<Self, Vec<Problem>> {
+        let whole = |what: &dyn ToString| alloc::vec![Place::default().problem(what.to_string())];
+        let form = Form::of(config);
+        let names = configuration.names.clone();
+        let interfaces = Interfaces::new(config, &form, &names, &configuration.interfaces);
+        let interfaces = interfaces.map_err(|what| whole(&what))?;
+        let numbers = config.vifs.len() * VNS;
+        let limits = configuration.limits;
+        let mut running = Running {
+            form,
+            own_vn: names.default_vn(),
+            names,
+            interfaces,
+            routing: Routing::new(limits.routes, limits.next_hops),
+            discovery: Discovery::new(neighbours(configuration), numbers, config.seed),
+            outbox: Outbox::default(),
+            settled: Vec::with_capacity(HELD + BURST),
+            limit: Limit::new(configuration.icmp, numbers),
+            tables: Tables::new(),
+            filter: Filter::new(),
+            diffserv: Diffserv::new(limits.policers),
+            counters: Counters::default(),
+            now_ns: 0,
+        };
+        let mut problems = running.links(config, configuration);
+        for (place, item) in &configuration.items {
+            if let Err(what) = running.change(Op::Add, item) {
+                problems.push(place.problem(what));
+            }
+        }
+        while !running.work(u32::MAX) {}
+        if problems.is_empty() {
+            Ok(running)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Octets of memory that a router of this configuration takes.
+    pub(crate) fn memory(config: &Config, configuration: &Configuration) -> u64 {
+        let limits = configuration.limits;
+        let numbers = config.vifs.len() * VNS;
+        let discovery = Discovery::<Held>::memory(neighbours(configuration), numbers) as u64;
+        let rules = u64::from(limits.filter_rules) + u64::from(limits.class_rules);
+        REQUEST_OCTETS
+            + discovery
+            + u64::from(limits.routes) * ROUTE_OCTETS
+            + u64::from(limits.table_prefixes) * TABLE_PREFIX_OCTETS
+            + rules * RULE_OCTETS
+    }
+
+    /// Brings what was changed into force; true: all of it.
+    pub(crate) fn work(&mut self, budget: u32) -> bool {
+        let filter = self.filter.work(&mut self.tables, budget);
+        let diffserv = self.diffserv.work(&mut self.tables, budget);
+        filter && diffserv
+    }
+
+    /// Takes all interfaces into use.
+    fn links(&mut self, config: &Config, configuration: &Configuration) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for interface in self.interfaces.iter() {
+            let id = interface.id;
+            let set = configuration.interfaces.iter().find(|(of, _)| *of == id);
+            let set = set.map(|(_, settings)| settings);
+            // Hosts on an access port configure themselves once it has an address to advertise.
+            let is_access = config
+                .vifs
+                .get(usize::from(id.vif().0))
+                .is_some_and(|vif| vif.access.is_some());
+            let has_address = set.is_some_and(|set| !set.address.is_empty());
+            let advertise = match set.and_then(|set| set.ra.clone()) {
+                Some(Advertise::With(parameters)) => Some(parameters),
+                Some(Advertise::Switch(on)) => on.then(Parameters::default),
+                None => (is_access && has_address).then(Parameters::default),
+            };
+            let link = LinkConfig {
+                mac: interface.mac,
+                mtu: interface.mtu,
+                advertise,
+                verify: set.is_none_or(|set| set.dad),
+            };
+            if let Err(what) = self.discovery.add_link(0, id, link) {
+                let place = Place::key("interface").in_key(&self.names.name(id));
+                problems.push(place.problem(what));
+            }
+        }
+        problems
+    }
+}
+
+fn neighbours(configuration: &Configuration) -> Limits {
+    Limits {
+        neighbours: configuration.limits.neighbours,
+        ..Limits::default()
+    }
+}

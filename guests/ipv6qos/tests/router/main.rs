@@ -1,0 +1,14 @@
+//! The whole router: frames in, frames out, at times that the test says.
+
+mod bed;
+mod forwarding;
+
+/// The same seed in every run.
+fn seeded(cases: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config {
+        cases,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(0x6963_7638),
+        failure_persistence: None,
+        ..proptest::test_runner::Config::default()
+    }
+}
