@@ -18,11 +18,18 @@ struct Image {
 }
 
 /// The built-in guests.
-const BUILTIN: &[Image] = &[Image {
-    name: "patch",
-    package: "pinode-guest-patch",
-    program: "patch",
-}];
+const BUILTIN: &[Image] = &[
+    Image {
+        name: "ipv6qos",
+        package: "pinode-guest-ipv6qos",
+        program: "ipv6qos",
+    },
+    Image {
+        name: "patch",
+        package: "pinode-guest-patch",
+        program: "patch",
+    },
+];
 
 /// Guests that misbehave, for tests.
 const HOSTILE: &[Image] = &[

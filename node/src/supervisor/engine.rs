@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use pinode_guest_ipv6qos::Router;
 use pinode_guest_patch::Patch;
 use pinode_guest_runtime::Function;
 use pinode_guest_runtime::hosted::{
@@ -16,10 +17,9 @@ use pinode_vmm::{
 use rustix::thread::Pid;
 use thiserror::Error;
 
-use super::agent::vif_mac;
 use super::share::ShareError;
 use super::unsafe_thread_time;
-use crate::config::{GuestImage, Isolation, NodeConfig, PiConfig};
+use crate::config::{GuestImage, Isolation, NodeConfig, PiConfig, vif_mac};
 use crate::dataplane::bell::Bell;
 use crate::dataplane::vif::{PairsInUse, Vif};
 
@@ -54,7 +54,7 @@ pub enum LaunchError {
     Hosted(#[from] pinode_guest_runtime::hosted::HostedError),
     /// A built-in image is not among the functions that run as a thread.
     #[error(
-        "{0} cannot run with isolation = \"thread\": only built-in guests can; allowed: builtin:patch"
+        "{0} cannot run with isolation = \"thread\": only built-in guests can; allowed: builtin:ipv6qos, builtin:patch"
     )]
     NotBuiltIn(String),
     /// The kernel does not give the guest's threads their share of the CPUs.
@@ -272,6 +272,7 @@ fn launch_thread(
 /// The built-in functions as this process can run them.
 fn function(guest: &GuestImage) -> Result<Box<dyn Function + Send>, LaunchError> {
     match guest {
+        GuestImage::Builtin(name) if name == "ipv6qos" => Ok(Box::new(Router::default())),
         GuestImage::Builtin(name) if name == "patch" => Ok(Box::new(Patch)),
         other => Err(LaunchError::NotBuiltIn(other.to_string())),
     }
