@@ -55,7 +55,7 @@ impl Filter {
     /// Whether all packets pass: nothing need be asked.
     #[inline]
     pub fn is_open(&self) -> bool {
-        self.rules.is_empty()
+        self.rules.is_idle()
     }
 
     /// Adds a rule; gives it with its priority. In force when [`work`](Self::work) is done.

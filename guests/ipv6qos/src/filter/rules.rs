@@ -31,8 +31,8 @@ pub(super) struct FilterRules {
 
 impl FilterRules {
     #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+    pub fn is_idle(&self) -> bool {
+        self.rules.is_idle()
     }
 
     pub fn add(

@@ -67,6 +67,9 @@ pub enum RuleError {
     /// A table that it names cannot be.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// Too many changes wait to be in force.
+    #[error("too many changes of rules are not in force yet; try again in a second")]
+    Busy,
     /// The heap is full.
     #[error("no memory is left for another rule; give the guest more")]
     OutOfMemory,

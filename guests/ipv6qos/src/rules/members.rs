@@ -14,6 +14,36 @@ pub struct Members {
 }
 
 impl Members {
+    /// No tables.
+    pub(super) const NONE: Self = Members {
+        source: 0,
+        destination: 0,
+    };
+
+    /// `table`, for the source (0) or the destination.
+    pub(super) fn of(side: usize, table: TableId) -> Self {
+        let mut members = Self::NONE;
+        if side == 0 {
+            members.add_source(table);
+        } else {
+            members.add_destination(table);
+        }
+        members
+    }
+
+    #[inline]
+    pub(super) const fn word(self) -> u64 {
+        (self.source as u64) << 32 | self.destination as u64
+    }
+
+    #[inline]
+    pub(super) const fn of_word(word: u64) -> Self {
+        Members {
+            source: (word >> 32) as u32,
+            destination: word as u32,
+        }
+    }
+
     /// The source is in `table`.
     #[inline]
     pub(super) fn add_source(&mut self, table: TableId) {

@@ -4,6 +4,7 @@
 //! condition  what a rule wants of a packet: the meaning of rules, one packet and one rule at a time
 //! tables     named sets of prefixes
 //! members    which tables the addresses of a packet are in
+//! index      what finds the first rule that a packet matches
 //! error      why a rule or an entry of a table is refused
 //! ```
 //!
@@ -12,18 +13,22 @@
 
 mod condition;
 pub mod error;
+mod index;
 mod members;
 pub mod tables;
 
 use alloc::boxed::Box;
+use alloc::collections::{TryReserveError, VecDeque};
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
 use condition::Condition;
 pub use condition::Names;
 pub use error::{RuleError, TableError};
-use members::Members;
+use index::{Build, Index, Memo, Progress};
 pub use tables::{TableId, Tables};
+
+use pinode_guest_runtime::BURST;
 
 use crate::control::matching::Match;
 use crate::packet::Fields;
@@ -34,24 +39,27 @@ pub const MAX_RULES: usize = 4096;
 pub const MAX_TABLES: usize = 32;
 /// Distance of a rule without a priority to the one before.
 pub const PRIORITY_STEP: u32 = 10;
-/// Work that takes at most about 30 us: what [`Rules::work`] may do between two bursts.
-pub const SLICE: u32 = 100;
+/// Work that takes about 30 us: what [`Rules::work`] may do between two bursts.
+pub const SLICE: u32 = 1000;
+
+/// Most rules that are in the list, or were until lately and are still in force.
+const SLOTS: usize = 3 * MAX_RULES;
+/// Least rules that room is made for.
+const ROOM: usize = 64;
+/// Cost of a rule that is forgotten, of [`SLICE`].
+const FORGET: u32 = 10;
 
 /// A rule as a packet finds it: good until the next call of [`Rules::work`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleId(NonZeroU16);
 
 impl RuleId {
-    fn new(slot: u16) -> Option<Self> {
-        NonZeroU16::new(slot.checked_add(1)?).map(RuleId)
-    }
-
     fn slot(self) -> usize {
         usize::from(self.0.get()) - 1
     }
 }
 
-/// What a rule is, for who lists it.
+/// What a rule is, for who lists it and for who looks for it.
 #[derive(Debug)]
 struct Rule {
     wanted: Match,
@@ -61,6 +69,8 @@ struct Rule {
 #[derive(Debug)]
 struct Slot<T> {
     rule: Box<Rule>,
+    /// Builds that had begun when it was added: later ones know it.
+    builds: u64,
     payload: T,
 }
 
@@ -70,8 +80,25 @@ pub struct Rules<T> {
     /// Priority and slot, in the order of priorities.
     order: Vec<(u32, u16)>,
     slots: Vec<Option<Slot<T>>>,
-    /// Tables that rules name.
-    wanted: Members,
+    free: Vec<u16>,
+    /// Slots of rules that are in the list no more, the longest ago first.
+    retired: VecDeque<u16>,
+    /// How many of these are not in force any more.
+    gone: usize,
+    /// How many were retired before the build began.
+    retired_before: usize,
+    /// What is in force.
+    active: Box<Index>,
+    memo: Memo,
+    /// What will be.
+    build: Box<Build>,
+    is_building: bool,
+    /// Builds that have begun.
+    builds: u64,
+    /// Whether the list was changed since the build began.
+    is_changed: bool,
+    /// Whether the last build had no memory.
+    is_starved: bool,
 }
 
 impl<T> Default for Rules<T> {
@@ -82,14 +109,21 @@ impl<T> Default for Rules<T> {
 
 impl<T> Rules<T> {
     /// No rules.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Rules {
             order: Vec::new(),
             slots: Vec::new(),
-            wanted: Members {
-                source: 0,
-                destination: 0,
-            },
+            free: Vec::new(),
+            retired: VecDeque::new(),
+            gone: 0,
+            retired_before: 0,
+            active: Box::new(Index::new()),
+            memo: Memo::new(),
+            build: Box::new(Build::new()),
+            is_building: false,
+            builds: 0,
+            is_changed: false,
+            is_starved: false,
         }
     }
 
@@ -98,10 +132,15 @@ impl<T> Rules<T> {
         self.order.len()
     }
 
-    /// Whether there are none, and none is in force.
-    #[inline]
+    /// Whether there are none, in force or not yet.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
+    }
+
+    /// Whether none is in force: no packet finds one.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.active.len() == 0
     }
 
     /// Adds a rule at `priority`, or behind all others; gives its priority. In force when [`work`](Self::work) is
@@ -129,11 +168,12 @@ impl<T> Rules<T> {
         }
         let slot = self.fill(tables, names, wanted, payload)?;
         self.order.insert(place, (priority, slot));
+        self.is_changed = true;
         Ok(priority)
     }
 
     /// Puts a rule in the place of the one at `priority`, or adds it if there is none. In force when
-    /// [`work`](Self::work) is done.
+    /// [`work`](Self::work) is done; the one before is, until then.
     ///
     /// # Errors
     ///
@@ -151,12 +191,13 @@ impl<T> Rules<T> {
             return self.insert(tables, names, priority, wanted, payload);
         };
         let new = self.fill(tables, names, wanted, payload)?;
-        let old = self.order.get_mut(place).map(|(priority, slot)| {
+        let replaced = self.order.get_mut(place).map(|(priority, slot)| {
             let old = core::mem::replace(slot, new);
             (*priority, old)
         });
-        let (priority, old) = old.ok_or(RuleError::Unnamed)?;
-        self.empty(tables, old);
+        let (priority, old) = replaced.ok_or(RuleError::Unnamed)?;
+        self.retire(tables, old);
+        self.is_changed = true;
         Ok(priority)
     }
 
@@ -169,33 +210,66 @@ impl<T> Rules<T> {
         let place = self.place(priority);
         let place = place.map_err(|_| RuleError::Missing(priority))?;
         let (_, slot) = self.order.remove(place);
-        self.empty(tables, slot);
+        self.retire(tables, slot);
+        self.is_changed = true;
         Ok(())
     }
 
-    /// Works on bringing changes into force, `budget` of work at most ([`SLICE`]: about 30 us). True: all that was
-    /// changed is in force.
-    pub fn work(&mut self, _tables: &mut Tables, _budget: u32) -> bool {
-        true
+    /// Works on bringing changes into force, for about as long as `budget` says ([`SLICE`]: 30 us). True: all that
+    /// was changed is in force, and nothing is left to do.
+    pub fn work(&mut self, tables: &mut Tables, mut budget: u32) -> bool {
+        loop {
+            while self.gone > 0 && budget > 0 {
+                self.forget(tables);
+                budget = budget.saturating_sub(FORGET);
+            }
+            if !self.is_building && self.gone == 0 {
+                if !self.is_changed {
+                    return true;
+                }
+                self.begin(&mut budget);
+            }
+            if budget == 0 || !self.is_building {
+                return false;
+            }
+            let slots = &self.slots;
+            match self.build.work(|slot| condition(slots, slot), &mut budget) {
+                Progress::Pending => return false,
+                Progress::Complete => {
+                    self.build.swap(&mut self.active);
+                    self.memo.forget();
+                    self.gone = self.retired_before;
+                    self.is_building = false;
+                }
+                Progress::OutOfMemory => {
+                    self.is_building = false;
+                    self.is_changed = true;
+                    self.is_starved = true;
+                    return false;
+                }
+            }
+        }
     }
 
     /// The first rule in force that each packet matches.
+    #[inline]
     pub fn first_burst(
         &mut self,
         tables: &Tables,
         packets: &[Fields],
         first: &mut [Option<RuleId>],
     ) {
-        for (packet, first) in packets.iter().zip(first) {
-            let mut members = [Members::default()];
-            tables.members_burst(self.wanted, core::slice::from_ref(packet), &mut members);
-            let [members] = members;
-            let slots = self.order.iter().map(|(_, slot)| *slot);
-            let found = { slots }.find(|slot| {
-                let slot = self.slots.get(usize::from(*slot)).and_then(Option::as_ref);
-                slot.is_some_and(|slot| slot.rule.condition.matches(packet, members))
-            });
-            *first = found.and_then(RuleId::new);
+        for (packets, first) in packets.chunks(BURST).zip(first.chunks_mut(BURST)) {
+            let mut found = [0; BURST];
+            if !self.is_idle() {
+                let slots = &self.slots;
+                let condition = |slot| condition(slots, slot);
+                self.active
+                    .find_burst(&mut self.memo, condition, tables, packets, &mut found);
+            }
+            for (first, found) in first.iter_mut().zip(found) {
+                *first = NonZeroU16::new(found).map(RuleId);
+            }
         }
     }
 
@@ -231,7 +305,7 @@ impl<T> Rules<T> {
         behind.ok_or(RuleError::NoPriority(last))
     }
 
-    /// Puts a rule in a free slot.
+    /// Puts a rule in a free slot; there is room for it in the order, too.
     fn fill(
         &mut self,
         tables: &mut Tables,
@@ -239,32 +313,98 @@ impl<T> Rules<T> {
         wanted: &Match,
         payload: T,
     ) -> Result<u16, RuleError> {
+        if self.free.is_empty() && self.slots.len() >= SLOTS {
+            return Err(RuleError::Busy);
+        }
+        self.reserve().map_err(|_| RuleError::OutOfMemory)?;
         let condition = Condition::resolve(wanted, tables, names)?;
-        let free = self.slots.iter().position(Option::is_none);
-        let slot = free.unwrap_or(self.slots.len());
-        if slot == self.slots.len() {
-            if self.slots.try_reserve(1).is_err() {
-                condition.release(tables);
-                return Err(RuleError::OutOfMemory);
-            }
-            self.slots.push(None);
+        let wanted = wanted.clone();
+        let rule = Box::new(Rule { wanted, condition });
+        let builds = self.builds;
+        let filled = Some(Slot {
+            rule,
+            builds,
+            payload,
+        });
+        let slot = self.free.pop();
+        match slot.and_then(|slot| self.slots.get_mut(usize::from(slot))) {
+            Some(free) => *free = filled,
+            None => self.slots.push(filled),
         }
-        if let Some(free) = self.slots.get_mut(slot) {
-            let wanted = wanted.clone();
-            *free = Some(Slot {
-                rule: Box::new(Rule { wanted, condition }),
-                payload,
-            });
+        // Below SLOTS.
+        Ok(slot.unwrap_or(self.slots.len() as u16 - 1))
+    }
+
+    /// Makes room for one more rule.
+    fn reserve(&mut self) -> Result<(), TryReserveError> {
+        if self.is_starved {
+            // What was changed before is not in force for want of memory.
+            self.build.prepare(self.room(1))?;
+            self.is_starved = false;
         }
-        self.wanted.add(condition.members());
-        // Below twice the number of rules.
-        Ok(slot as u16)
+        self.memo.prepare()?;
+        self.order.try_reserve(1)?;
+        self.slots.try_reserve(1)?;
+        // Each slot is free or retired at worst.
+        let slots = self.slots.len() + 1;
+        self.free.try_reserve(slots - self.free.len())?;
+        self.retired.try_reserve(slots - self.retired.len())?;
+        if self.is_building {
+            Ok(())
+        } else {
+            self.build.prepare(self.room(1))
+        }
+    }
+
+    /// Rules that room is made for if there are so many `more`: not for each anew.
+    fn room(&self, more: usize) -> usize {
+        let rules = (self.order.len() + more).next_power_of_two();
+        rules.clamp(ROOM, MAX_RULES)
+    }
+
+    /// Begins to make an index of the rules as they are.
+    fn begin(&mut self, budget: &mut u32) {
+        if self.build.prepare(self.room(0)).is_err() {
+            self.is_starved = true;
+            return;
+        }
+        self.build.begin(self.order.iter().map(|(_, slot)| *slot));
+        self.retired_before = self.retired.len();
+        self.builds += 1;
+        (self.is_building, self.is_changed) = (true, false);
+        // Copies, of 2 octets a rule.
+        *budget = budget.saturating_sub(self.order.len() as u32 / 20);
+    }
+
+    /// Keeps a rule that is not in the list any more as long as it is in force, or may come into force.
+    fn retire(&mut self, tables: &mut Tables, slot: u16) {
+        let filled = self.slots.get(usize::from(slot)).and_then(Option::as_ref);
+        if filled.is_some_and(|filled| filled.builds == self.builds) {
+            self.empty(tables, slot);
+        } else {
+            self.retired.push_back(slot);
+        }
+    }
+
+    /// Forgets the rule that is not in force any more for longest.
+    fn forget(&mut self, tables: &mut Tables) {
+        self.gone -= 1;
+        if let Some(slot) = self.retired.pop_front() {
+            self.empty(tables, slot);
+        }
     }
 
     fn empty(&mut self, tables: &mut Tables, slot: u16) {
-        let slot = self.slots.get_mut(usize::from(slot));
-        if let Some(slot) = slot.and_then(Option::take) {
-            slot.rule.condition.release(tables);
+        let filled = self.slots.get_mut(usize::from(slot));
+        if let Some(filled) = filled.and_then(Option::take) {
+            filled.rule.condition.release(tables);
+            self.free.push(slot);
         }
     }
+}
+
+/// The condition of the rule in a slot.
+fn condition<T>(slots: &[Option<Slot<T>>], slot: u16) -> Option<&Condition> {
+    let slot = slots.get(usize::from(slot))?.as_ref()?;
+    Some(&slot.rule.condition)
 }

@@ -3,18 +3,26 @@
 //! A table exists as long as it has prefixes or rules name it. Whether an address is in one costs the same
 //! whatever there is in it.
 
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
-use core::ops::Bound;
+
+use pinode_guest_runtime::BURST;
 
 use super::MAX_TABLES;
 use super::error::TableError;
 use super::members::Members;
 use crate::control::item::TableEntry;
 use crate::control::matching::check_name;
-use crate::control::view::TableView;
+use crate::control::view::{Cursor, TableView};
+use crate::lpm::{Lpm, OutOfMemory};
 use crate::packet::Fields;
 use crate::prefix::Prefix;
+use crate::vn::{VNS, Vn};
+
+// The trie has a root for each table.
+const _: () = assert!(MAX_TABLES <= VNS);
+
+/// What the trie tells of a prefix: that it is there.
+const THERE: u32 = 1;
 
 /// A table, below [`MAX_TABLES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +33,18 @@ impl TableId {
     #[inline]
     pub const fn get(self) -> u8 {
         self.0
+    }
+
+    /// Its root in the trie.
+    #[inline]
+    const fn root(self) -> Vn {
+        // Its number: a table is below 32.
+        Vn::of_pih(self.0)
+    }
+
+    /// All there can be.
+    fn all() -> impl Iterator<Item = Self> {
+        (0..).map(TableId).take(MAX_TABLES)
     }
 }
 
@@ -40,7 +60,7 @@ struct Table {
 #[derive(Debug, Default)]
 pub struct Tables {
     tables: [Option<Table>; MAX_TABLES],
-    prefixes: BTreeSet<(TableId, Prefix)>,
+    prefixes: Lpm,
 }
 
 impl Tables {
@@ -56,16 +76,22 @@ impl Tables {
     /// It is there already; the name is none; there are too many tables; no memory is left.
     pub fn add(&mut self, entry: &TableEntry) -> Result<(), TableError> {
         let id = self.named(&entry.table)?;
-        if !self.prefixes.insert((id, entry.prefix)) {
-            return Err(TableError::Exists {
+        match self.prefixes.insert(id.root(), entry.prefix, THERE) {
+            Ok(None) => {
+                if let Some(table) = self.table_mut(id) {
+                    table.prefixes += 1;
+                }
+                Ok(())
+            }
+            Ok(Some(_)) => Err(TableError::Exists {
                 table: entry.table.clone(),
                 prefix: entry.prefix,
-            });
+            }),
+            Err(OutOfMemory) => {
+                self.forget_unused(id);
+                Err(TableError::OutOfMemory)
+            }
         }
-        if let Some(table) = self.table_mut(id) {
-            table.prefixes += 1;
-        }
-        Ok(())
     }
 
     /// Removes a prefix; in force from the next packet on.
@@ -75,7 +101,7 @@ impl Tables {
     /// There is no such prefix or table.
     pub fn remove(&mut self, entry: &TableEntry) -> Result<(), TableError> {
         let id = self.find(&entry.table)?;
-        if !self.prefixes.remove(&(id, entry.prefix)) {
+        if self.prefixes.remove(id.root(), entry.prefix).is_none() {
             return Err(TableError::Missing {
                 table: entry.table.clone(),
                 prefix: entry.prefix,
@@ -90,10 +116,12 @@ impl Tables {
 
     /// Whether `address` is in a prefix of `table`.
     pub fn contains(&self, table: TableId, address: u128) -> bool {
-        (0..=128).any(|length| {
-            self.prefixes
-                .contains(&(table, Prefix::of(address, length)))
-        })
+        self.prefixes.lookup(table.root(), address) != 0
+    }
+
+    /// Octets of the heap that prefixes take.
+    pub fn octets(&self) -> usize {
+        self.prefixes.octets()
     }
 
     /// The tables behind the one named `after`, in the order of their names.
@@ -123,14 +151,18 @@ impl Tables {
     ) -> Result<impl Iterator<Item = TableEntry> + '_, TableError> {
         let id = self.find(name)?;
         let table = name.to_string();
-        let from = after.map_or(Bound::Included((id, Prefix::DEFAULT)), |after| {
-            Bound::Excluded((id, after))
-        });
-        let entries = self.prefixes.range((from, Bound::Unbounded));
-        let entries = entries.take_while(move |(of, _)| *of == id);
-        Ok(entries.map(move |(_, prefix)| TableEntry {
+        let vn = id.root();
+        let entries = match after {
+            None => self.prefixes.iter_from(Cursor {
+                vn,
+                prefix: Prefix::DEFAULT,
+            }),
+            Some(prefix) => self.prefixes.iter_after(Cursor { vn, prefix }),
+        };
+        let entries = entries.take_while(move |(at, _)| at.vn == vn);
+        Ok(entries.map(move |(at, _)| TableEntry {
             table: table.clone(),
-            prefix: *prefix,
+            prefix: at.prefix,
         }))
     }
 
@@ -151,25 +183,37 @@ impl Tables {
         self.forget_unused(id);
     }
 
-    /// Which of the tables `wanted` the addresses of packets are in.
+    /// Which of the tables `wanted` the addresses of the packets of a burst are in.
     pub(super) fn members_burst(
         &self,
         wanted: Members,
         packets: &[Fields],
-        members: &mut [Members],
+        members: &mut [Members; BURST],
     ) {
-        for (packet, members) in packets.iter().zip(members) {
-            *members = Members::default();
-            for id in (0..).map(TableId).take(MAX_TABLES) {
-                let mut one = Members::default();
-                one.add_source(id);
-                if wanted.contains(one) && self.contains(id, packet.source) {
-                    members.add(one);
+        let packets = packets.get(..BURST).unwrap_or(packets);
+        *members = [Members::NONE; BURST];
+        for side in 0..2 {
+            let mut keys = [(Vn::default(), 0); BURST];
+            for ((_, address), packet) in keys.iter_mut().zip(packets) {
+                *address = if side == 0 {
+                    packet.source
+                } else {
+                    packet.destination
+                };
+            }
+            let keys = keys.get_mut(..packets.len()).unwrap_or_default();
+            for table in TableId::all() {
+                let one = Members::of(side, table);
+                if !wanted.contains(one) {
+                    continue;
                 }
-                let mut one = Members::default();
-                one.add_destination(id);
-                if wanted.contains(one) && self.contains(id, packet.destination) {
-                    members.add(one);
+                keys.iter_mut().for_each(|(vn, _)| *vn = table.root());
+                let mut values = [0; BURST];
+                self.prefixes.lookup_burst(keys, &mut values);
+                for (members, value) in members.iter_mut().zip(values) {
+                    if value == THERE {
+                        members.add(one);
+                    }
                 }
             }
         }

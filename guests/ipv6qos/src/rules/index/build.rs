@@ -1,0 +1,452 @@
+//! An index made from rules, a slice at a time.
+//!
+//! One field after the other. Of a field, first the rules are gathered: those that want nothing of it are in the
+//! vectors of all classes, the others begin and end somewhere. Then these places are gone through in order, with the
+//! vector of the rules that reach to where it stands, which is stored for every class. Order comes out of a heap,
+//! whose steps are as short as each other, unlike a sort.
+
+use alloc::boxed::Box;
+use alloc::collections::{BinaryHeap, TryReserveError};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use arrayvec::ArrayVec;
+
+use super::field::FIELDS;
+use super::numbers::Numbers;
+use super::vectors::{CHUNK_RULES, Chunks, Stored, Vector};
+use super::{Classes, Index, SIDES};
+use crate::lpm::OutOfMemory;
+use crate::prefix::Prefix;
+use crate::rules::MAX_TABLES;
+use crate::rules::condition::{Condition, Of};
+use crate::rules::members::Members;
+
+/// Costs of steps, in units of about 30 ns.
+const GATHER: u32 = 1;
+const BOUNDARY: u32 = 3;
+const CLASS: u32 = 10;
+
+/// What a slice of work came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Progress {
+    /// There is more to do.
+    Pending,
+    /// The index is complete.
+    Complete,
+    /// There is no memory for it: it cannot be completed.
+    OutOfMemory,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Rules gathered for the prefixes of a side.
+    GatherPrefixes {
+        side: usize,
+        next: usize,
+    },
+    /// These prefixes gone through.
+    Nest {
+        side: usize,
+    },
+    /// Rules gathered for a field of numbers.
+    GatherRanges {
+        field: usize,
+        next: usize,
+    },
+    /// Its boundaries gone through.
+    Sweep {
+        field: usize,
+    },
+    Complete,
+}
+
+/// Nested prefixes, the shortest first, and the last of the rules that have each.
+type Nested = ArrayVec<(Prefix, Option<u16>), 130>;
+
+/// An index that is being made.
+#[derive(Debug)]
+pub(in super::super) struct Build {
+    index: Box<Index>,
+    stage: Stage,
+    /// Rules that reach to where the work stands.
+    here: Vector,
+    prefixes: BinaryHeap<Reverse<(Prefix, u16)>>,
+    nested: Nested,
+    /// The rule before that has the same prefix, by position.
+    before: Vec<Option<u16>>,
+    /// Where ranges begin and end: number, position, whether one begins there. Of the ranges of a rule that meet, one
+    /// ends before the other begins.
+    boundaries: BinaryHeap<Reverse<(u32, u16, bool)>>,
+    /// Where the class that comes next begins.
+    begin: u32,
+    /// Classes whose vectors have such a hash, perhaps.
+    seen: Vec<u16>,
+}
+
+const SEEN: usize = 4096;
+
+impl Build {
+    pub fn new() -> Self {
+        Build {
+            index: Box::new(Index::new()),
+            stage: Stage::Complete,
+            here: Vector::NONE,
+            prefixes: BinaryHeap::new(),
+            nested: Nested::new_const(),
+            before: Vec::new(),
+            boundaries: BinaryHeap::new(),
+            begin: 0,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Makes room for `rules`. What is being made is given up.
+    pub fn prepare(&mut self, rules: usize) -> Result<(), TryReserveError> {
+        self.stage = Stage::Complete;
+        self.prefixes.clear();
+        self.prefixes.try_reserve_exact(rules)?;
+        self.boundaries.clear();
+        // Four ranges at most, with two ends each.
+        self.boundaries.try_reserve_exact(8 * rules)?;
+        self.before.clear();
+        self.before.try_reserve_exact(rules)?;
+        self.seen.clear();
+        self.seen.try_reserve_exact(SEEN)?;
+        self.index.prepare(rules)
+    }
+
+    /// Begins with rules whose slots these are, in their order; there is room for them.
+    pub fn begin(&mut self, order: impl Iterator<Item = u16>) {
+        self.index.clear(order);
+        self.stage = Stage::GatherPrefixes { side: 0, next: 0 };
+        self.here = Vector::NONE;
+        self.before.clear();
+        self.before.resize(self.index.len(), None);
+    }
+
+    /// The index, complete; `old` is what the next one is made from.
+    pub fn swap(&mut self, old: &mut Box<Index>) {
+        core::mem::swap(&mut self.index, old);
+    }
+
+    /// Works on for about `budget` units and counts it down. `conditions` tells that of a rule in a slot.
+    pub fn work<'c>(
+        &mut self,
+        conditions: impl Fn(u16) -> Option<&'c Condition>,
+        budget: &mut u32,
+    ) -> Progress {
+        while *budget > 0 {
+            let step = match self.stage {
+                Stage::GatherPrefixes { side, next } => {
+                    Ok(self.gather_prefix(side, next, &conditions))
+                }
+                Stage::Nest { side } => self.nest(side),
+                Stage::GatherRanges { field, next } => {
+                    Ok(self.gather_ranges(field, next, &conditions))
+                }
+                Stage::Sweep { field } => Ok(self.sweep(field)),
+                Stage::Complete => return Progress::Complete,
+            };
+            match step {
+                Ok(cost) => *budget = budget.saturating_sub(cost),
+                Err(OutOfMemory) => {
+                    self.stage = Stage::Complete;
+                    return Progress::OutOfMemory;
+                }
+            }
+        }
+        match self.stage {
+            Stage::Complete => Progress::Complete,
+            _ => Progress::Pending,
+        }
+    }
+
+    fn gather_prefix<'c>(
+        &mut self,
+        side: usize,
+        next: usize,
+        conditions: impl Fn(u16) -> Option<&'c Condition>,
+    ) -> u32 {
+        let Some(&slot) = self.index.slots.get(next) else {
+            return self.end_gathering_prefixes(side);
+        };
+        self.stage = Stage::GatherPrefixes {
+            side,
+            next: next + 1,
+        };
+        // Positions have 12 bits.
+        let position = next as u16;
+        let condition = conditions(slot);
+        let of = condition.map_or(Of::Any, |c| if side == 0 { c.from } else { c.to });
+        match of {
+            Of::Prefix(prefix) => {
+                self.prefixes.push(Reverse((prefix, position)));
+                BOUNDARY
+            }
+            Of::Any => {
+                self.here.set(position);
+                GATHER
+            }
+            Of::Table(table) => {
+                self.here.set(position);
+                self.index.name(Members::of(side, table), position);
+                BOUNDARY
+            }
+        }
+    }
+
+    fn end_gathering_prefixes(&mut self, side: usize) -> u32 {
+        self.nested.clear();
+        let is_used = !self.prefixes.is_empty();
+        self.stage = Stage::Nest { side };
+        if is_used && let Some(classes) = self.index.sides.get_mut(side) {
+            classes.is_used = true;
+            // The class of addresses in no prefix.
+            let chunks = self.index.slots.len().div_ceil(CHUNK_RULES);
+            classes
+                .vectors
+                .push(self.index.chunks.store(&self.here, chunks));
+        }
+        CLASS
+    }
+
+    /// Takes the next prefix; when its last rule is there, it is a class.
+    fn nest(&mut self, side: usize) -> Result<u32, OutOfMemory> {
+        let Some(Reverse((prefix, position))) = self.prefixes.pop() else {
+            self.here = Vector::NONE;
+            self.stage = if side == 0 {
+                Stage::GatherPrefixes { side: 1, next: 0 }
+            } else {
+                Stage::GatherRanges { field: 0, next: 0 }
+            };
+            return Ok(GATHER);
+        };
+        let mut cost = BOUNDARY;
+        while let Some(&(outer, last)) = self.nested.last()
+            && !outer.contains(prefix.bits())
+        {
+            self.nested.pop();
+            cost += self.leave(last);
+        }
+        let same = self.nested.last_mut().filter(|(outer, _)| *outer == prefix);
+        match same {
+            Some((_, last)) => {
+                let before = last.replace(position);
+                self.link(position, before);
+            }
+            None => {
+                // Nested prefixes differ in length: 129 at most.
+                let _ = self.nested.try_push((prefix, Some(position)));
+                self.link(position, None);
+            }
+        }
+        self.here.set(position);
+        let next = self.prefixes.peek();
+        if next.is_none_or(|Reverse((next, _))| *next != prefix) {
+            self.index.add_prefix(side, prefix, &self.here)?;
+            cost += CLASS * 3;
+        }
+        Ok(cost)
+    }
+
+    /// The rules of a prefix reach no further.
+    fn leave(&mut self, mut last: Option<u16>) -> u32 {
+        let mut cost = 0;
+        while let Some(position) = last {
+            self.here.clear(position);
+            cost += GATHER;
+            last = self.before.get(usize::from(position)).copied().flatten();
+        }
+        cost
+    }
+
+    fn link(&mut self, position: u16, to: Option<u16>) {
+        if let Some(before) = self.before.get_mut(usize::from(position)) {
+            *before = to;
+        }
+    }
+
+    fn gather_ranges<'c>(
+        &mut self,
+        field: usize,
+        next: usize,
+        conditions: impl Fn(u16) -> Option<&'c Condition>,
+    ) -> u32 {
+        let Some(&slot) = self.index.slots.get(next) else {
+            self.begin = 0;
+            self.seen.clear();
+            self.seen.resize(SEEN, u16::MAX);
+            self.stage = Stage::Sweep { field };
+            return CLASS * 4;
+        };
+        self.stage = Stage::GatherRanges {
+            field,
+            next: next + 1,
+        };
+        // Positions have 12 bits.
+        let position = next as u16;
+        let field = FIELDS.get(field);
+        let wanted = field.and_then(|field| field.wanted(conditions(slot)?));
+        let Some(ranges) = wanted else {
+            self.here.set(position);
+            return GATHER;
+        };
+        let mut cost = GATHER;
+        for (from, to) in ranges {
+            self.boundaries
+                .push(Reverse((u32::from(from), position, true)));
+            self.boundaries
+                .push(Reverse((u32::from(to) + 1, position, false)));
+            cost += BOUNDARY;
+        }
+        cost
+    }
+
+    /// Takes the next boundary; where the last at a number is taken, a class ends before it.
+    fn sweep(&mut self, field: usize) -> u32 {
+        let Some((numbers, classes)) = self.index.numbers.get_mut(field) else {
+            self.stage = Stage::Complete;
+            return GATHER;
+        };
+        let mut target = Target {
+            numbers,
+            classes,
+            chunks: &mut self.index.chunks,
+            seen: &mut self.seen,
+            used: self.index.slots.len().div_ceil(CHUNK_RULES),
+        };
+        let Some(Reverse((at, position, begins))) = self.boundaries.pop() else {
+            if self.begin > 0 {
+                target.add(self.begin, 1 << 16, &self.here);
+            }
+            self.here = Vector::NONE;
+            self.stage = if field + 1 < FIELDS.len() {
+                Stage::GatherRanges {
+                    field: field + 1,
+                    next: 0,
+                }
+            } else {
+                Stage::Complete
+            };
+            return CLASS;
+        };
+        let mut cost = BOUNDARY;
+        if at > self.begin || !target.classes.is_used {
+            target.classes.is_used = true;
+            target.add(self.begin, at, &self.here);
+            self.begin = at;
+            cost += CLASS;
+        }
+        if begins {
+            self.here.set(position);
+        } else {
+            self.here.clear(position);
+        }
+        cost
+    }
+}
+
+/// Where the classes of a field of numbers go.
+struct Target<'a> {
+    numbers: &'a mut Numbers,
+    classes: &'a mut Classes,
+    chunks: &'a mut Chunks,
+    seen: &'a mut [u16],
+    used: usize,
+}
+
+impl Target<'_> {
+    /// Numbers `from..to` match the rules of `vector`: a class, perhaps one that was there before.
+    fn add(&mut self, from: u32, to: u32, vector: &Vector) {
+        if from >= to {
+            return;
+        }
+        let stored = self.chunks.store(vector, self.used);
+        let class = self.class(stored);
+        self.numbers.extend(from, to, class);
+    }
+
+    fn class(&mut self, stored: Stored) -> u16 {
+        // The highest bits of a product are its best; below SEEN.
+        let place = (stored.hash() >> 52) as usize % SEEN;
+        let seen = self.seen.get(place).copied().unwrap_or(u16::MAX);
+        // Classes that stand for supersets may differ although they are stored alike.
+        if self.chunks.is_exact() && self.classes.vectors.get(usize::from(seen)) == Some(&stored) {
+            return seen;
+        }
+        // There are at most two for each range, and one.
+        let class = self.classes.vectors.len().min(usize::from(u16::MAX)) as u16;
+        self.classes.vectors.push(stored);
+        if let Some(seen) = self.seen.get_mut(place) {
+            *seen = class;
+        }
+        class
+    }
+}
+
+impl Index {
+    fn prepare(&mut self, rules: usize) -> Result<(), TryReserveError> {
+        self.slots.clear();
+        self.slots.try_reserve_exact(rules)?;
+        self.chunks.prepare(rules)?;
+        self.naming.clear();
+        self.naming.try_reserve_exact(2 * MAX_TABLES)?;
+        for classes in &mut self.sides {
+            classes.prepare(rules + 1)?;
+        }
+        for ((numbers, classes), field) in self.numbers.iter_mut().zip(FIELDS) {
+            let ranges = field.most_ranges(rules);
+            numbers.prepare(ranges)?;
+            classes.prepare(2 * ranges + 1)?;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, order: impl Iterator<Item = u16>) {
+        self.slots.clear();
+        self.slots.extend(order);
+        self.chunks.clear();
+        self.prefixes = crate::lpm::Lpm::new();
+        self.wanted = Members::NONE;
+        self.naming.clear();
+        let numbers = self.numbers.iter_mut().map(|(numbers, classes)| {
+            numbers.clear();
+            classes
+        });
+        for classes in self.sides.iter_mut().chain(numbers) {
+            classes.vectors.clear();
+            classes.is_used = false;
+        }
+    }
+
+    /// The rule at `position` wants an address to be in a table.
+    fn name(&mut self, wanted: Members, position: u16) {
+        let is_named = |(table, _): &&mut (Members, Vector)| *table == wanted;
+        if let Some((_, vector)) = self.naming.iter_mut().find(is_named) {
+            vector.set(position);
+        } else {
+            let mut vector = Vector::NONE;
+            vector.set(position);
+            self.naming.push((wanted, vector));
+            self.wanted.add(wanted);
+        }
+    }
+
+    /// Addresses in `prefix`, and in none longer, match the rules of `vector`.
+    fn add_prefix(
+        &mut self,
+        side: usize,
+        prefix: Prefix,
+        vector: &Vector,
+    ) -> Result<(), OutOfMemory> {
+        let chunks = self.slots.len().div_ceil(CHUNK_RULES);
+        if let (Some(classes), Some(vn)) = (self.sides.get_mut(side), SIDES.get(side)) {
+            // At most one for each rule, and one.
+            let class = classes.vectors.len() as u32;
+            classes.vectors.push(self.chunks.store(vector, chunks));
+            self.prefixes.insert(*vn, prefix, class)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! Classes of numbers of 16 bits: numbers of a class match the same rules.
+
+use alloc::collections::TryReserveError;
+use alloc::vec::Vec;
+
+/// Numbers of a page.
+const PAGE: usize = 256;
+
+/// The class of each number: a page for each upper octet; pages of one class only are shared.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    /// The page of each upper octet.
+    pages_of: [u8; 256],
+    pages: Vec<[u16; PAGE]>,
+    /// The last page that is of one class only, and that class.
+    uniform: Option<(u8, u16)>,
+}
+
+impl Numbers {
+    pub const fn new() -> Self {
+        Numbers {
+            pages_of: [0; 256],
+            pages: Vec::new(),
+            uniform: None,
+        }
+    }
+
+    /// Makes room for so many ranges.
+    pub fn prepare(&mut self, ranges: usize) -> Result<(), TryReserveError> {
+        self.pages.clear();
+        self.pages.try_reserve_exact((4 * ranges + 2).min(256))
+    }
+
+    pub fn clear(&mut self) {
+        self.pages.clear();
+        self.uniform = None;
+    }
+
+    /// The class of `number`.
+    #[inline(always)]
+    pub fn class(&self, number: u16) -> u16 {
+        let page = self.pages_of[usize::from(number >> 8)];
+        let page = self.pages.get(usize::from(page));
+        page.map_or(0, |page| page[usize::from(number & 0xff)])
+    }
+
+    /// Numbers `from..to` are of `class`. Called in the order of numbers, without gaps, from 0 to 65,536.
+    pub fn extend(&mut self, from: u32, to: u32, class: u16) {
+        let mut at = from;
+        while at < to {
+            let end = to.min((at | 0xff) + 1);
+            // Numbers have 16 bits; the end of a page is 256 at most from its begin.
+            let (page, low) = ((at >> 8) as usize & 0xff, (at & 0xff) as usize);
+            let high = low + (end - at) as usize;
+            if low == 0 && high == PAGE {
+                self.whole(page, class);
+            } else {
+                if low == 0 {
+                    self.add(page, class);
+                }
+                let here = self
+                    .pages
+                    .last_mut()
+                    .and_then(|page| page.get_mut(low..high));
+                here.unwrap_or_default().fill(class);
+            }
+            at = end;
+        }
+    }
+
+    /// All numbers of a page are of `class`.
+    fn whole(&mut self, page: usize, class: u16) {
+        match self.uniform {
+            Some((shared, of)) if of == class => self.pages_of[page & 0xff] = shared,
+            _ => {
+                let number = self.add(page, class);
+                self.uniform = Some((number, class));
+            }
+        }
+    }
+
+    fn add(&mut self, page: usize, class: u16) -> u8 {
+        // At most one for each upper octet.
+        let number = self.pages.len().min(255) as u8;
+        self.pages.push([class; PAGE]);
+        self.pages_of[page & 0xff] = number;
+        number
+    }
+}
