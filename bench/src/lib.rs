@@ -10,6 +10,7 @@ pub mod growth;
 pub mod latency;
 pub mod machine;
 pub mod node;
+pub mod routed;
 #[allow(unsafe_code)]
 mod unsafe_tsc;
 pub mod xdp;

@@ -1,0 +1,175 @@
+//! Frames per second through the IPv6 router's guest, beside the plainest guest with the same frames.
+//!
+//! `bench/routed` is the command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use pinode_bench::compare::{Spread, order, ratios};
+use pinode_bench::machine::Machine;
+use pinode_bench::routed::{Arm, Crossing, run};
+use serde::Serialize;
+
+/// Frames per second through builtin:ipv6qos with small and large tables, beside builtin:patch with the same frames.
+#[derive(Parser)]
+#[command(name = "routed")]
+struct Args {
+    /// What the router holds: routes=N, rules=N, or flows=N (a power of two).
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "routes=1,routes=200000,rules=1,rules=1000,flows=1,flows=1048576"
+    )]
+    arms: Vec<String>,
+    /// Octets of a frame, with FCS.
+    #[arg(long, default_value_t = 79)]
+    size: u16,
+    /// Rounds; each runs every arm once, and beside it the plainest guest.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of a measurement.
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
+    /// Seconds before each; flows are made in them.
+    #[arg(long, default_value_t = 0.5)]
+    warm_up: f64,
+    /// Guests as host threads.
+    #[arg(long)]
+    threads: bool,
+    /// Core of the worker, core of the guest.
+    #[arg(long, value_delimiter = ',', default_value = "0,1", num_args = 1)]
+    cpus: Vec<usize>,
+    /// Descriptors of each ring.
+    #[arg(long, default_value_t = 1024)]
+    queue: u16,
+    /// Writes everything that was measured to this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Run {
+    round: usize,
+    arm: String,
+    patch_fps: f64,
+    router_fps: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Document {
+    schema: &'static str,
+    machine: Machine,
+    size: u16,
+    seconds: f64,
+    runs: Vec<Run>,
+}
+
+fn arm(text: &str) -> anyhow::Result<Arm> {
+    let (kind, count) = text.split_once('=').unwrap_or((text, ""));
+    match (kind, count.parse::<u32>()) {
+        ("routes", Ok(count)) if count > 0 => Ok(Arm::Routes(count as usize)),
+        ("rules", Ok(count)) if count > 0 => Ok(Arm::Rules(count as usize)),
+        ("flows", Ok(count)) if count.is_power_of_two() && count <= 1 << 24 => {
+            Ok(Arm::Flows(count))
+        }
+        _ => bail!(
+            "--arms: {text:?}; allowed: routes=N, rules=N, flows=N with N a power of two up to 2^24"
+        ),
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let arms = args
+        .arms
+        .iter()
+        .map(|text| arm(text))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let &[worker, guest] = args.cpus.as_slice() else {
+        bail!("--cpus: two are needed, of the worker and of the guest");
+    };
+    let how = Crossing {
+        size: args.size,
+        queue: args.queue,
+        threads: args.threads,
+        cpus: (worker, guest),
+        warm_up: Duration::from_secs_f64(args.warm_up),
+        span: Duration::from_secs_f64(args.seconds),
+    };
+    let machine = Machine::this();
+    println!("{machine}");
+    println!(
+        "frames of {} octets (with FCS) at saturation, west to east; {} rounds of {} s\n",
+        args.size, args.rounds, args.seconds
+    );
+    let mut runs: Vec<Run> = Vec::new();
+    for round in 0..args.rounds {
+        for at in order(arms.len(), round) {
+            let arm = arms[at];
+            // Beside each other, and in turn first.
+            let mut fps = [0.0; 2];
+            for side in order(2, round) {
+                let routed = side == 1;
+                fps[side] = run(&how, arm, routed).with_context(|| {
+                    format!("{arm}, {}", if routed { "router" } else { "patch" })
+                })?;
+            }
+            let [patch_fps, router_fps] = fps;
+            eprintln!(
+                "round {}, {arm}: patch {:.2}, router {:.2} M frames/s",
+                round + 1,
+                patch_fps / 1e6,
+                router_fps / 1e6
+            );
+            let arm = arm.to_string();
+            runs.push(Run {
+                round,
+                arm,
+                patch_fps,
+                router_fps,
+            });
+        }
+    }
+    table(&arms, &runs);
+    if let Some(file) = &args.json {
+        let document = Document {
+            schema: "pinode-bench-routed/1",
+            machine,
+            size: args.size,
+            seconds: args.seconds,
+            runs,
+        };
+        let text = serde_json::to_string_pretty(&document)?;
+        std::fs::write(file, text + "\n").with_context(|| format!("{}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn table(arms: &[Arm], runs: &[Run]) {
+    println!(
+        "| the router holds | patch, M frames/s | router, M frames/s | router to patch |\n|---|---|---|---|"
+    );
+    for arm in arms {
+        let name = arm.to_string();
+        let of = |what: fn(&Run) -> f64| -> Vec<f64> {
+            runs.iter()
+                .filter(|run| run.arm == name)
+                .map(what)
+                .collect()
+        };
+        let (patch, router) = (of(|run| run.patch_fps), of(|run| run.router_fps));
+        let pairs = ratios(&router, &patch);
+        let (Some(patch), Some(router), Some(pairs)) =
+            (Spread::of(&patch), Spread::of(&router), Spread::of(&pairs))
+        else {
+            continue;
+        };
+        println!(
+            "| {name} | {} | {} | {pairs} |",
+            patch.scaled(1e-6),
+            router.scaled(1e-6)
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! What is run: tables of the router, and the frames that go with them.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use pinode_node::config::{self, NodeConfig};
+use pinode_node::control::Control as _;
+use pinode_node::running::RunningNode;
+use pinode_ports::{InlinePort, Port, slot_octets_for};
+use serde_json::{Value, json};
+
+use super::tables;
+use super::traffic::{NEXT, ROUTER, Sink, Source, Tally, Variety};
+
+const READY: Duration = Duration::from_secs(60);
+/// Items of a request: few enough that no frame waits long.
+const CHUNK: usize = 32;
+/// Destinations of the frames, where there are many.
+const DESTINATIONS: usize = 1 << 18;
+const VIA: &str = "2001:db8:2::9";
+
+/// What the router holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arm {
+    /// So many routes.
+    Routes(usize),
+    /// One route and so many filter rules.
+    Rules(usize),
+    /// One route, one rule that tracks, and a power of two of flows.
+    Flows(u32),
+}
+
+impl fmt::Display for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Arm::Routes(count) => write!(f, "{count} routes"),
+            Arm::Rules(count) => write!(f, "{count} rules"),
+            Arm::Flows(count) => write!(f, "{count} flows"),
+        }
+    }
+}
+
+impl Arm {
+    fn prefixes(self) -> Vec<(u128, u8)> {
+        match self {
+            Arm::Routes(1) | Arm::Flows(_) => vec![(0x2a00 << 112, 16)],
+            Arm::Routes(count) => tables::prefixes(count),
+            Arm::Rules(count) => tables::prefixes(count),
+        }
+    }
+
+    fn variety(self) -> Variety {
+        let prefixes = self.prefixes();
+        let count = if prefixes.len() == 1 { 1 } else { DESTINATIONS };
+        Variety {
+            destinations: tables::destinations(&prefixes, count),
+            flows: match self {
+                Arm::Flows(count) => count,
+                _ => 1,
+            },
+        }
+    }
+
+    /// What is added to the router's tables once it runs.
+    fn items(self) -> Vec<Value> {
+        let one = json!({ "route": { "prefix": "default", "via": VIA } });
+        match self {
+            Arm::Routes(1) => vec![one],
+            Arm::Routes(_) => tables::routes(&self.prefixes(), VIA),
+            Arm::Rules(count) => {
+                let mut items = tables::rules(&self.prefixes(), count);
+                items.push(one);
+                items
+            }
+            Arm::Flows(_) => vec![
+                one,
+                json!({ "filter": { "priority": 1, "match": { "protocol": "udp" }, "action": "track" } }),
+            ],
+        }
+    }
+
+    /// Limits with room for it, in node.toml's words.
+    fn limits(self) -> String {
+        match self {
+            Arm::Routes(count) => format!("limits = {{ routes = {} }}\n", count + 1000),
+            Arm::Rules(_) => String::new(),
+            // A hash table wants room.
+            Arm::Flows(count) => format!(
+                "filter = {{ flows = {{ limit = {} }} }}\n",
+                count * 3 / 2 + 1000
+            ),
+        }
+    }
+
+    fn memory(self) -> &'static str {
+        match self {
+            Arm::Routes(count) if count <= 1000 => "64MiB",
+            Arm::Flows(count) if count > 1 << 16 => "512MiB",
+            _ => "128MiB",
+        }
+    }
+}
+
+/// How a run is done.
+#[derive(Debug, Clone)]
+pub struct Crossing {
+    /// Octets of a frame, with FCS.
+    pub size: u16,
+    /// Descriptors of each ring.
+    pub queue: u16,
+    /// Host threads instead of virtual machines.
+    pub threads: bool,
+    /// Core of the worker, core of the guest.
+    pub cpus: (usize, usize),
+    /// Before the measurement.
+    pub warm_up: Duration,
+    /// Its length.
+    pub span: Duration,
+}
+
+fn toml(how: &Crossing, arm: Arm, routed: bool) -> String {
+    let isolation = if how.threads { "thread" } else { "kvm" };
+    let (worker, guest) = how.cpus;
+    let mut toml = format!(
+        "[node]\nname = \"bench\"\nisolation = \"{isolation}\"\ncpus = {{ workers = [{worker}], guests = [{guest}] }}\n"
+    );
+    for port in ["west", "east"] {
+        let _ = write!(
+            toml,
+            "[[port]]\nname = \"{port}\"\nbackend = \"memory:{port}\"\nmode = \"trunk\"\ncapacity = \"100Gbps\"\n\
+             mtu = 1501\ncycle = {{ phases = [{{ pi = \"ipv6qos\", for = \"100us\" }}] }}\n"
+        );
+    }
+    let guest = if routed { "ipv6qos" } else { "patch" };
+    let _ = write!(
+        toml,
+        "[pi.ipv6qos]\ncode = 1\nguest = \"builtin:{guest}\"\nqueue = {}\nmemory = \"{}\"\n",
+        how.queue,
+        arm.memory()
+    );
+    if routed {
+        let mac = |mac: [u8; 6]| mac.map(|octet| format!("{octet:02x}")).join(":");
+        let _ = write!(
+            toml,
+            "[pi.ipv6qos.config]\n{}neighbour = [{{ address = \"{VIA}\", dev = \"east\", lladdr = \"{}\" }}]\n\
+             [pi.ipv6qos.config.interface]\n\
+             west = {{ mac = \"{}\", address = [\"2001:db8:1::1/64\"] }}\n\
+             east = {{ mac = \"02:00:00:01:02:01\", address = [\"2001:db8:2::1/64\"] }}\n",
+            arm.limits(),
+            mac(NEXT),
+            mac(ROUTER),
+        );
+    }
+    toml
+}
+
+fn config(text: &str) -> anyhow::Result<NodeConfig> {
+    let builtins = pinode_images::BUILTIN_NAMES;
+    Ok(config::parse("bench.toml", Path::new(""), text, builtins)?)
+}
+
+/// Adds `items` to the router's tables.
+fn load(node: &RunningNode, items: &[Value]) -> anyhow::Result<()> {
+    for chunk in items.chunks(CHUNK) {
+        let request = json!({ "change": { "op": "add", "items": chunk } });
+        let answer = node.operator().guest_request("ipv6qos", request)?;
+        let error = &answer["changed"]["error"];
+        ensure!(error.is_null(), "the router refuses an item: {error}");
+    }
+    Ok(())
+}
+
+/// Offers `arm`'s frames at saturation to the router that holds its tables, or with `routed` false to the plainest
+/// guest; frames per second that came out.
+///
+/// # Errors
+///
+/// Whatever keeps the node from running, or the router from holding what it should.
+pub fn run(how: &Crossing, arm: Arm, routed: bool) -> anyhow::Result<f64> {
+    let config = config(&toml(how, arm, routed))?;
+    let tally = Arc::new(Tally::default());
+    let source = Source::new(how.size, arm.variety(), Arc::clone(&tally));
+    let sink = Sink::new(how.size, Arc::clone(&tally));
+    let octets = slot_octets_for(1501);
+    let ports: Vec<Vec<Box<dyn Port>>> = vec![
+        vec![Box::new(InlinePort::new(source, octets))],
+        vec![Box::new(InlinePort::new(sink, octets))],
+    ];
+    let node = RunningNode::start(config, ports)?;
+    let measured = (|| {
+        node.wait_ready(READY, || false)
+            .context("the node is not ready")?;
+        if routed {
+            load(&node, &arm.items())?;
+        }
+        tally.go();
+        std::thread::sleep(how.warm_up);
+        let (began, before) = (Instant::now(), tally.crossed());
+        std::thread::sleep(how.span);
+        let crossed = tally.crossed() - before;
+        ensure!(crossed > 0, "nothing crossed of {} frames", tally.offered());
+        Ok(crossed as f64 / began.elapsed().as_secs_f64())
+    })();
+    if std::env::var_os("PINODE_BENCH_STATUS").is_some()
+        && let Ok(status) = node.operator().status()
+    {
+        eprintln!("{status:#?}");
+    }
+    node.stop();
+    measured
+}
