@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use pinode_guest_runtime::{Config, Frames, Function, Output, VifIndex};
 use serde_json::Value;
 
-use crate::config::{Configuration, Problem};
+use crate::config::{Configuration, Limits, Problem};
 use crate::counters::Counters;
 use crate::diffserv::Diffserv;
 use crate::filter::Filter;
@@ -31,6 +31,7 @@ pub struct Router {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub form: Form,
+    pub limits: Limits,
     /// The virtual network of frames without a PIH.
     pub own_vn: Vn,
     pub names: Names,

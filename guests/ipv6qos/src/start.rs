@@ -48,6 +48,7 @@ impl Running {
         let limits = configuration.limits;
         let mut running = Running {
             form,
+            limits,
             own_vn: names.default_vn(),
             names,
             interfaces,

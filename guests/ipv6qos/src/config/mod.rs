@@ -21,6 +21,7 @@ use alloc::vec::Vec;
 use pinode_guest_runtime::Config;
 
 use crate::control::Item;
+use crate::filter::flows;
 use crate::icmp::LimitConfig;
 use crate::interface::Names;
 use crate::vn::InterfaceId;
@@ -36,6 +37,8 @@ pub struct Configuration {
     pub names: Names,
     /// How much there may be of each thing.
     pub limits: Limits,
+    /// How many flows there may be, and for how long.
+    pub flows: flows::Limits,
     /// How many ICMPv6 errors may be sent.
     pub icmp: LimitConfig,
     /// What is set of interfaces; those left out have defaults.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Configuration, InterfaceSettings, Limits, Place, Problem};
 use crate::control::item::{self, Item};
+use crate::filter::flows;
 use crate::icmp::LimitConfig;
 use crate::interface::Names;
 use crate::packet::header::LEAST_MTU;
@@ -35,6 +36,7 @@ struct Sections {
 #[serde(deny_unknown_fields, default)]
 struct Filter {
     rule: Vec<Value>,
+    flows: Value,
 }
 
 pub(super) fn read(config: &Config) -> Result<Configuration, Vec<Problem>> {
@@ -47,6 +49,10 @@ pub(super) fn read(config: &Config) -> Result<Configuration, Vec<Problem>> {
     let limits = match &sections.limits {
         Value::Null => Limits::default(),
         given => reader.limits(given),
+    };
+    let flows = match &sections.filter.flows {
+        Value::Null => flows::Limits::default(),
+        given => reader.flows(given),
     };
     let icmp = match &sections.icmp {
         Value::Null => LimitConfig::default(),
@@ -63,6 +69,7 @@ pub(super) fn read(config: &Config) -> Result<Configuration, Vec<Problem>> {
         return Ok(Configuration {
             names,
             limits,
+            flows,
             icmp,
             interfaces,
             items: reader.items,
@@ -104,6 +111,15 @@ impl Reader {
         if let Some((key, most)) = limits.too_high() {
             let what = alloc::format!("too high; allowed: 0 to {most}");
             self.problems.push(place.in_key(key).problem(what));
+        }
+        limits
+    }
+
+    fn flows(&mut self, given: &Value) -> flows::Limits {
+        let place = Place::key("filter.flows");
+        let limits: flows::Limits = self.value(&place, given).unwrap_or_default();
+        if let Err(what) = limits.check() {
+            self.problems.push(place.problem(what));
         }
         limits
     }

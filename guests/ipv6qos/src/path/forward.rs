@@ -2,8 +2,9 @@
 
 use super::{Io, Packet, Packets};
 use crate::counters::Cause;
+use crate::diffserv::BurstCounts;
 use crate::icmp::Problem;
-use crate::packet::header::HOP_LIMIT;
+use crate::packet::header::{HOP_LIMIT, Header};
 use crate::router::Running;
 use crate::routing::{Hop, Way};
 
@@ -11,14 +12,19 @@ impl Running {
     /// Sends packets on, as they are.
     #[inline]
     pub(super) fn forward(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+        let mut passed = BurstCounts::default();
         for packet in packets.drain(..) {
             let hop = *self.routing.hop(packet.hop);
             if self.may_go(io, &packet, &hop) {
+                let octets = io.frames.octets(&packet.frame).get(self.form.at..);
+                let header = octets.and_then(Header::of);
+                passed.add(header.map_or(0, Header::traffic_class), packet.octets);
                 self.next(io, packet, &hop);
             } else {
                 self.elsewhere(io, packet, &hop);
             }
         }
+        self.diffserv.count(&passed);
     }
 
     /// Whether a packet goes on, as far as can be seen at once; it is one hop further then.

@@ -5,7 +5,6 @@
 //! hops     all different ones, each once, counted by the routes that name it
 //! links    which prefixes are on which interface's link
 //! error    what cannot be
-//! listing  routes in order, as they are shown
 //! ```
 //!
 //! One route a prefix and virtual network, in one [`Lpm`] for all instances: a key holds the virtual network, so
@@ -16,7 +15,6 @@ mod error;
 mod hop;
 mod hops;
 mod links;
-mod listing;
 
 use crate::control::item::RouteKind;
 use crate::control::view::{Cursor, Origin};
@@ -298,9 +296,18 @@ impl Routing {
         self.hops.resolve(vn, &self.links);
     }
 
-    /// Routes behind `after`, in order of virtual network and prefix.
-    pub fn list(&self, after: Option<Cursor>) -> impl Iterator<Item = (Cursor, &Target, &Hop)> {
-        listing::list(&self.lpm, &self.hops, after)
+    /// Routes from `from` on, or behind it, in order of virtual network and prefix.
+    pub fn list(
+        &self,
+        from: Cursor,
+        behind: bool,
+    ) -> impl Iterator<Item = (Cursor, &Target, &Hop)> {
+        let routes = if behind {
+            self.lpm.iter_after(from)
+        } else {
+            self.lpm.iter_from(from)
+        };
+        routes.filter_map(|(at, hop)| Some((at, self.hops.target(hop)?, self.hops.hop(hop))))
     }
 }
 

@@ -146,7 +146,8 @@ impl Bed {
         let mut after = Value::Null;
         let mut sum = 0;
         loop {
-            let page = self.ask(json!({ "list": { "what": "counter", "most": 1000, "after": after } }));
+            let page =
+                self.ask(json!({ "list": { "what": "counter", "most": 1000, "after": after } }));
             let entries = page["page"]["entries"].as_array().unwrap();
             for entry in entries {
                 let full = entry["counter"].as_str().unwrap();
@@ -165,7 +166,8 @@ impl Bed {
 
 /// A packet from one address to another, with this hop limit: UDP of so many octets of payload.
 pub fn udp(from: &str, to: &str, hops: u8, payload: usize) -> Vec<u8> {
-    let builder = PacketBuilder::ipv6(address(from).octets(), address(to).octets(), hops).udp(1000, 2000);
+    let builder =
+        PacketBuilder::ipv6(address(from).octets(), address(to).octets(), hops).udp(1000, 2000);
     let mut packet = Vec::new();
     builder.write(&mut packet, &vec![0xa5; payload]).unwrap();
     packet
@@ -198,7 +200,10 @@ pub fn icmp(packet: &[u8]) -> (u8, u8) {
     let Some(etherparse::TransportSlice::Icmpv6(message)) = sliced.transport else {
         panic!("no ICMPv6: {packet:02x?}");
     };
-    let (source, destination) = (packet[8..24].try_into().unwrap(), packet[24..40].try_into().unwrap());
+    let (source, destination) = (
+        packet[8..24].try_into().unwrap(),
+        packet[24..40].try_into().unwrap(),
+    );
     assert!(message.is_checksum_valid(source, destination));
     (message.type_u8(), message.code_u8())
 }

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! change   items added, replaced, deleted
-//! list     what there is, a page at a time
+//! ask      where a packet would go; what is to be forgotten
+//! list/    what there is, a page at a time
 //! ```
 
+mod ask;
 mod change;
 mod list;
 
@@ -37,14 +39,15 @@ impl Running {
                 of,
                 after,
                 most,
-            } => self.page(&Wanted {
+            } => self.list(&Wanted {
                 what,
                 vn,
                 of: of.as_deref(),
                 after: after.as_deref(),
-                most: (most as usize).clamp(1, list::MOST),
+                most: most.clamp(1, list::MOST) as usize,
             })?,
-            _ => return Err("not yet".to_string()),
+            Request::RouteGet { to, vn } => self.route_get(to, vn)?,
+            Request::Flush { what, vn, of } => self.flush(what, vn, of.as_deref())?,
         };
         serde_json::to_value(answer).map_err(|error| error.to_string())
     }
