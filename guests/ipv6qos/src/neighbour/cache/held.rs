@@ -45,9 +45,8 @@ pub(super) struct Pool<F> {
 }
 
 impl<F> Pool<F> {
-    /// A pool for `most` frames, allocated now.
+    /// A pool for `most` frames, fewer than 65535, allocated now.
     pub(super) fn new(most: u16) -> Self {
-        let most = most.min(NONE);
         let place = |_| Place {
             frame: None,
             owner: 0,

@@ -1,0 +1,97 @@
+//! Groups and their reports (RFC 3810 6).
+
+use pinode_guest_ipv6qos::icmp::{self, Received, solicited_node};
+use pinode_guest_ipv6qos::neighbour::Message;
+use pinode_guest_ipv6qos::neighbour::outbox::Report;
+
+use super::lab::{HOST_MAC, Lab, SECOND, address, interface};
+
+const OURS: &str = "2001:db8:1::1/64";
+
+fn query(group: u128, within_ms: u32) -> Received<'static> {
+    Received {
+        source: address("fe80::aa"),
+        destination: address("ff02::1"),
+        message: icmp::Message::Query { within_ms, group },
+    }
+}
+
+#[test]
+fn a_router_listens_to_its_groups_and_no_others() {
+    let lab = Lab::quiet(&[OURS]);
+    let listens = |group| lab.discovery.listens(interface(0, 0), address(group));
+    for group in [
+        "ff02::1",
+        "ff02::2",
+        "ff05::2",
+        "ff01::1",
+        "ff02::1:ff00:1",
+        "ff02::1:ff01:101",
+    ] {
+        assert!(listens(group), "{group}");
+    }
+    for group in ["ff02::1:ff00:2", "ff02::5", "ff0e::1", "2001:db8:1::1"] {
+        assert!(!listens(group), "{group}");
+    }
+}
+
+#[test]
+fn joins_and_leaves_are_reported_twice() {
+    let mut lab = Lab::quiet(&[OURS]);
+    let (at, other) = (interface(0, 0), address("2001:db8:2::99"));
+    let group = solicited_node(other);
+    lab.discovery
+        .add_address(
+            lab.now_ns,
+            at,
+            "2001:db8:2::99/64".parse().expect("an address"),
+        )
+        .expect("room");
+    lab.run(3 * SECOND);
+    let joined = Message::Report(Report::Joined(group));
+    let reports = |lab: &mut Lab, report| {
+        let said = lab.said();
+        said.iter().filter(|said| **said == report).count()
+    };
+    assert_eq!(reports(&mut lab, joined), 2);
+    lab.discovery
+        .remove_address(lab.now_ns, at, other)
+        .expect("it is there");
+    assert!(!lab.discovery.listens(at, group));
+    lab.run(3 * SECOND);
+    assert_eq!(reports(&mut lab, Message::Report(Report::Left(group))), 2);
+}
+
+#[test]
+fn a_group_of_two_addresses_is_left_with_the_last() {
+    let mut lab = Lab::quiet(&[OURS, "2001:db8:2::1/64"]);
+    let at = interface(0, 0);
+    let group = solicited_node(address("2001:db8:1::1"));
+    lab.discovery
+        .remove_address(lab.now_ns, at, address("2001:db8:1::1"))
+        .expect("there");
+    lab.run(3 * SECOND);
+    assert!(lab.discovery.listens(at, group));
+    assert_eq!(lab.said(), []);
+}
+
+#[test]
+fn queries_are_answered_in_time_and_once() {
+    let mut lab = Lab::quiet(&[OURS]);
+    let current = Message::Report(Report::Current);
+    for _ in 0..50 {
+        lab.receive(HOST_MAC, &query(0, 2000));
+    }
+    lab.run(2 * SECOND);
+    assert_eq!(lab.said(), [current]);
+    lab.receive(HOST_MAC, &query(0, 0));
+    lab.tick();
+    assert_eq!(lab.said(), [current], "at once");
+
+    let group = solicited_node(address("2001:db8:1::1"));
+    lab.receive(HOST_MAC, &query(group, 1000));
+    lab.receive(HOST_MAC, &query(address("ff02::1"), 1000));
+    lab.receive(HOST_MAC, &query(address("ff0e::5"), 1000));
+    lab.run(SECOND);
+    assert_eq!(lab.said(), [Message::Report(Report::Group(group))]);
+}
