@@ -10,6 +10,7 @@ pub mod control;
 pub mod dataplane;
 pub mod demo;
 mod facts;
+pub mod ipv6;
 pub mod measure;
 pub mod notation;
 mod operator;

@@ -20,6 +20,7 @@ use crate::dataplane::mailbox::Mailbox;
 use crate::dataplane::sleeper::EpollSleeper;
 use crate::dataplane::worker::Worker;
 use crate::dataplane::workers::Workers;
+use crate::ipv6;
 use crate::operator::{Operator, Schedules};
 use crate::supervisor::lifecycle::State;
 use crate::supervisor::{Supervisor, SupervisorHandle};
@@ -93,7 +94,7 @@ impl RunningNode {
             Arc::clone(&config),
             kvm,
             workers.clone(),
-            Vec::new(),
+            ipv6::journals(&config),
         )
         .context("no thread for the supervisor")?;
         Ok(Self {

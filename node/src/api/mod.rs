@@ -4,6 +4,7 @@
 //! socket   the socket in the file system: in use, stale, mode 0600
 //! server   its thread and event loop; the only tokio of the node
 //! routes   what there is under /v1, and its OpenAPI document
+//! ipv6     what routers of PI IPv6 QoS are told and asked
 //! problem  errors: where and what
 //! stream   console and capture, which have no end of their own
 //! metrics  /metrics for Prometheus
@@ -12,6 +13,7 @@
 //! It asks the node by [`crate::control::Control`] and nothing else, and must never hold up the
 //! data plane: calls are made off the event loop, and a reader that does not read holds up itself.
 
+mod ipv6;
 mod metrics;
 mod problem;
 mod routes;

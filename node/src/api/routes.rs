@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::problem::{Problem, Refusal};
 use super::server::Closing;
-use super::{metrics, stream};
+use super::{ipv6, metrics, stream};
 use crate::assemble;
 use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
@@ -25,7 +25,7 @@ use crate::status::{GuestState, GuestStatus, PortPhases, Status};
 
 /// What handlers are given: the node, and whether the server stops.
 #[derive(Clone)]
-struct Shared {
+pub(super) struct Shared {
     control: Arc<dyn Control>,
     closing: Closing,
 }
@@ -42,8 +42,8 @@ impl FromRef<Shared> for Closing {
     }
 }
 
-type Node = State<Arc<dyn Control>>;
-type Answer<T> = Result<Json<T>, Refusal>;
+pub(super) type Node = State<Arc<dyn Control>>;
+pub(super) type Answer<T> = Result<Json<T>, Refusal>;
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -64,6 +64,7 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(get_console))
         .routes(routes!(get_capture))
         .routes(routes!(get_metrics))
+        .merge(ipv6::documented())
 }
 
 /// The OpenAPI document of the API, as JSON.
@@ -98,7 +99,7 @@ async fn no_method(method: Method, uri: Uri) -> Refusal {
 }
 
 /// Asks the node off the event loop.
-async fn ask<T: Send + 'static>(
+pub(super) async fn ask<T: Send + 'static>(
     control: Arc<dyn Control>,
     question: impl FnOnce(&dyn Control) -> Result<T, ControlError> + Send + 'static,
 ) -> Result<T, Refusal> {
@@ -314,7 +315,7 @@ async fn get_capture(
     Ok(streamed("application/x-pcapng", body))
 }
 
-fn bad_query(error: QueryRejection) -> Refusal {
+pub(super) fn bad_query(error: QueryRejection) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, "query", error.body_text())
 }
 

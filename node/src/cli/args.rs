@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::ipv6::args::{self as ipv6, Ipv6};
 use super::measure::args::{self as measure, Measure};
 use crate::config::{Isolation, Nanoseconds};
 use crate::control::CapturePoint;
@@ -55,6 +56,9 @@ pub enum Command {
         after_help = "Example:\n  pinode guest list\n  pinode guest restart can"
     )]
     Guest(Guest),
+    /// IPv6 routers of a running node: routes, addresses, neighbours, classes, filter; as `ip -6` has it
+    #[command(subcommand, infer_subcommands = true, after_help = ipv6::EXAMPLE)]
+    Ipv6(Ipv6),
     /// Measure this node, or what is between two interfaces
     #[command(after_help = measure::EXAMPLE)]
     Measure(Box<Measure>),

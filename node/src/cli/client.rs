@@ -129,11 +129,25 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
+        self.send(Method::PUT, path, body)
+    }
+
+    /// The answer to `body` sent to `path`.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`].
+    pub fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(|source| ClientError::Document {
             path: path.to_owned(),
             source,
         })?;
-        self.document(Method::PUT, path, body.into())
+        self.document(method, path, body.into())
     }
 
     /// The answer to an empty post at `path`.

@@ -6,6 +6,7 @@
 //! client    the control socket's other end
 //! inspect   check, status
 //! change    phases, guest
+//! ipv6      ipv6
 //! notation  phases export, phases import
 //! provision provision
 //! watch     console, capture
@@ -23,6 +24,7 @@ pub mod client;
 mod cpu;
 mod failure;
 mod inspect;
+mod ipv6;
 mod machine;
 mod measure;
 mod notation;
@@ -99,6 +101,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Status(args) => inspect::status(&args),
         Command::Phases(args) => change::phases(args),
         Command::Guest(args) => change::guest(args),
+        Command::Ipv6(args) => ipv6::run(args),
         Command::Measure(args) => measure::measure(*args),
         Command::Provision(args) => provision::run(&args),
         Command::Capture(args) => watch::capture(&args),

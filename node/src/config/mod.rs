@@ -7,6 +7,7 @@
 //! port, pi the sections of the file; cpu what bounds a guest's share of a core
 //! schedule whether a port's cycle holds, and what each PI demands; strict what NC and RT take,
 //!          connections what these need of it
+//! guest    what a guest is configured with, and router whether a router takes it
 //! problem  what is wrong, where, and what is allowed; all of it in one go
 //! ```
 //!
@@ -18,6 +19,7 @@
 
 mod connections;
 mod cpu;
+mod guest;
 mod json;
 mod level2;
 mod node;
@@ -25,6 +27,7 @@ mod pi;
 mod port;
 mod problem;
 pub(crate) mod reader;
+mod router;
 mod schedule;
 mod strict;
 mod unit;
@@ -33,6 +36,8 @@ mod unit;
 mod level2_tests;
 #[cfg(test)]
 mod mistakes_tests;
+#[cfg(test)]
+mod router_tests;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +48,7 @@ use toml::de::DeTable;
 
 pub use connections::{stream_problems, sure_tolerance_ns};
 pub use cpu::{CpuClaim, CpuShare};
+pub use guest::vif_mac;
 pub use level2::{
     ContentConfig, DiffservConfig, Level2Config, PolicedBounds, PolicedConfig, StreamConfig,
     WeightedConfig,
@@ -168,6 +174,7 @@ fn read_node(mut root: Section<'_, '_>, directory: &Path, builtins: &[&str]) -> 
     check_needs(&config, &pi_item);
     level2::check(&config, &pi_item);
     check_patches(&config, &pi_item);
+    router::check(&config, &pi_item);
     Some(config)
 }
 

@@ -12,6 +12,7 @@ use super::reader::{Item, Section, check_name};
 use super::schedule::{Needs, read_demand, read_max_sdu};
 use super::unit::{BitRate, Octets};
 use super::{PiKey, json, read_ethertype};
+use crate::ipv6;
 
 const MEMORY_DEFAULT: u64 = 32 << 20;
 const MEMORY_LEAST: u64 = 8 << 20;
@@ -21,6 +22,8 @@ const QUEUE_DEFAULT: u16 = 4096;
 /// Most octets of `pi.NAME.config` as JSON: what the line to the guest has room for beside the vifs
 /// of all ports, which take less than the 4 KiB that are left.
 const CONFIG_MOST: usize = LINE_OCTETS - 4096;
+/// Built-in guests of PIs that name none, by code.
+const DEFAULT_GUESTS: &[(u8, &str)] = &[(1, ipv6::GUEST)];
 /// The word for a phase of nobody.
 pub const NOBODY: &str = "none";
 
@@ -84,7 +87,7 @@ impl PiReader<'_> {
         if let (Some(item), Some(code), Some(vns)) = (&code_item, code, vns) {
             self.check_networks(item, code, vns);
         }
-        let guest = self.guest(&mut section);
+        let guest = self.guest(&mut section, code);
         let vcpus = section
             .optional("vcpus")
             .map_or(Some(1), |item| item.integer(1..=32));
@@ -172,11 +175,18 @@ impl PiReader<'_> {
         }
     }
 
-    fn guest(&self, section: &mut Section<'_, '_>) -> Option<GuestImage> {
-        let guest = section.required("guest", "\"builtin:NAME\" or the path of an ELF or bzImage");
+    fn guest(&self, section: &mut Section<'_, '_>, code: Option<PiCode>) -> Option<GuestImage> {
+        let default = code.and_then(|code| self.default_guest(code));
+        let guest = match default {
+            Some(_) => section.optional("guest"),
+            None => section.required("guest", "\"builtin:NAME\" or the path of an ELF or bzImage"),
+        };
         let initrd = section.optional("initrd");
         let cmdline = section.optional("cmdline");
-        let guest = guest?;
+        let Some(guest) = guest else {
+            self.no_file(&[initrd, cmdline]);
+            return default.map(|name| GuestImage::Builtin(name.to_owned()));
+        };
         let text = guest.str()?;
         let Some(name) = text.strip_prefix("builtin:") else {
             if text.is_empty() {
@@ -204,9 +214,7 @@ impl PiReader<'_> {
                 cmdline,
             });
         };
-        for item in [initrd, cmdline].iter().flatten() {
-            item.problem("is not allowed with a built-in guest; allowed: with guest = \"PATH\"");
-        }
+        self.no_file(&[initrd, cmdline]);
         if !self.builtins.contains(&name) {
             guest.problem(format!(
                 "{text:?} is not allowed; allowed: {} or the path of an ELF or bzImage",
@@ -215,6 +223,18 @@ impl PiReader<'_> {
             return None;
         }
         Some(GuestImage::Builtin(name.to_owned()))
+    }
+
+    fn no_file(&self, items: &[Option<Item<'_, '_>>]) {
+        for item in items.iter().flatten() {
+            item.problem("is not allowed with a built-in guest; allowed: with guest = \"PATH\"");
+        }
+    }
+
+    /// The guest of a PI that names none: the built-in one of its code.
+    fn default_guest(&self, code: PiCode) -> Option<&'static str> {
+        let (_, name) = DEFAULT_GUESTS.iter().find(|(of, _)| *of == code.get())?;
+        self.builtins.contains(name).then_some(*name)
     }
 
     fn builtin_list(&self) -> String {

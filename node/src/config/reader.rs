@@ -235,6 +235,19 @@ impl<'t, 'r> Item<'t, 'r> {
             .add(&found.map_or(self.span.clone(), Spanned::span), &path, what);
     }
 
+    /// A problem at `place` below here, written as `route[3].via`. What is not found there stands for itself.
+    pub(crate) fn problem_at(&self, place: &str, what: impl Into<String>) {
+        let (mut value, mut rest) = (self.value, place);
+        while let Some((below, left)) = step(value, rest) {
+            (value, rest) = (below, left);
+        }
+        let path = match place {
+            "" => self.path.clone(),
+            place => format!("{}.{place}", self.path),
+        };
+        self.report.add(&value.span(), &path, what);
+    }
+
     pub(crate) fn section(&self) -> Option<Section<'t, 'r>> {
         let Some(table) = self.value.get_ref().as_table() else {
             self.not("a table");
@@ -249,6 +262,26 @@ impl<'t, 'r> Item<'t, 'r> {
             asked: Vec::new(),
         })
     }
+}
+
+/// The value that the first part of `place` leads to, and the rest of it. Keys may have dots in them.
+fn step<'t, 'r, 'p>(value: &'r Value<'t>, place: &'p str) -> Option<(&'r Value<'t>, &'p str)> {
+    if let Some(index) = place.strip_prefix('[') {
+        let (index, rest) = index.split_once(']')?;
+        let element = value
+            .get_ref()
+            .as_array()?
+            .get(index.parse::<usize>().ok()?)?;
+        return Some((element, rest));
+    }
+    let place = place.strip_prefix('.').unwrap_or(place);
+    let led = |key: &str| {
+        let rest = place.strip_prefix(key).filter(|_| !key.is_empty())?;
+        (rest.is_empty() || rest.starts_with(['.', '['])).then_some(rest)
+    };
+    let keys = value.get_ref().as_table()?.iter();
+    let keys = keys.filter_map(|(key, value)| Some((value, led(key.get_ref())?)));
+    keys.min_by_key(|(_, rest)| rest.len())
 }
 
 /// What is said of a word that is not one of `allowed`.
