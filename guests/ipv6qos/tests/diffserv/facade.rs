@@ -454,7 +454,7 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
         let error = refused(&policer);
         assert!(error.contains(says), "{error}");
     }
-    let mut bench = Bench::with(&[sr.clone()], &[r#"{"priority":1}"#]);
+    let mut bench = Bench::with(std::slice::from_ref(&sr), &[r#"{"priority":1}"#]);
     let error = bench.diffserv.add_policer(&sr).unwrap_err().to_string();
     assert_eq!(error, "policer p is there already");
     let error = bench.diffserv.delete_policer("q").unwrap_err().to_string();
