@@ -9,6 +9,8 @@
 //! entry    value and reference in one word
 //! pool     memory of nodes and jumps
 //! update   insert, remove, exact
+//! resize   nodes made large, and small again
+//! shortcut past the first 32 bits
 //! burst    look-ups of a burst, step by step
 //! iter     prefixes in order
 //! sample   tables like the Internet's, for tests and measurements
@@ -20,8 +22,10 @@ mod burst;
 mod entry;
 mod iter;
 mod pool;
+mod resize;
 #[cfg(feature = "sample")]
 pub mod sample;
+mod shortcut;
 mod update;
 
 pub use entry::VALUE_MAX;
@@ -29,6 +33,7 @@ pub use iter::Iter;
 
 use entry::{Entry, Next};
 use pool::{Jumps, Nodes};
+use shortcut::Shortcuts;
 
 use crate::vn::{VNS, Vn};
 
@@ -49,6 +54,7 @@ pub struct Lpm {
     roots: [Entry; VNS],
     nodes: Nodes,
     jumps: Jumps,
+    shortcuts: Shortcuts,
     len: usize,
 }
 
@@ -65,6 +71,7 @@ impl Lpm {
             roots: [Entry::EMPTY; VNS],
             nodes: Nodes::default(),
             jumps: Jumps::default(),
+            shortcuts: Shortcuts::default(),
             len: 0,
         }
     }
@@ -102,6 +109,6 @@ impl Lpm {
 
     /// Memory held on the heap, octets.
     pub fn octets(&self) -> usize {
-        self.nodes.octets() + self.jumps.octets()
+        self.nodes.octets() + self.jumps.octets() + self.shortcuts.octets()
     }
 }

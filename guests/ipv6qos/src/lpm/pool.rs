@@ -97,7 +97,8 @@ impl Nodes {
         (word & !OWN, word & OWN != 0)
     }
 
-    fn set_value(&mut self, node: Node, place: usize, value: u32, own: bool) {
+    /// Sets both, of this place alone.
+    pub(super) fn set_value(&mut self, node: Node, place: usize, value: u32, own: bool) {
         if place >= node.slots() {
             let slot = place - node.slots();
             let entry = self.fringe(node, slot);
@@ -111,12 +112,16 @@ impl Nodes {
         }
     }
 
-    /// Sets the value of the prefix at a place, or takes the prefix out (0), and tells all places below that have
-    /// no prefix of their own: 511 at most.
+    /// Sets the value of the prefix at a place, or takes the prefix out (0), and tells all places below.
     pub(super) fn allot(&mut self, node: Node, place: usize, value: u32) {
         let above = self.value(node, place / 2).0;
         let shown = if value == 0 { above } else { value };
         self.set_value(node, place, shown, value != 0);
+        self.spread(node, place);
+    }
+
+    /// Gives all places below one, 510 at most, the value of the one above, but those with a prefix of their own.
+    pub(super) fn spread(&mut self, node: Node, place: usize) {
         let (mut first, mut count) = (place * 2, 2);
         while first < 2 * node.slots() {
             for below in first..first + count {
@@ -216,13 +221,12 @@ impl Nodes {
         self.shrink();
     }
 
-    /// Sees to it that [`Nodes::take`] of a small node will not fail.
+    /// Sees to it that [`Nodes::take`] of small nodes will not fail `count` times, 16 at most.
     ///
     /// # Errors
     /// No memory.
-    pub(super) fn reserve(&mut self) -> Result<(), OutOfMemory> {
-        let room = |books: &Chunks| books.free | books.partial != 0;
-        if !self.books.iter().skip(self.first_free).any(room) {
+    pub(super) fn reserve(&mut self, count: usize) -> Result<(), OutOfMemory> {
+        if self.books.len() * UNITS_OF_SEGMENT - self.taken < count {
             self.grow()?;
         }
         Ok(())
@@ -271,7 +275,7 @@ impl Nodes {
 }
 
 /// `N` times `value`, on the heap and never on the stack.
-fn boxed<T: Clone, const N: usize>(value: T) -> Result<Box<[T; N]>, OutOfMemory> {
+pub(super) fn boxed<T: Clone, const N: usize>(value: T) -> Result<Box<[T; N]>, OutOfMemory> {
     let mut list = Vec::new();
     list.try_reserve_exact(N).map_err(|_| OutOfMemory)?;
     list.resize(N, value);

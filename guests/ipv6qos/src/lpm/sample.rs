@@ -81,7 +81,7 @@ pub fn prefixes(count: usize, seed: u64) -> Vec<Prefix> {
     while list.len() < count {
         let allocation = allocation(&mut random);
         // Most networks announce no more than that, a few a thousand prefixes.
-        let more = 64 / (1 + random.below(64)) * 16 / (1 + random.below(16));
+        let more = 512 / (1 + random.below(512));
         let first = random.draw();
         for place in 0..=more {
             let prefix = if place == 0 {

@@ -4,24 +4,26 @@
 //! Must never leave a change half done: what it needs of memory is there before it begins.
 
 use super::entry::{Entry, Jump, Next, Node, SMALL, VALUE_MAX};
+use super::resize::prefix_at;
 use super::{Lpm, OutOfMemory};
 use crate::prefix::Prefix;
 use crate::vn::Vn;
 
 /// Where an entry is.
 #[derive(Debug, Clone, Copy)]
-enum Link {
+pub(super) enum Link {
     Root(Vn),
     Slot(Node, usize),
 }
 
 /// A node on the way down.
 #[derive(Debug, Clone, Copy)]
-struct Visit {
-    node: Node,
+pub(super) struct Visit {
+    pub(super) node: Node,
     /// What leads to it: directly, or to the jump that does.
-    link: Link,
-    jump: Option<u32>,
+    pub(super) link: Link,
+    /// That jump.
+    pub(super) jump: Option<u32>,
 }
 
 /// The nodes on the way down, at most one for every four bits.
@@ -41,7 +43,7 @@ enum Place {
 }
 
 /// Depth of the small node that a prefix of this length ends in; of 1 to 128.
-const fn home(length: u8) -> u8 {
+pub(super) const fn home(length: u8) -> u8 {
     length.saturating_sub(1) & !(SMALL - 1)
 }
 
@@ -94,13 +96,17 @@ impl Lpm {
                     Some(jump.entry.value())
                 } else {
                     self.jumps.reserve(2)?;
-                    self.nodes.reserve()?;
+                    self.nodes.reserve(1)?;
                     self.fork(link, index, jump, prefix, value)?;
+                    if let Some(visit) = way.0.last() {
+                        self.grow(*visit);
+                    }
                     None
                 }
             }
         };
         self.len += usize::from(old.is_none());
+        self.set_shortcuts(vn, prefix);
         Ok(old)
     }
 
@@ -139,6 +145,7 @@ impl Lpm {
                 break;
             }
         }
+        self.set_shortcuts(vn, prefix);
         Some(old)
     }
 
@@ -271,7 +278,10 @@ impl Lpm {
             }
         }
         if things > 1 {
-            return false;
+            return match self.shrink(prefix, visit) {
+                Some(visit) => self.tidy(prefix, visit),
+                None => false,
+            };
         }
         let (jump_there, next) = match only {
             _ if things == 0 => {
@@ -296,11 +306,8 @@ impl Lpm {
                 (jump, past(path, child))
             }
             Next::Nothing => {
-                let length = lone_place.ilog2() as u8;
-                let slot = (lone_place << (node.stride - length)) & (node.slots() - 1);
                 let (value, _) = self.nodes.value(node, lone_place);
-                let there = Prefix::of(node.path(prefix.bits(), slot), node.depth + length);
-                (jump, lone(there, value))
+                (jump, lone(prefix_at(node, lone_place, prefix), value))
             }
         };
         match jump_there {
@@ -329,7 +336,7 @@ impl Lpm {
     }
 
     /// Makes a link lead there; its value stays.
-    fn lead(&mut self, link: Link, next: Next) {
+    pub(super) fn lead(&mut self, link: Link, next: Next) {
         let entry = self.entry(link).with_next(next);
         match link {
             Link::Root(vn) => self.roots[vn.index()] = entry,
@@ -339,7 +346,7 @@ impl Lpm {
 }
 
 /// A jump to a lone prefix.
-const fn lone(prefix: Prefix, value: u32) -> Jump {
+pub(super) const fn lone(prefix: Prefix, value: u32) -> Jump {
     Jump {
         bits: prefix.bits(),
         entry: Entry::of_value(value),
@@ -348,7 +355,7 @@ const fn lone(prefix: Prefix, value: u32) -> Jump {
 }
 
 /// A jump to a node, past the nodes that would have nothing but the way to it.
-const fn past(path: u128, node: Node) -> Jump {
+pub(super) const fn past(path: u128, node: Node) -> Jump {
     Jump {
         bits: Prefix::of(path, node.depth).bits(),
         entry: Entry::EMPTY.with_next(Next::Node(node)),
