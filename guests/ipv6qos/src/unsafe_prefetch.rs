@@ -1,7 +1,7 @@
 //! Asks the processor for memory that is looked at soon.
 //!
-//! Unsafe because the instruction is an intrinsic; it reads and writes nothing that can be seen. What it gives is
-//! measured by `cargo bench -p pinode-guest-ipv6qos --bench flows`: docs/adr/0019.
+//! Unsafe because the instruction is an intrinsic; it reads and writes nothing that can be seen. The benchmark beside
+//! it is `cargo bench -p pinode-guest-ipv6qos --bench flows` (docs/adr/0019).
 
 /// Brings the first cache line of `slice[index]` near; nothing is done where there is no such element.
 #[inline(always)]

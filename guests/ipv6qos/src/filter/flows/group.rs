@@ -34,16 +34,20 @@ impl Iterator for Places {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
-        }
-        let place = self.0.trailing_zeros() as usize / 8;
+        let place = self.first()?;
         self.0 &= self.0 - 1;
         Some(place)
     }
 }
 
 impl Places {
+    pub const NONE: Self = Places(0);
+
+    #[inline]
+    pub fn first(self) -> Option<usize> {
+        (self.0 != 0).then(|| self.0.trailing_zeros() as usize / 8)
+    }
+
     #[inline]
     pub fn count(self) -> u32 {
         // Bits are eight apart, and there are at most eight: their sum is the highest octet of this product.

@@ -45,34 +45,35 @@ impl Key {
     /// The key of the flow that `packet` is of, and whether its ends are swapped; none if it can be of none.
     #[inline]
     pub fn of(packet: &Fields) -> Option<(Self, bool)> {
-        let (source_port, destination_port) = match (packet.upper, packet.protocol) {
-            (Upper::Read, protocol::ICMPV6) => match packet.source_port {
-                ECHO_REQUEST => (packet.identifier, 0),
-                ECHO_REPLY => (0, packet.identifier),
+        let (mut source_port, mut destination_port) = (packet.source_port, packet.destination_port);
+        if packet.protocol == protocol::ICMPV6
+            || !matches!(packet.upper, Upper::Read | Upper::Opaque)
+        {
+            (source_port, destination_port) = match (packet.upper, packet.source_port) {
+                (Upper::Read, ECHO_REQUEST) => (packet.identifier, 0),
+                (Upper::Read, ECHO_REPLY) => (0, packet.identifier),
+                (Upper::LaterFragment, _) => return Some((Self::of_fragments(packet), false)),
                 _ => return None,
-            },
-            (Upper::Read | Upper::Opaque, protocol) if protocol != protocol::ICMPV6 => {
-                (packet.source_port, packet.destination_port)
-            }
-            (Upper::LaterFragment, _) => return Some((Self::of_fragments(packet), false)),
-            _ => return None,
-        };
+            };
+        }
         let (source, destination) = (packet.source, packet.destination);
         let swapped =
-            source > destination || (source == destination && source_port > destination_port);
-        // Selected word by word, without a branch: directions come in no order that could be predicted.
-        let select = |straight: u64, swap: u64| if swapped { swap } else { straight };
-        let ports = |a: u16, b: u16| u64::from(a) << 48 | u64::from(b) << 32;
-        let rest = u64::from(packet.protocol) << 8 | u64::from(packet.interface.vn().get());
+            (source > destination) | ((source == destination) & (source_port > destination_port));
+        // Exchanged by a mask, not by a branch: directions come in no order that could be predicted.
+        let exchange = 0u64.wrapping_sub(u64::from(swapped));
+        let highs = (high(source) ^ high(destination)) & exchange;
+        let lows = (source as u64 ^ destination as u64) & exchange;
+        let (near, far) = (u64::from(source_port), u64::from(destination_port));
+        let ports = (near ^ far) & exchange;
         let key = Key([
-            select(high(source), high(destination)),
-            select(source as u64, destination as u64),
-            select(high(destination), high(source)),
-            select(destination as u64, source as u64),
-            rest | select(
-                ports(source_port, destination_port),
-                ports(destination_port, source_port),
-            ),
+            high(source) ^ highs,
+            source as u64 ^ lows,
+            high(destination) ^ highs,
+            destination as u64 ^ lows,
+            (near ^ ports) << 48
+                | (far ^ ports) << 32
+                | u64::from(packet.protocol) << 8
+                | u64::from(packet.interface.vn().get()),
         ]);
         Some((key, swapped))
     }

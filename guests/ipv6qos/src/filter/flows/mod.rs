@@ -35,6 +35,8 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use arrayvec::ArrayVec;
+
 pub use limits::{Limits, MOST_FLOWS, Timeouts};
 pub use sweep::Page;
 
@@ -83,6 +85,17 @@ pub struct Tally {
     pub refused_table: u64,
     /// Flows that were not made: [`Full::Source`].
     pub refused_source: u64,
+}
+
+/// What became of a packet at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Touch {
+    /// It is of the flow there, and was counted.
+    Counted,
+    /// The flow there is forgotten or has run out, or the packet asks for another connection of the same key.
+    NotAlive,
+    /// It is of no flow there.
+    NotThere,
 }
 
 /// The flows of all virtual networks.
@@ -169,19 +182,25 @@ impl Flows {
 
     /// Up to [`BURST`] packets, stage by stage, so that what each waits for comes for all at once.
     fn find_part(&mut self, now: u32, packets: &[Fields], found: &mut [bool]) {
-        let mut probes = [Probe::default(); BURST];
-        let mut places = [Place::NONE; BURST];
-        for (packet, probe) in packets.iter().zip(&mut probes) {
-            if let Some((key, swapped)) = Key::of(packet) {
-                *probe = self.secret.probe(key, swapped);
-                self.table.prefetch_groups(probe.hash);
-            }
+        let mut probes = ArrayVec::<Probe, BURST>::new();
+        let mut groups = ArrayVec::<[u32; 2], BURST>::new();
+        let mut places = ArrayVec::<Place, BURST>::new();
+        // There is room in each: as many as a burst has.
+        for packet in packets.iter().take(BURST) {
+            let probe = match Key::of(packet) {
+                Some((key, swapped)) => self.secret.probe(key, swapped),
+                None => Probe::default(),
+            };
+            let two = self.table.groups_of(probe.hash);
+            self.table.prefetch_groups(two);
+            let _ = probes.try_push(probe);
+            let _ = groups.try_push(two);
         }
-        let probed = packets.iter().zip(&probes);
-        for ((_, probe), place) in probed.clone().zip(&mut places) {
-            *place = self.table.guess(probe.hash);
+        for (probe, two) in probes.iter().zip(&groups) {
+            let _ = places.try_push(self.table.guess(probe.hash, *two));
         }
-        for (((packet, probe), place), found) in probed.zip(&places).zip(found) {
+        let looked_up = probes.iter().zip(&places);
+        for ((packet, found), (probe, place)) in packets.iter().zip(found).zip(looked_up) {
             *found = self.meet(now, packet, probe, *place);
         }
     }
@@ -189,72 +208,76 @@ impl Flows {
     /// Whether a packet is of a flow, which is at `guess` or elsewhere; counts it there.
     #[inline]
     fn meet(&mut self, now: u32, packet: &Fields, probe: &Probe, guess: Place) -> bool {
-        let right = self
-            .table
-            .flow(guess)
-            .is_some_and(|flow| flow.key == probe.key);
-        let place = if right {
-            guess
-        } else if guess == Place::NONE && packet.upper != Upper::LaterFragment {
-            // Nothing was made since but notes of fragments.
-            return false;
-        } else {
-            match self.table.find(probe) {
-                Some(place) if probe.key != Key::NONE => place,
-                _ => return false,
+        let met = match self.touch(now, packet, probe, guess) {
+            Touch::Counted => true,
+            Touch::NotAlive => false,
+            // Where no flow was, none can be but fragments noted since.
+            Touch::NotThere if guess == Place::NONE && packet.upper != Upper::LaterFragment => {
+                false
             }
+            Touch::NotThere => self.meet_elsewhere(now, packet, probe),
         };
-        if !self.is_alive(now, place) || !self.touch(now, packet, probe, place) {
-            return false;
-        }
-        if packet.fragment && packet.upper != Upper::LaterFragment {
+        if met && packet.fragment && packet.upper != Upper::LaterFragment {
             self.note_fragments(now, packet);
         }
-        true
+        met
+    }
+
+    /// The tag of another flow was taken for this packet's, or something was moved in this burst.
+    #[cold]
+    fn meet_elsewhere(&mut self, now: u32, packet: &Fields, probe: &Probe) -> bool {
+        let place = self.table.find(probe);
+        place.is_some_and(|place| self.touch(now, packet, probe, place) == Touch::Counted)
     }
 
     /// Whether the flow at `place` is neither forgotten nor run out.
-    #[inline]
     fn is_alive(&self, now: u32, place: Place) -> bool {
         self.table.flow(place).is_some_and(|flow| {
-            let generation = self.generations.get(flow.key.vn().index());
-            generation == Some(&flow.generation) && clock::is_ahead(flow.expires, now)
+            flow.generation == self.generation(flow.key.vn()) && clock::is_ahead(flow.expires, now)
         })
     }
 
-    /// Counts a packet of the flow at `place`, and moves the flow's state and time. False, and nothing done, if the
-    /// packet asks for another connection of the same key.
+    /// Counts a packet in the flow at `place`, if it is of that flow, and moves the flow's state and time.
     #[inline]
-    fn touch(&mut self, now: u32, packet: &Fields, probe: &Probe, place: Place) -> bool {
-        let Some(flow) = self.table.flow_mut(place) else {
-            return false;
+    fn touch(&mut self, now: u32, packet: &Fields, probe: &Probe, place: Place) -> Touch {
+        let generation = self.generation(probe.key.vn());
+        let Some(flow) = self
+            .table
+            .flow_mut(place)
+            .filter(|flow| flow.key == probe.key)
+        else {
+            return Touch::NotThere;
         };
+        if (flow.generation != generation) | !clock::is_ahead(flow.expires, now) {
+            return Touch::NotAlive;
+        }
         let answers = probe.swapped != flow.swapped;
         let before = flow.phase;
         let Some(after) = before.after(answers, packet.tcp_flags) else {
-            return false;
+            return Touch::NotAlive;
         };
-        let [first, second] = &mut flow.packets;
-        let count = if answers { second } else { first };
-        *count = count.wrapping_add(1);
-        if flow.key.is_fragments() {
-            // Fragments have their time from the first on.
-            return true;
+        if let Some(count) = flow.packets.get_mut(usize::from(answers)) {
+            *count = count.wrapping_add(1);
         }
-        flow.expires = now.wrapping_add(self.lasting.of(after));
-        if after != before {
-            flow.phase = after;
-            let flow = *flow;
-            self.moved(now, &flow, before, place);
+        // Fragments have their time from the first on.
+        if !probe.key.is_fragments() {
+            flow.expires = now.wrapping_add(self.lasting.of(after));
+            if after != before {
+                flow.phase = after;
+                self.moved(now, before, place);
+            }
         }
-        true
+        Touch::Counted
     }
 
     /// The flow at `place` has another state than `before`.
     #[cold]
-    fn moved(&mut self, now: u32, flow: &Flow, before: Phase, place: Place) {
+    fn moved(&mut self, now: u32, before: Phase, place: Place) {
+        let Some(flow) = self.table.flow(place).copied() else {
+            return;
+        };
         if before.is_unanswered() {
-            self.uncount(flow);
+            self.uncount(&flow);
         }
         if let Some(group) = self.table.group_mut(place.group()) {
             match flow.phase.state() {
@@ -272,6 +295,15 @@ impl Flows {
             let (address, _) = flow.key.end(flow.swapped);
             let hash = self.secret.hash_source(flow.key.vn(), address);
             self.sources.over(hash);
+        }
+    }
+
+    /// Brings near what [`track`](Self::track) of this packet looks at: may be asked for all packets of a burst that
+    /// are tracked before the first of them is. What that gives and costs: docs/adr/0019.
+    #[inline]
+    pub fn expect(&self, packet: &Fields) {
+        if let Some((key, _)) = Key::of(packet) {
+            self.table.prefetch_room(self.secret.hash(&key));
         }
     }
 
@@ -404,6 +436,7 @@ impl Flows {
         }
     }
 
+    #[inline]
     fn generation(&self, vn: Vn) -> u16 {
         self.generations.get(vn.index()).copied().unwrap_or(0)
     }

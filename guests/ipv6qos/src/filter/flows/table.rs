@@ -9,7 +9,7 @@
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
-use super::group::{Group, PLACES};
+use super::group::{Group, PLACES, Places};
 use super::key::{Key, Probe, Secret};
 use super::state::Phase;
 use crate::unsafe_prefetch::prefetch;
@@ -145,25 +145,42 @@ impl Table {
 
     /// Brings what [`guess`](Self::guess) looks at near.
     #[inline]
-    pub fn prefetch_groups(&self, hash: u64) {
-        for group in self.groups_of(hash) {
+    pub fn prefetch_groups(&self, groups: [u32; 2]) {
+        for group in groups {
             prefetch(&self.groups, group as usize);
         }
     }
 
-    /// Where the flow is, if it is anywhere, most likely: the flows are not looked at, but brought near.
+    /// Brings near where a new flow of this hash would go most likely.
     #[inline]
-    pub fn guess(&self, hash: u64) -> Place {
-        for group in self.groups_of(hash) {
-            let places = self.group(group).map(|found| found.tagged(tag(hash)));
-            if let Some(place) = places.and_then(|mut places| places.next()) {
-                if let Some(bucket) = self.buckets.get(group as usize) {
-                    prefetch(&bucket.0, place);
-                }
-                return Place::new(group, place);
-            }
+    pub fn prefetch_room(&self, hash: u64) {
+        if let Some(place) = self.free(hash).or_else(|| self.oldest_displaceable(hash))
+            && let Some(bucket) = self.buckets.get(place.group() as usize)
+        {
+            prefetch(&bucket.0, place.in_group());
         }
-        Place::NONE
+    }
+
+    /// Where the flow of this hash, whose groups these are, is most likely, if it is anywhere: the flows are not
+    /// looked at, but brought near.
+    #[inline]
+    pub fn guess(&self, hash: u64, [first, second]: [u32; 2]) -> Place {
+        let tagged = |group| {
+            self.group(group)
+                .map_or(Places::NONE, |found| found.tagged(tag(hash)))
+        };
+        let (a, b) = (tagged(first), tagged(second));
+        // One of the two by selection, not by a branch: it is either in no order that could be predicted.
+        let straight = a != Places::NONE;
+        let places = if straight { a } else { b };
+        let group = if straight { first } else { second };
+        let Some(place) = places.first() else {
+            return Place::NONE;
+        };
+        if let Some(bucket) = self.buckets.get(group as usize) {
+            prefetch(&bucket.0, place);
+        }
+        Place::new(group, place)
     }
 
     /// Where the flow is.
