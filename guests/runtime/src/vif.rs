@@ -20,6 +20,9 @@ use crate::unsafe_arena::{Arena, Buffers, OutOfMemory, Places};
 const SPARE: u16 = 1;
 /// Most sent buffers taken back a round, so that a round stays short.
 const RECLAIM: usize = 4 * BURST;
+/// Buffers of a lane that are kept off its receive ring, for what the function makes, where there are hardly more than
+/// the ring takes: an eighth of them if that is less.
+const MADE: usize = BURST;
 
 /// The two queues of a lane, as the driver has them.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub struct Lanes {
     pools: Vec<VecDeque<u32>>,
     pairs: usize,
     places: Places,
+    /// Buffers of each lane that are not posted to receive.
+    kept: usize,
 }
 
 /// The vifs of a guest: lanes and buffers.
@@ -132,8 +137,8 @@ impl Net {
         Ok(Net::new(queues, pairs, buffers)?)
     }
 
-    /// The vifs with `pairs` queue pairs each, in order of vif and pair. All buffers that fit are
-    /// posted to receive; [`publish`](Self::publish) shows them to the devices.
+    /// The vifs with `pairs` queue pairs each, in order of vif and pair. All buffers that fit, but
+    /// some for what the function makes, are posted to receive; [`publish`](Self::publish) shows them to the devices.
     ///
     /// # Errors
     ///
@@ -164,7 +169,13 @@ impl Net {
             pools,
             pairs,
             places,
+            kept: 0,
         };
+        let each = lanes.pools.iter().map(VecDeque::len).min().unwrap_or(0);
+        let ring = lanes.lanes.iter().map(|lane| lane.receive_size).max();
+        if each < usize::from(ring.unwrap_or(0)) + MADE {
+            lanes.kept = MADE.min(each / 8);
+        }
         for number in 0..lanes.len() {
             lanes.refill(number)?;
         }
@@ -431,12 +442,14 @@ impl Lanes {
             lanes,
             pools,
             places,
+            kept,
             ..
         } = self;
         let (Some(lane), Some(pool)) = (lanes.get_mut(number), pools.get_mut(number)) else {
             return Ok(());
         };
         while lane.queues.receive.free() > SPARE
+            && pool.len() > *kept
             && let Some(token) = pool.pop_front()
         {
             lane.queues

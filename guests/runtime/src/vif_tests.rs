@@ -312,7 +312,9 @@ impl Function for Keeper {
             };
             assert!(!frames.resize(&mut frame, 1 << 20));
             assert!(frames.resize(&mut frame, 64));
-            frames.octets(&frame).copy_from_slice(&[out.now_ns() as u8; 64]);
+            frames
+                .octets(&frame)
+                .copy_from_slice(&[out.now_ns() as u8; 64]);
             out.send(VifIndex(vif), frame);
         }
         for frame in self.kept.drain(..) {
@@ -329,7 +331,9 @@ fn what_a_function_keeps_and_makes_is_never_lost() {
     let kick = |_: usize, _: Direction| {};
     let mut crossed = 0;
     for number in 0..300 {
-        let given = (0..10).filter(|n| hosts[0].give(&frame(number + n))).count();
+        let given = (0..10)
+            .filter(|n| hosts[0].give(&frame(number + n)))
+            .count();
         let moved = net.round(&mut keeper, 0, kick).unwrap();
         assert_eq!((moved.frames, moved.discarded), (given, 0));
         assert_eq!(net.accounted() + keeper.kept.len(), buffers);
@@ -362,4 +366,18 @@ fn nothing_is_made_while_frames_wait() {
         assert_eq!(net.accounted(), buffers);
     }
     assert!(keeper.refused >= 2 * 99, "{}", keeper.refused);
+}
+
+#[test]
+fn where_rings_take_more_buffers_than_there_are_some_are_left_to_be_made_of() {
+    let (mut net, mut hosts) = rig(2, 1024, MEMORY);
+    assert!(net.accounted() < 1024, "the rings take them all");
+    let mut keeper = Keeper::default();
+    for now_ns in 0..100 {
+        net.tick(&mut keeper, now_ns, |_, _| {}).unwrap();
+        for host in &mut hosts {
+            assert_eq!(host.take(), [[now_ns as u8; 64]]);
+        }
+    }
+    assert_eq!(keeper.refused, 0);
 }
