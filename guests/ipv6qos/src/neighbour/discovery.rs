@@ -4,15 +4,14 @@ use alloc::vec::Vec;
 
 use super::advertise::Schedule;
 use super::advertise::config::Parameters;
-use super::cache::{Cache, Counts, Filter, Hop, Listed, NeighbourId};
+use super::cache::Cache;
 use super::groups::{ALL_ROUTERS, Groups};
 use super::link::{Link, LinkConfig, LinkError, link_local};
-use super::outbox::{Fate, Outbox, Outgoing};
+use super::outbox::{Outbox, Outgoing};
 use super::own::Own;
 use super::random::Random;
 use super::receive::Ignored;
 use super::wire::{self, Written};
-use crate::control::item::Mac;
 use crate::control::view::AddressState;
 use crate::icmp::{is_link_local, is_multicast, solicited_node};
 use crate::prefix::InterfaceAddress;
@@ -69,14 +68,14 @@ impl<F> Discovery<F> {
     /// No links yet; of interfaces whose [`InterfaceId::index`] is below `interfaces`. All memory is allocated now.
     /// Limits beyond their bounds become the nearest that are allowed.
     pub fn new(limits: Limits, interfaces: usize, seed: u64) -> Self {
-        let mut random = Random::new(seed);
+        let mut keys = Random::new(seed);
         let neighbours = limits.neighbours.clamp(Limits::FEWEST, Limits::MOST);
         let held = limits.held.min(pinode_guest_runtime::HELD as u16);
         Discovery {
-            cache: Cache::new(neighbours, held, interfaces, random.next()),
+            cache: Cache::new(neighbours, held, interfaces, keys.next()),
             links: Vec::with_capacity(interfaces),
             by_interface: alloc::vec![NONE; interfaces],
-            random,
+            random: keys.apart(),
             ignored: Ignored::default(),
         }
     }
@@ -200,7 +199,7 @@ impl<F> Discovery<F> {
                 .change(now_ns, address.prefix(), true, random);
         }
         link.due_ns = 0;
-        // What was believed of a neighbour with it is no longer of use.
+        self.cache.disown(interface, address.address);
         Ok(())
     }
 
@@ -277,108 +276,6 @@ impl<F> Discovery<F> {
         self.links.iter().filter(move |link| link.id.vn() == vn)
     }
 
-    /// The neighbour of this address on the link of `interface`.
-    #[inline]
-    pub fn find(&self, interface: InterfaceId, address: u128) -> Option<NeighbourId> {
-        self.cache.find(interface, address)
-    }
-
-    /// What a frame needs of a neighbour.
-    #[inline]
-    pub fn hop(&self, id: NeighbourId) -> &Hop {
-        self.cache.hop(id)
-    }
-
-    /// A frame was sent to the neighbour: to be called at least where it [is stale](Hop::is_stale).
-    #[inline]
-    pub fn used(&mut self, now_ns: u64, id: NeighbourId) {
-        self.cache.used(now_ns, id);
-    }
-
-    /// `frame` is for a neighbour that is not usable, or not known: it waits, and the neighbour is asked for. What
-    /// cannot wait is in `out` at once.
-    pub fn resolve(
-        &mut self,
-        now_ns: u64,
-        interface: InterfaceId,
-        address: u128,
-        frame: F,
-        out: &mut Outbox<F>,
-    ) {
-        let link = self.link(interface);
-        let is_neighbour = |link: &&Link| !is_multicast(address) && link.own(address).is_none();
-        let Some(link) = link.filter(is_neighbour).filter(|_| address > 1) else {
-            return out.frames.push((Fate::Refused, frame));
-        };
-        let source = link.solicits_from(address);
-        self.cache
-            .resolve(now_ns, interface, address, source, frame, out);
-    }
-
-    /// Configures a neighbour, whatever was known of it.
-    ///
-    /// # Errors
-    ///
-    /// No such interface, an address of ours, or all places are taken by neighbours in use.
-    pub fn set_neighbour(
-        &mut self,
-        now_ns: u64,
-        interface: InterfaceId,
-        address: u128,
-        mac: Mac,
-        out: &mut Outbox<F>,
-    ) -> Result<(), NeighbourError> {
-        let link = self.link(interface).ok_or(NeighbourError::Unknown)?;
-        if is_multicast(address) || address <= 1 {
-            return Err(NeighbourError::Address);
-        }
-        if link.own(address).is_some() {
-            return Err(NeighbourError::Ours);
-        }
-        if mac.is_group() {
-            return Err(NeighbourError::Group(mac));
-        }
-        self.cache
-            .set_permanent(now_ns, interface, address, mac, out)
-            .map_err(NeighbourError::Full)
-    }
-
-    /// Forgets a neighbour, configured or learned. False: there is none.
-    pub fn remove_neighbour(
-        &mut self,
-        interface: InterfaceId,
-        address: u128,
-        out: &mut Outbox<F>,
-    ) -> bool {
-        self.cache.remove(interface, address, out)
-    }
-
-    /// A neighbour as it is shown.
-    pub fn listed(&self, id: NeighbourId) -> Option<Listed> {
-        self.cache.listed(id)
-    }
-
-    /// See [`Cache::list`].
-    pub fn list(&self, filter: Filter, from: u32, show: impl FnMut(Listed) -> bool) -> Option<u32> {
-        self.cache.list(filter, from, show)
-    }
-
-    /// See [`Cache::flush`].
-    pub fn flush(&mut self, filter: Filter, out: &mut Outbox<F>) -> u64 {
-        self.cache.flush(filter, out)
-    }
-
-    /// Neighbours there are: with a MAC address, and without; and frames that wait for them.
-    pub fn len(&self) -> (u32, u32, usize) {
-        let (resolved, unresolved) = self.cache.len();
-        (resolved, unresolved, self.cache.held())
-    }
-
-    /// What became of neighbours and frames.
-    pub fn counts(&self) -> Counts {
-        self.cache.counts()
-    }
-
     /// What was received and not obeyed.
     pub fn ignored(&self) -> Ignored {
         self.ignored
@@ -408,24 +305,4 @@ impl<F> Discovery<F> {
     pub fn write(&self, outgoing: &Outgoing, packet: &mut [u8]) -> Option<Written> {
         wire::write(self.link(outgoing.interface)?, outgoing, packet)
     }
-}
-
-/// Why a neighbour cannot be configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NeighbourError {
-    /// No such interface.
-    #[error("no such interface")]
-    Unknown,
-    /// No address of a node.
-    #[error("no address of a neighbour; allowed: a unicast address")]
-    Address,
-    /// It is an address of the router.
-    #[error("the address is the router's own")]
-    Ours,
-    /// The MAC address is a group's.
-    #[error("lladdr: {0} is a group's; allowed: the address of one interface")]
-    Group(Mac),
-    /// No room.
-    #[error(transparent)]
-    Full(super::cache::Full),
 }

@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! outbox      what is to be done: messages, frames that waited, news
+//! neighbours  what the caller asks of the cache
 //! cache/      neighbours: look-up, resolution, reachability
+//! discovery   all links: what the caller deals with
 //! link        an interface as all of this sees it
 //! own         its addresses: verified, answered for, defended
 //! groups      the groups it listens to, and their reports
@@ -24,6 +26,7 @@ pub mod cache;
 mod discovery;
 mod groups;
 mod link;
+mod neighbours;
 pub mod outbox;
 mod own;
 mod random;
@@ -33,8 +36,9 @@ mod wire;
 
 pub use advertise::config::{Advertise, Parameters};
 pub use cache::{Counts, Filter, Hop, Listed, NeighbourId};
-pub use discovery::{Discovery, Limits, NeighbourError};
+pub use discovery::{Discovery, Limits};
 pub use link::{LinkConfig, LinkError, link_local};
+pub use neighbours::NeighbourError;
 pub use outbox::{Event, Fate, Message, Outbox, Outgoing};
 pub use own::ADDRESSES;
 pub use receive::Ignored;

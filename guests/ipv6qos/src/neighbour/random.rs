@@ -18,6 +18,12 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
+    /// Another stream, from which this one cannot be told: for numbers that strangers see, such as nonces.
+    pub(super) const fn apart(&mut self) -> Self {
+        let product = self.next() as u128 * self.next() as u128;
+        Random::new((product >> 64) as u64 ^ product as u64)
+    }
+
     /// From `low` to `high`, both included.
     pub(super) const fn between(&mut self, low: u64, high: u64) -> u64 {
         let span = high.saturating_sub(low).saturating_add(1);

@@ -265,3 +265,31 @@ fn sources_are_of_the_scope_and_network_of_the_destination() {
     );
     assert_eq!(from(2, 1, "2001:db8:3::9"), None, "never another network's");
 }
+
+#[test]
+fn an_address_of_ours_is_no_neighbours() {
+    let at = interface(0, 0);
+    let mut lab = Lab::quiet(&[OURS]);
+    let (known, asked) = (address("2001:db8:1::aa"), address("2001:db8:1::bb"));
+    lab.receive(
+        HOST_MAC,
+        &solicitation(known, address("2001:db8:1::1"), Some(HOST_MAC), None),
+    );
+    lab.resolve(asked, 1);
+    for own in ["2001:db8:1::aa/64", "2001:db8:1::bb/64"] {
+        let own = own.parse().expect("an address");
+        lab.discovery
+            .add_address(lab.now_ns, at, own)
+            .expect("room");
+    }
+    assert!(lab.discovery.find(at, known).is_none());
+    let claim = advertisement(asked, [false, true, true], Some(OTHER_MAC));
+    lab.receive(OTHER_MAC, &claim);
+    lab.run(3 * SECOND);
+    assert_eq!(
+        lab.frames(),
+        [(pinode_guest_ipv6qos::neighbour::Fate::Unreachable, 1)]
+    );
+    lab.run(3 * SECOND);
+    assert_eq!(lab.discovery.len(), (0, 0, 0));
+}

@@ -18,11 +18,6 @@ impl Waiting {
     pub(super) const NOBODY: Self = Waiting {
         places: [NONE; PER_NEIGHBOUR],
     };
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.places.iter().filter(|place| **place != NONE).count()
-    }
 }
 
 #[derive(Debug)]

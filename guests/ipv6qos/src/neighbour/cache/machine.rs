@@ -238,6 +238,15 @@ impl<F> Cache<F> {
         Ok(())
     }
 
+    /// The address is the router's own from now on: whoever was known to have it is forgotten. If it is being asked
+    /// for, nobody will answer.
+    pub fn disown(&mut self, interface: InterfaceId, address: u128) {
+        let known = self.find(interface, address);
+        if let Some(id) = known.filter(|id| self.hop(*id).is_usable()) {
+            self.erase(id.0);
+        }
+    }
+
     /// Forgets a neighbour, configured or learned. False: there is none.
     pub fn remove(&mut self, interface: InterfaceId, address: u128, out: &mut Outbox<F>) -> bool {
         let known = self.find(interface, address);

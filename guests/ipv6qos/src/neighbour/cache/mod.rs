@@ -4,6 +4,7 @@
 //! mod       look-up, making and forgetting entries, limits
 //! machine   what a packet or message does to an entry (RFC 4861 7.2, 7.3.3, appendix C)
 //! timers    what time does to it
+//! hop       what a frame needs of an entry
 //! queue     entries in the order of their timers
 //! held      frames that wait
 //! list      entries as they are shown, flushed
@@ -15,6 +16,7 @@
 //! answered.
 
 mod held;
+mod hop;
 mod list;
 mod machine;
 mod queue;
@@ -24,7 +26,6 @@ use alloc::vec::Vec;
 
 use super::outbox::{Fate, Outbox};
 use super::random::Random;
-use crate::control::item::Mac;
 use crate::control::view::Reachability;
 use crate::icmp::limit::Bucket;
 use crate::vn::InterfaceId;
@@ -33,6 +34,7 @@ use held::{Pool, Waiting};
 use queue::{NONE, Queues};
 
 pub use held::PER_NEIGHBOUR;
+pub use hop::Hop;
 pub use list::{Filter, Listed};
 pub use machine::Full;
 
@@ -57,66 +59,6 @@ pub const ASKED: (u32, u32) = (500, 200);
 /// [`Hop::is`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NeighbourId(u32);
-
-/// What a frame needs of a neighbour: half a cache line.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(32))]
-pub struct Hop {
-    address: u128,
-    /// The next entry with the same hash.
-    chain: u32,
-    interface: InterfaceId,
-    mac: Mac,
-    state: Reachability,
-    /// It says that it is a router.
-    router: bool,
-    /// It never answered us: known by what it said unasked.
-    gleaned: bool,
-    live: bool,
-}
-
-impl Hop {
-    const FREE: Self = Hop {
-        address: 0,
-        chain: NONE,
-        interface: InterfaceId::new(pinode_guest_runtime::VifIndex(0), crate::vn::Vn::of_pih(0)),
-        mac: Mac([0; 6]),
-        state: Reachability::Failed,
-        router: false,
-        gleaned: false,
-        live: false,
-    };
-
-    /// Whether frames can be sent to it.
-    #[inline]
-    pub const fn is_usable(&self) -> bool {
-        !matches!(self.state, Reachability::Incomplete | Reachability::Failed)
-    }
-
-    /// Whether its first use must be told ([`Cache::used`]).
-    #[inline]
-    pub const fn is_stale(&self) -> bool {
-        matches!(self.state, Reachability::Stale)
-    }
-
-    /// Where frames to it go; only if it is usable.
-    #[inline]
-    pub const fn mac(&self) -> Mac {
-        self.mac
-    }
-
-    /// Its state.
-    #[inline]
-    pub const fn state(&self) -> Reachability {
-        self.state
-    }
-
-    /// Whether it is this neighbour, and not another that has its place now.
-    #[inline]
-    pub fn is(&self, interface: InterfaceId, address: u128) -> bool {
-        self.address == address && self.interface == interface && self.live
-    }
-}
 
 /// What is needed of a neighbour now and then.
 #[derive(Debug, Clone, Copy)]
@@ -356,6 +298,11 @@ impl<F> Cache<F> {
     /// Forgets an entry; frames that wait for it meet `fate`.
     fn forget(&mut self, at: u32, fate: Fate, out: &mut Outbox<F>) {
         self.release(at, fate, out);
+        self.erase(at);
+    }
+
+    /// Forgets an entry for which no frame waits.
+    fn erase(&mut self, at: u32) {
         let Some(&hop) = self.hops.get(at as usize).filter(|hop| hop.live) else {
             return;
         };
