@@ -21,6 +21,7 @@ pub mod pcap;
 pub mod poll;
 pub mod program;
 pub mod resident;
+pub mod routing_socket;
 pub mod stock_kernel;
 pub mod sweep;
 #[allow(unsafe_code)]

@@ -9,7 +9,8 @@ use crate::vn::Vn;
 /// Look-ups that are on their way together.
 const BURST: usize = 64;
 
-/// Shortcuts from which on they are looked at: with fewer, walks are as short.
+/// Prefixes from which on a burst goes together, and shortcuts from which on they are looked at: with fewer, nothing is
+/// waited for, and what it takes to set that up costs more than it saves.
 const FEW: usize = 8;
 
 /// Which look-ups of a burst, in order.
@@ -42,7 +43,13 @@ impl Lpm {
     /// [`Lpm::lookup`] of each key into the value at its place. As many are looked up as the shorter of both has.
     pub fn lookup_burst(&self, keys: &[(Vn, u128)], values: &mut [u32]) {
         for (keys, values) in keys.chunks(BURST).zip(values.chunks_mut(BURST)) {
-            self.lookup_some(keys, values);
+            if self.len < FEW {
+                for (&(vn, address), value) in keys.iter().zip(values) {
+                    *value = self.lookup(vn, address);
+                }
+            } else {
+                self.lookup_some(keys, values);
+            }
         }
     }
 
