@@ -10,6 +10,7 @@ use crate::control::request::Op;
 use crate::counters::Counters;
 use crate::diffserv::Diffserv;
 use crate::filter::Filter;
+use crate::filter::flows::Flows;
 use crate::icmp::Limit;
 use crate::interface::Interfaces;
 use crate::neighbour::{Advertise, Discovery, Limits, LinkConfig, Outbox, Parameters};
@@ -46,6 +47,11 @@ impl Running {
         let interfaces = interfaces.map_err(|what| whole(&what))?;
         let numbers = config.vifs.len() * VNS;
         let limits = configuration.limits;
+        let flows = Flows::new(&configuration.flows, config.seed);
+        let flows = flows.map_err(|what| {
+            let place = Place::key("filter.flows");
+            alloc::vec![place.problem(what)]
+        })?;
         let mut running = Running {
             form,
             limits,
@@ -58,7 +64,7 @@ impl Running {
             settled: Vec::with_capacity(HELD + BURST),
             limit: Limit::new(configuration.icmp, numbers),
             tables: Tables::new(),
-            filter: Filter::new(),
+            filter: Filter::new(flows),
             diffserv: Diffserv::new(limits.policers),
             counters: Counters::default(),
             now_ns: 0,
@@ -85,6 +91,7 @@ impl Running {
         let rules = u64::from(limits.filter_rules) + u64::from(limits.class_rules);
         REQUEST_OCTETS
             + discovery
+            + Flows::memory(&configuration.flows)
             + u64::from(limits.routes) * ROUTE_OCTETS
             + u64::from(limits.table_prefixes) * TABLE_PREFIX_OCTETS
             + rules * RULE_OCTETS

@@ -12,12 +12,14 @@ mod rules;
 
 use alloc::vec::Vec;
 
+use arrayvec::ArrayVec;
 use pinode_guest_runtime::BURST;
 
 use crate::control::item::{FilterAction, FilterRule};
 use crate::control::view::FilterView;
 use crate::packet::Fields;
 use crate::rules::{Names, RuleError, Tables};
+use flows::Flows;
 use rules::FilterRules;
 
 /// Why a packet is dropped.
@@ -25,7 +27,7 @@ use rules::FilterRules;
 pub enum Cause {
     /// A rule says so.
     Rule,
-    /// A rule tracks its flow, and there is no room for another.
+    /// A rule tracks its flow, and there is no room for another, or none for its source.
     FlowsFull,
 }
 
@@ -41,15 +43,29 @@ pub enum Verdict {
 }
 
 /// The packet filter.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Filter {
     rules: FilterRules,
+    flows: Flows,
 }
 
 impl Filter {
-    /// One without rules.
-    pub fn new() -> Self {
-        Self::default()
+    /// One without rules, with the table of the flows that rules will track.
+    pub fn new(flows: Flows) -> Self {
+        Filter {
+            rules: FilterRules::default(),
+            flows,
+        }
+    }
+
+    /// The flows that are let pass, to be listed.
+    pub fn flows(&self) -> &Flows {
+        &self.flows
+    }
+
+    /// The same, to be flushed, and to be swept now and then ([`Flows::work`]).
+    pub fn flows_mut(&mut self) -> &mut Flows {
+        &mut self.flows
     }
 
     /// Whether all packets pass: nothing need be asked.
@@ -107,31 +123,90 @@ impl Filter {
         self.rules.list(after, most)
     }
 
-    /// Judges packets.
+    /// Judges packets: those of a flow that was let pass, pass; what becomes of the others the first rule says that
+    /// they match; those that match none, pass. Errors about a flow are asked for before: see
+    /// [`is_related`](Self::is_related).
     pub fn judge_burst(
         &mut self,
-        _now_ns: u64,
+        now_ns: u64,
         tables: &Tables,
         packets: &[Fields],
         verdicts: &mut [Verdict],
     ) {
         for (packets, verdicts) in packets.chunks(BURST).zip(verdicts.chunks_mut(BURST)) {
-            let mut first = [None; BURST];
-            self.rules.first_burst(tables, packets, &mut first);
-            for ((packet, verdict), first) in packets.iter().zip(verdicts).zip(first) {
-                let action = first.map(|rule| self.rules.apply(rule, packet));
-                *verdict = match action {
-                    None | Some(FilterAction::Accept | FilterAction::Track) => Verdict::Pass,
-                    Some(FilterAction::Drop) => Verdict::Drop(Cause::Rule),
-                    Some(FilterAction::Reject) => Verdict::Reject,
-                };
+            if self.rules.may_track() && !self.flows.is_empty() {
+                self.judge_with_flows(now_ns, tables, packets, verdicts);
+            } else {
+                self.judge_by_rules(now_ns, tables, packets, verdicts);
             }
         }
     }
 
-    /// Whether the packet that an ICMPv6 error is about, embedded in it, is of a flow that was let pass, in either
-    /// direction.
-    pub fn is_related(&self, _now_ns: u64, _embedded: &Fields) -> bool {
-        false
+    /// Packets of flows pass; rules judge the others.
+    fn judge_with_flows(
+        &mut self,
+        now_ns: u64,
+        tables: &Tables,
+        packets: &[Fields],
+        verdicts: &mut [Verdict],
+    ) {
+        let mut found = [false; BURST];
+        self.flows.find_burst(now_ns, packets, &mut found);
+        let mut others = ArrayVec::<Fields, BURST>::new();
+        for (packet, found) in packets.iter().zip(found) {
+            if !found {
+                // There is room: as many as a burst has.
+                let _ = others.try_push(*packet);
+            }
+        }
+        let mut judged = [Verdict::Pass; BURST];
+        if !others.is_empty() {
+            self.judge_by_rules(now_ns, tables, &others, &mut judged);
+        }
+        let mut judged = judged.into_iter();
+        for (verdict, found) in verdicts.iter_mut().zip(found) {
+            let by_rules = if found { None } else { judged.next() };
+            *verdict = by_rules.unwrap_or(Verdict::Pass);
+        }
+    }
+
+    fn judge_by_rules(
+        &mut self,
+        now_ns: u64,
+        tables: &Tables,
+        packets: &[Fields],
+        verdicts: &mut [Verdict],
+    ) {
+        let mut first = [None; BURST];
+        self.rules.first_burst(tables, packets, &mut first);
+        let mut tracked = [false; BURST];
+        let mut any = false;
+        let results = verdicts.iter_mut().zip(&mut tracked);
+        for ((packet, first), (verdict, tracked)) in packets.iter().zip(first).zip(results) {
+            let action = first.map(|rule| self.rules.apply(rule, packet));
+            *verdict = match action {
+                None | Some(FilterAction::Accept) => Verdict::Pass,
+                Some(FilterAction::Track) => {
+                    self.flows.expect(packet);
+                    (*tracked, any) = (true, true);
+                    Verdict::Pass
+                }
+                Some(FilterAction::Drop) => Verdict::Drop(Cause::Rule),
+                Some(FilterAction::Reject) => Verdict::Reject,
+            };
+        }
+        if any {
+            for ((packet, verdict), tracked) in packets.iter().zip(verdicts).zip(tracked) {
+                if tracked && self.flows.track(now_ns, packet).is_err() {
+                    *verdict = Verdict::Drop(Cause::FlowsFull);
+                }
+            }
+        }
+    }
+
+    /// Whether an ICMPv6 error is about a flow that was let pass: `embedded` is the packet that it quotes. Such an
+    /// error passes, and need not be judged.
+    pub fn is_related(&self, now_ns: u64, embedded: &Fields) -> bool {
+        self.rules.may_track() && self.flows.is_related(now_ns, embedded)
     }
 }

@@ -27,6 +27,10 @@ impl Effect {
 #[derive(Debug, Default)]
 pub(super) struct FilterRules {
     rules: Rules<Effect>,
+    /// Rules of the list that track flows.
+    tracking: usize,
+    /// Whether a rule that tracks flows is in force, or may be.
+    may_track: bool,
 }
 
 impl FilterRules {
@@ -41,15 +45,9 @@ impl FilterRules {
         names: Names<'_>,
         rule: &FilterRule,
     ) -> Result<FilterRule, RuleError> {
-        let priority = rule.priority;
-        let effect = Effect::of(rule);
-        let priority = self
-            .rules
-            .insert(tables, names, priority, &rule.matches, effect)?;
-        Ok(FilterRule {
-            priority: Some(priority),
-            ..rule.clone()
-        })
+        let (rules, effect) = (&mut self.rules, Effect::of(rule));
+        let priority = rules.insert(tables, names, rule.priority, &rule.matches, effect)?;
+        Ok(self.added(rule, priority))
     }
 
     pub fn replace(
@@ -58,24 +56,51 @@ impl FilterRules {
         names: Names<'_>,
         rule: &FilterRule,
     ) -> Result<FilterRule, RuleError> {
-        let priority = rule.priority;
-        let effect = Effect::of(rule);
-        let priority = self
-            .rules
-            .replace(tables, names, priority, &rule.matches, effect)?;
-        Ok(FilterRule {
-            priority: Some(priority),
-            ..rule.clone()
-        })
+        let tracked = self.tracks(rule.priority);
+        let (rules, effect) = (&mut self.rules, Effect::of(rule));
+        let priority = rules.replace(tables, names, rule.priority, &rule.matches, effect)?;
+        self.tracking -= tracked;
+        Ok(self.added(rule, priority))
     }
 
     pub fn delete(&mut self, tables: &mut Tables, rule: &FilterRule) -> Result<(), RuleError> {
         let priority = rule.priority.ok_or(RuleError::Unnamed)?;
-        self.rules.remove(tables, priority)
+        let tracked = self.tracks(rule.priority);
+        self.rules.remove(tables, priority)?;
+        self.tracking -= tracked;
+        Ok(())
     }
 
     pub fn work(&mut self, tables: &mut Tables, budget: u32) -> bool {
-        self.rules.work(tables, budget)
+        let done = self.rules.work(tables, budget);
+        if done && !self.rules.is_starved() {
+            self.may_track = self.tracking > 0;
+        }
+        done
+    }
+
+    /// Whether a rule in force tracks flows.
+    #[inline]
+    pub fn may_track(&self) -> bool {
+        self.may_track
+    }
+
+    /// A rule is new in the list.
+    fn added(&mut self, rule: &FilterRule, priority: u32) -> FilterRule {
+        if rule.action == FilterAction::Track {
+            self.tracking += 1;
+            self.may_track = true;
+        }
+        FilterRule {
+            priority: Some(priority),
+            ..rule.clone()
+        }
+    }
+
+    /// Whether the rule at `priority` tracks flows, as a number.
+    fn tracks(&self, priority: Option<u32>) -> usize {
+        let at = priority.and_then(|priority| self.rules.get(priority));
+        usize::from(at.is_some_and(|(_, effect)| effect.action == FilterAction::Track))
     }
 
     #[inline]

@@ -40,14 +40,14 @@ pub const MAX_TABLES: usize = 32;
 /// Distance of a rule without a priority to the one before.
 pub const PRIORITY_STEP: u32 = 10;
 /// Work that takes about 30 us: what [`Rules::work`] may do between two bursts.
-pub const SLICE: u32 = 1000;
+pub const SLICE: u32 = 3000;
 
 /// Most rules that are in the list, or were until lately and are still in force.
 const SLOTS: usize = 3 * MAX_RULES;
 /// Least rules that room is made for.
 const ROOM: usize = 64;
 /// Cost of a rule that is forgotten, of [`SLICE`].
-const FORGET: u32 = 10;
+const FORGET: u32 = 20;
 
 /// A rule as a packet finds it: good until the next call of [`Rules::work`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +168,7 @@ impl<T> Rules<T> {
         }
         let slot = self.fill(tables, names, wanted, payload)?;
         self.order.insert(place, (priority, slot));
-        self.is_changed = true;
+        (self.is_changed, self.is_starved) = (true, false);
         Ok(priority)
     }
 
@@ -197,7 +197,7 @@ impl<T> Rules<T> {
         });
         let (priority, old) = replaced.ok_or(RuleError::Unnamed)?;
         self.retire(tables, old);
-        self.is_changed = true;
+        (self.is_changed, self.is_starved) = (true, false);
         Ok(priority)
     }
 
@@ -211,12 +211,12 @@ impl<T> Rules<T> {
         let place = place.map_err(|_| RuleError::Missing(priority))?;
         let (_, slot) = self.order.remove(place);
         self.retire(tables, slot);
-        self.is_changed = true;
+        (self.is_changed, self.is_starved) = (true, false);
         Ok(())
     }
 
-    /// Works on bringing changes into force, for about as long as `budget` says ([`SLICE`]: 30 us). True: all that
-    /// was changed is in force, and nothing is left to do.
+    /// Works on bringing changes into force, for about as long as `budget` says ([`SLICE`]: 30 us). True: nothing is
+    /// left to do, since all that was changed is in force, or for want of memory ([`is_starved`](Self::is_starved)).
     pub fn work(&mut self, tables: &mut Tables, mut budget: u32) -> bool {
         loop {
             while self.gone > 0 && budget > 0 {
@@ -224,10 +224,13 @@ impl<T> Rules<T> {
                 budget = budget.saturating_sub(FORGET);
             }
             if !self.is_building && self.gone == 0 {
-                if !self.is_changed {
+                if !self.is_changed || self.is_starved {
                     return true;
                 }
                 self.begin(&mut budget);
+                if self.is_starved {
+                    return true;
+                }
             }
             if budget == 0 || !self.is_building {
                 return false;
@@ -245,10 +248,16 @@ impl<T> Rules<T> {
                     self.is_building = false;
                     self.is_changed = true;
                     self.is_starved = true;
-                    return false;
+                    return true;
                 }
             }
         }
+    }
+
+    /// Whether there was no memory to bring what was changed into force: the next change tries again, and rules stay
+    /// in force as they were until then. More rules are refused meanwhile if there is still none.
+    pub fn is_starved(&self) -> bool {
+        self.is_starved
     }
 
     /// The first rule in force that each packet matches.
@@ -294,6 +303,14 @@ impl<T> Rules<T> {
         })
     }
 
+    /// Match and payload of the rule at `priority`, in force or not yet.
+    pub fn get(&self, priority: u32) -> Option<(&Match, &T)> {
+        let place = self.place(priority).ok()?;
+        let (_, slot) = self.order.get(place)?;
+        let slot = self.slots.get(usize::from(*slot))?.as_ref()?;
+        Some((&slot.rule.wanted, &slot.payload))
+    }
+
     /// Where `priority` is in the order, or would be.
     fn place(&self, priority: u32) -> Result<usize, usize> {
         self.order.binary_search_by_key(&priority, |(of, _)| *of)
@@ -337,11 +354,6 @@ impl<T> Rules<T> {
 
     /// Makes room for one more rule.
     fn reserve(&mut self) -> Result<(), TryReserveError> {
-        if self.is_starved {
-            // What was changed before is not in force for want of memory.
-            self.build.prepare(self.room(1))?;
-            self.is_starved = false;
-        }
         self.memo.prepare()?;
         self.order.try_reserve(1)?;
         self.slots.try_reserve(1)?;
@@ -373,7 +385,7 @@ impl<T> Rules<T> {
         self.builds += 1;
         (self.is_building, self.is_changed) = (true, false);
         // Copies, of 2 octets a rule.
-        *budget = budget.saturating_sub(self.order.len() as u32 / 20);
+        *budget = budget.saturating_sub(self.order.len() as u32 / 8);
     }
 
     /// Keeps a rule that is not in the list any more as long as it is in force, or may come into force.

@@ -213,7 +213,7 @@ impl Bench {
 }
 
 proptest! {
-    #![proptest_config(seeded(400))]
+    #![proptest_config(seeded(200))]
 
     #[test]
     fn the_first_rule_that_matches_is_found_whatever_changes(

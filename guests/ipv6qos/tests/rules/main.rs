@@ -2,6 +2,7 @@
 
 mod changes;
 mod crowd;
+mod filter;
 mod model;
 mod refusals;
 mod worlds;

@@ -22,10 +22,10 @@ use crate::rules::MAX_TABLES;
 use crate::rules::condition::{Condition, Of};
 use crate::rules::members::Members;
 
-/// Costs of steps, in units of about 30 ns.
+/// Costs of steps, in units of about 10 ns.
 const GATHER: u32 = 1;
-const BOUNDARY: u32 = 3;
-const CLASS: u32 = 10;
+const BOUNDARY: u32 = 9;
+const CLASS: u32 = 35;
 
 /// What a slice of work came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
