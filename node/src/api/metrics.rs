@@ -13,27 +13,30 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use pinode_guest_ipv6qos::control::view::Count;
+
+use super::ipv6::counters::{Counters, Name};
 use crate::status::{
     ClassStatus, GuestState, GuestStatus, GuestUsage, PiStatus, PortStatus, Status, WorkerStatus,
 };
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The exposition of `status`.
+/// The exposition of `status` and of the counters of routers.
 ///
 /// # Errors
 ///
 /// None in practice: writing to a string does not fail.
-pub(super) fn encode(status: Status) -> Result<String, Error> {
+pub(super) fn encode(status: Status, routers: Counters) -> Result<String, Error> {
     let mut registry = Registry::with_prefix("pinode");
-    registry.register_collector(Box::new(Scrape(status)));
+    registry.register_collector(Box::new(Scrape(status, routers)));
     let mut text = String::new();
     encode_text(&mut text, &registry)?;
     Ok(text)
 }
 
 #[derive(Debug)]
-struct Scrape(Status);
+struct Scrape(Status, Counters);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
@@ -45,7 +48,8 @@ impl Collector for Scrape {
         out.workers(&status.workers)?;
         out.guests(&status.guests)?;
         out.ports(&status.ports)?;
-        out.pis(&status.ports)
+        out.pis(&status.ports)?;
+        out.routers(&self.1)
     }
 }
 
@@ -127,6 +131,21 @@ impl Exposition<'_, '_> {
             None,
             sleeps,
         )
+    }
+
+    fn routers(&mut self, routers: &Counters) -> Result<(), Error> {
+        let each = |of: fn(&Count) -> u64| {
+            routers.iter().map(move |(name, count)| {
+                let Name { guest, vn, counter } = name;
+                let labels: Labels<'_> = vec![("guest", guest), ("vn", vn), ("counter", counter)];
+                (labels, float(of(count)))
+            })
+        };
+        let help = "Packets that an IPv6 router counted";
+        self.counter("router_packets", help, None, each(|count| count.packets))?;
+        let help = "Their octets, IPv6 header and payload";
+        let bytes = Some(Unit::Bytes);
+        self.counter("router", help, bytes, each(|count| count.octets))
     }
 
     fn guests(&mut self, guests: &[GuestStatus]) -> Result<(), Error> {
@@ -464,7 +483,14 @@ mod tests {
 
     #[test]
     fn every_counter_has_its_line() {
-        let text = encode(sample::status()).unwrap();
+        let name = Name {
+            guest: "ipv6qos".to_owned(),
+            vn: "5".to_owned(),
+            counter: "dropped.hop_limit".to_owned(),
+        };
+        let (packets, octets) = (3, 300);
+        let routers = Counters::from([(name, Count { packets, octets })]);
+        let text = encode(sample::status(), routers).unwrap();
         for line in [
             "pinode_node_info{node=\"n1\",isolation=\"kvm\",kvm=\"kvm_pvm\"} 1",
             "pinode_uptime_seconds{node=\"n1\"} 1.5",
@@ -481,6 +507,8 @@ mod tests {
             "pinode_guest_cpu_seconds_total{guest=\"ipv6qos\",vcpu=\"1\"} 0.01",
             "pinode_guest_frames_total{guest=\"ipv6qos\"} 20.0",
             "pinode_guest_wakeups_total{guest=\"ipv6qos\"} 5.0",
+            "pinode_router_packets_total{guest=\"ipv6qos\",vn=\"5\",counter=\"dropped.hop_limit\"} 3.0",
+            "pinode_router_bytes_total{guest=\"ipv6qos\",vn=\"5\",counter=\"dropped.hop_limit\"} 300.0",
             "pinode_guest_memory_bytes{guest=\"dss\"} 33554432.0",
             "# TYPE pinode_port_received_frames counter",
             "pinode_port_received_frames_total{port=\"west\"} 65.0",

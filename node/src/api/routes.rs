@@ -326,9 +326,14 @@ pub(super) fn bad_query(error: QueryRejection) -> Refusal {
     responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text", body = String))
 )]
 async fn get_metrics(State(control): Node) -> Result<Response, Refusal> {
-    let mut status = ask(control, |node| node.status()).await?;
+    let (mut status, routers) = ask(control, |node| {
+        let status = node.status()?;
+        let routers = ipv6::counters::read(node, &status.guests);
+        Ok((status, routers))
+    })
+    .await?;
     status.guests.iter_mut().for_each(not_booted_yet);
-    let text = metrics::encode(status).map_err(|error| {
+    let text = metrics::encode(status, routers).map_err(|error| {
         Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "metrics",

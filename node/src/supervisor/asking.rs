@@ -131,7 +131,9 @@ impl Run {
     }
 
     fn told(&mut self, slot: usize, request: &Value, answer: &Result<Value, String>) {
+        let now_ns = self.clock.now_ns();
         let guest = &mut self.guests[slot];
+        guest.life.gets_on(now_ns);
         if let Some(journal) = &mut guest.journal
             && let Err(what) = journal.told(request, answer)
         {

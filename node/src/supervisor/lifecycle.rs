@@ -71,6 +71,8 @@ pub struct Lifecycle {
     restarts: u64,
     failures: u32,
     launched_ns: u64,
+    /// When it was last seen to get on with its boot.
+    gets_on_ns: u64,
     ready_ns: u64,
     boot_us: u64,
     until_ns: u64,
@@ -88,6 +90,7 @@ impl Default for Lifecycle {
             restarts: 0,
             failures: 0,
             launched_ns: 0,
+            gets_on_ns: 0,
             ready_ns: 0,
             boot_us: 0,
             until_ns: 0,
@@ -196,6 +199,11 @@ impl Lifecycle {
         first
     }
 
+    /// It gets on with its boot: the boot limit counts from now.
+    pub fn gets_on(&mut self, now_ns: u64) {
+        self.gets_on_ns = now_ns;
+    }
+
     /// It answered this ping. An answer to a question never asked is no sign of life.
     pub fn pong(&mut self, ping: u64) {
         if ping <= self.ping {
@@ -232,7 +240,7 @@ impl Lifecycle {
                 Act::Launch(self.launch(now_ns))
             }
             State::Quarantined => Act::Nothing,
-            State::Booting if now_ns.saturating_sub(self.launched_ns) >= nanos(BOOT_LIMIT) => {
+            State::Booting if now_ns.saturating_sub(self.gets_on_ns) >= nanos(BOOT_LIMIT) => {
                 Act::GiveUp("not ready within the boot limit")
             }
             State::Booting => Act::Nothing,
@@ -253,6 +261,7 @@ impl Lifecycle {
         self.state = State::Booting;
         self.generation += 1;
         self.launched_ns = now_ns;
+        self.gets_on_ns = now_ns;
         self.answers = false;
         self.generation
     }
@@ -363,6 +372,9 @@ mod tests {
         l.start(0);
         assert_eq!(l.tick(nanos(BOOT_LIMIT) - 1), Act::Nothing);
         assert!(matches!(l.tick(nanos(BOOT_LIMIT)), Act::GiveUp(_)));
+        l.gets_on(MS);
+        assert_eq!(l.tick(nanos(BOOT_LIMIT)), Act::Nothing);
+        assert!(matches!(l.tick(nanos(BOOT_LIMIT) + MS), Act::GiveUp(_)));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! ```text
 //! schema   how items and lists look, for the OpenAPI document
 //! body     bodies of changes
+//! counters counters for Prometheus
 //! ```
 
 mod body;
+pub(super) mod counters;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,9 @@
 //! args     what clap reads: object, node, guest; the rest is words
 //! words    words one after the other
 //! command  what the words mean
+//! item     those of items: addresses, routes, neighbours, tables
 //! rule     those of policers, classes and filter rules
+//! which    those that say which entries of a list
 //! request  what is asked of the API
 //! batch    many commands from a file
 //! show     lists as text
@@ -13,11 +15,13 @@
 pub(super) mod args;
 mod batch;
 mod command;
+mod item;
 mod request;
 mod rule;
 mod show;
 #[cfg(test)]
 mod tests;
+mod which;
 mod words;
 
 use std::io::Read as _;

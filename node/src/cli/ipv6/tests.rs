@@ -134,6 +134,24 @@ fn changes_are_as_they_are_written() {
 }
 
 #[test]
+fn the_commands_of_the_documentation_are_right() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ipv6.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let help = include_str!("args.rs");
+    let lines = page.lines().chain(help.lines()).map(str::trim_start);
+    let commands = lines.filter_map(|line| line.strip_prefix("pinode ipv6 "));
+    let commands: Vec<&str> = commands
+        .filter(|line| !line.starts_with("batch "))
+        .collect();
+    assert!(commands.len() > 30, "{commands:?}");
+    for command in commands {
+        let text = command.split(['#', '"']).next().unwrap_or_default();
+        let said = words(&text.replace("--json", ""));
+        assert!(said.is_ok(), "{command}: {said:?}");
+    }
+}
+
+#[test]
 fn lists_and_flushes() {
     let Ok(Command::Show(routes)) = words("route") else {
         panic!("an object alone is shown")
