@@ -3,6 +3,7 @@
 //! Nothing here is part of the node, and no figure is judged here: the programs print what they
 //! measured, as ratios of runs that alternate on the same machine.
 
+pub mod classes;
 pub mod compare;
 pub mod dpdk;
 pub mod gated;
