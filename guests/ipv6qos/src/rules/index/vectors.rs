@@ -210,3 +210,43 @@ impl Chunks {
         number
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Equal chunks are stored once; what does not fit is a superset, and is said to be.
+    #[test]
+    fn a_full_store_gives_supersets() {
+        let mut chunks = Chunks::new();
+        chunks.prepare(1).unwrap();
+        chunks.clear();
+        let room = chunks.chunks.capacity() - 1;
+        let mut vector = Vector::NONE;
+        for position in 0..room as u16 {
+            vector.set(position);
+            let stored = chunks.store(&vector, 1);
+            assert_eq!(chunks.get(stored.chunk(0)), vector.chunk(0));
+            assert_eq!(chunks.store(&vector, 1), stored);
+        }
+        assert!(chunks.is_exact());
+        vector.clear(0);
+        let stored = chunks.store(&vector, 1);
+        assert!(!chunks.is_exact());
+        assert_eq!(*chunks.get(stored.chunk(0)), Chunk::ALL);
+        assert_eq!(*chunks.get(stored.chunk(1)), Chunk::ALL);
+    }
+
+    #[test]
+    fn positions_come_in_order() {
+        let mut vector = Vector::NONE;
+        for position in [511, 64, 0, 63, 200] {
+            vector.set(position);
+        }
+        assert!(vector.chunk(0).positions().eq([0, 63, 64, 200, 511]));
+        for rules in [0, 1, 63, 64, 65, 511, 512] {
+            assert!(Chunk::first(rules).positions().eq(0..rules));
+        }
+        assert!(Chunk::first(600).positions().eq(0..512));
+    }
+}
