@@ -124,7 +124,7 @@ impl Running {
             };
             let link = LinkConfig {
                 mac: interface.mac,
-                mtu: interface.mtu,
+                mtu: self.interfaces.port(id).mtu,
                 advertise,
                 verify: set.is_none_or(|set| set.dad),
             };

@@ -55,6 +55,13 @@ impl Count {
         self.packets += 1;
         self.octets += u64::from(octets);
     }
+
+    /// More packets.
+    #[inline]
+    pub fn merge(&mut self, other: Count) {
+        self.packets += other.packets;
+        self.octets += other.octets;
+    }
 }
 
 /// An interface.

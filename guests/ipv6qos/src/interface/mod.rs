@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! names      what they are called
-//! table      all there are, with what the path of a frame needs of each
+//! port       what the path of a frame needs of one
+//! table      all there are
 //! ```
 
 mod names;
+mod port;
 mod table;
 
 pub use names::Names;
+pub use port::Port;
 pub use table::{Interface, Interfaces};

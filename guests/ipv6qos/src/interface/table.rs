@@ -1,10 +1,11 @@
-//! All interfaces there are, with what the path of a frame needs of each.
+//! All interfaces there are.
 
 use alloc::vec::Vec;
 
-use pinode_guest_runtime::{Config, VifIndex};
+use pinode_guest_runtime::Config;
 
 use super::Names;
+use super::port::Port;
 use crate::config::InterfaceSettings;
 use crate::control::item::Mac;
 use crate::control::view::Count;
@@ -12,30 +13,21 @@ use crate::packet::{Form, Station};
 use crate::vn::{InterfaceId, VNS};
 
 /// An interface.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Interface {
     /// Its number.
     pub id: InterfaceId,
     /// Its MAC address.
     pub mac: Mac,
-    /// Octets of the largest IPv6 packet.
-    pub mtu: u16,
-    /// Its MAC address, as frames to it begin.
-    pub station: Station,
-    /// What frames that it sends begin with, but for the destination.
-    pub template: u128,
-    /// Packets that came in for it, whatever became of them.
-    pub received: Count,
-    /// Packets that it sent, forwarded and its own.
-    pub sent: Count,
 }
 
-/// The interfaces, by number.
+/// The interfaces.
 #[derive(Debug, Clone)]
 pub struct Interfaces {
-    /// Where [`InterfaceId::index`] says; none: that vif does not carry that virtual network.
-    by_index: Vec<Option<Interface>>,
-    vifs: usize,
+    /// By [`InterfaceId::index`].
+    ports: Vec<Port>,
+    /// In order of their numbers.
+    all: Vec<Interface>,
 }
 
 impl Interfaces {
@@ -50,12 +42,12 @@ impl Interfaces {
         names: &Names,
         settings: &[(InterfaceId, InterfaceSettings)],
     ) -> Result<Self, alloc::string::String> {
-        let vifs = config.vifs.len();
-        let mut by_index = alloc::vec![None; vifs * VNS];
+        let mut ports = alloc::vec![Port::ABSENT; config.vifs.len() * VNS];
+        let mut all = Vec::new();
         for id in names.all() {
-            let (Some(vif), Some(slot)) = (
+            let (Some(vif), Some(port)) = (
                 config.vifs.get(usize::from(id.vif().0)),
-                by_index.get_mut(id.index()),
+                ports.get_mut(id.index()),
             ) else {
                 continue;
             };
@@ -67,38 +59,46 @@ impl Interfaces {
                 Some(mac) => mac,
                 None => vif.mac.parse()?,
             };
-            *slot = Some(Interface {
-                id,
-                mac,
-                mtu: set.and_then(|set| set.mtu).unwrap_or(vif.mtu),
-                station: Station::of(mac),
+            *port = Port {
                 template: form.template(mac, id.vn()),
-                received: Count::default(),
-                sent: Count::default(),
-            });
+                station: Station::of(mac),
+                mtu: set.and_then(|set| set.mtu).unwrap_or(vif.mtu),
+                ..Port::ABSENT
+            };
+            all.push(Interface { id, mac });
         }
-        Ok(Interfaces { by_index, vifs })
+        Ok(Interfaces { ports, all })
     }
 
-    /// The interface of this number.
+    /// What frames need of an interface; where there is none, one that takes and sends nothing.
     #[inline]
-    pub fn get(&self, id: InterfaceId) -> Option<&Interface> {
-        self.by_index.get(id.index())?.as_ref()
+    pub fn port(&self, id: InterfaceId) -> &Port {
+        self.ports.get(id.index()).unwrap_or(&Port::ABSENT)
     }
 
-    /// The interface of this number, to be changed.
+    /// Whether there is such an interface.
+    pub fn has(&self, id: InterfaceId) -> bool {
+        self.all.iter().any(|interface| interface.id == id)
+    }
+
+    /// Counts packets that came in.
     #[inline]
-    pub fn get_mut(&mut self, id: InterfaceId) -> Option<&mut Interface> {
-        self.by_index.get_mut(id.index())?.as_mut()
+    pub fn received(&mut self, id: InterfaceId, count: Count) {
+        if let Some(port) = self.ports.get_mut(id.index()) {
+            port.received.merge(count);
+        }
+    }
+
+    /// Counts packets that went out.
+    #[inline]
+    pub fn sent(&mut self, id: InterfaceId, count: Count) {
+        if let Some(port) = self.ports.get_mut(id.index()) {
+            port.sent.merge(count);
+        }
     }
 
     /// All of them, in order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &Interface> {
-        self.by_index.iter().flatten()
-    }
-
-    /// Whether there is such a vif.
-    pub fn has(&self, vif: VifIndex) -> bool {
-        usize::from(vif.0) < self.vifs
+        self.all.iter()
     }
 }

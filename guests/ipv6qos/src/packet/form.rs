@@ -19,6 +19,8 @@ pub struct Station(u64);
 
 impl Station {
     const BITS: u64 = (1 << 48) - 1;
+    /// No frame's destination.
+    pub const NOBODY: Self = Station(u64::MAX);
     /// The group bit of the first octet.
     const GROUP: u64 = 1;
 

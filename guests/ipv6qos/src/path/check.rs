@@ -84,13 +84,8 @@ impl Running {
         let Some(id) = interface else {
             return;
         };
-        let network = &mut self.counters.of(id.vn()).received;
-        network.packets += count.packets;
-        network.octets += count.octets;
-        if let Some(interface) = self.interfaces.get_mut(id) {
-            interface.received.packets += count.packets;
-            interface.received.octets += count.octets;
-        }
+        self.counters.of(id.vn()).received.merge(count);
+        self.interfaces.received(id, count);
     }
 
     /// Looks whether there is nothing special about a frame.
@@ -98,8 +93,8 @@ impl Running {
     fn plain(&self, vif: VifIndex, octets: &[u8]) -> Option<Seen> {
         let head = Form::head(octets);
         let id = InterfaceId::new(vif, self.form.vn(head, self.own_vn));
-        let interface = self.interfaces.get(id)?;
-        if Station::destination(head) != interface.station || !self.form.is_ours(head) {
+        let station = self.interfaces.port(id).station;
+        if Station::destination(head) != station || !self.form.is_ours(head) {
             return None;
         }
         let packet = octets.get(self.form.at..)?;
@@ -167,9 +162,9 @@ impl Running {
         if octets.len() < self.form.at || !self.form.is_framed(head) {
             return drop(Cause::Foreign);
         }
-        let Some(interface) = self.interfaces.get(id) else {
+        if !self.interfaces.has(id) {
             return drop(Cause::UnknownVn);
-        };
+        }
         let Some(header) = octets.get(self.form.at..).and_then(Header::of) else {
             return drop(Cause::Truncated);
         };
@@ -188,7 +183,7 @@ impl Running {
             octets: length as u16,
             destination,
         };
-        if station != interface.station && !station.is_group() {
+        if station != self.interfaces.port(id).station && !station.is_group() {
             return drop(Cause::OtherStation);
         }
         if is_multicast(source) || source == LOOPBACK {

@@ -1,5 +1,6 @@
 //! Fourth stage: may it go where its destination leads? Hop limit (RFC 8200 3) and size (RFC 4443 3.2).
 
+use super::next::Departures;
 use super::{Io, Packet, Packets};
 use crate::counters::Cause;
 use crate::diffserv::BurstCounts;
@@ -13,33 +14,33 @@ impl Running {
     #[inline]
     pub(super) fn forward(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
         let mut passed = BurstCounts::default();
+        let mut departures = Departures::default();
+        let mut staying = Packets::new();
         for packet in packets.drain(..) {
-            let hop = *self.routing.hop(packet.hop);
-            if self.may_go(io, &packet, &hop) {
-                let octets = io.frames.octets(&packet.frame).get(self.form.at..);
-                let header = octets.and_then(Header::of);
-                passed.add(header.map_or(0, Header::traffic_class), packet.octets);
-                self.next(io, packet, &hop);
-            } else {
-                self.elsewhere(io, packet, &hop);
+            let hop = self.routing.hop(packet.hop);
+            let octets = io.frames.octets(&packet.frame);
+            if !self.may_go(octets, &packet, hop) {
+                staying.push(packet);
+                continue;
             }
+            let header = octets.get(self.form.at..).and_then(Header::of);
+            passed.add(header.map_or(0, Header::traffic_class), packet.octets);
+            self.next(io, packet, hop, &mut departures);
         }
         self.diffserv.count(&passed);
+        self.depart(io, departures);
+        for packet in staying {
+            self.elsewhere(io, packet);
+        }
     }
 
     /// Whether a packet goes on, as far as can be seen at once; it is one hop further then.
     #[inline]
-    pub(super) fn may_go(&self, io: &mut Io<'_, '_, '_>, packet: &Packet, hop: &Hop) -> bool {
-        let fits = self
-            .interfaces
-            .get(hop.interface)
-            .is_some_and(|interface| packet.octets <= interface.mtu);
-        if !matches!(hop.way, Way::Gateway | Way::Link) || !fits {
-            return false;
-        }
-        let octets = io.frames.octets(&packet.frame);
+    pub(super) fn may_go(&self, octets: &mut [u8], packet: &Packet, hop: &Hop) -> bool {
+        let goes = matches!(hop.way, Way::Gateway | Way::Link);
+        let fits = packet.octets <= self.interfaces.port(hop.interface).mtu;
         match octets.get_mut(self.form.at + HOP_LIMIT) {
-            Some(hops) if *hops > 1 => {
+            Some(hops) if goes && fits && *hops > 1 => {
                 *hops -= 1;
                 true
             }
@@ -49,7 +50,8 @@ impl Running {
 
     /// A packet that does not go on: it is for the router, or there is a reason.
     #[cold]
-    pub(super) fn elsewhere(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet, hop: &Hop) {
+    pub(super) fn elsewhere(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet) {
+        let hop = *self.routing.hop(packet.hop);
         let (cause, problem) = match hop.way {
             Way::Local => return self.deliver(io, packet),
             Way::Blackhole => (Cause::Blackhole, None),
@@ -57,12 +59,10 @@ impl Running {
             Way::Unreachable => (Cause::Unreachable, Some(Problem::NoRoute)),
             Way::Prohibit => (Cause::Prohibit, Some(Problem::Prohibited)),
             Way::Gateway | Way::Link => {
-                let hops = io
-                    .frames
-                    .octets(&packet.frame)
-                    .get(self.form.at + HOP_LIMIT);
+                let octets = io.frames.octets(&packet.frame);
+                let hops = octets.get(self.form.at + HOP_LIMIT);
                 if hops.is_some_and(|hops| *hops > 1) {
-                    let mtu = self.interfaces.get(hop.interface).map_or(0, |out| out.mtu);
+                    let mtu = self.interfaces.port(hop.interface).mtu;
                     (Cause::TooBig, Some(Problem::TooBig(u32::from(mtu))))
                 } else {
                     (Cause::HopLimit, Some(Problem::HopLimit))

@@ -10,8 +10,9 @@ use super::{Io, Packet, Packets};
 use crate::counters::Cause;
 use crate::filter::{self, Verdict};
 use crate::icmp::Problem;
-use crate::packet::Fields;
-use crate::packet::fields::protocol;
+use crate::packet::fields::{Upper, protocol};
+use crate::packet::header::OCTETS;
+use crate::packet::{Chain, Fields};
 use crate::router::Running;
 use crate::routing::Way;
 
@@ -19,17 +20,24 @@ impl Running {
     /// Leaves in `packets` those that pass.
     pub(super) fn judge(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
         let mut fields = ArrayVec::<Fields, BURST>::new();
-        for packet in packets.iter() {
+        let mut judged = Packets::new();
+        let mut passed = Packets::new();
+        for packet in packets.drain(..) {
             let local = self.routing.hop(packet.hop).way == Way::Local;
-            fields.push(self.fields(io, packet, local));
+            let seen = self.fields(io, &packet, local);
+            if is_error(&seen) && self.is_related(io, &packet) {
+                passed.push(packet);
+            } else {
+                fields.push(seen);
+                judged.push(packet);
+            }
         }
         let mut verdicts = [Verdict::Pass; BURST];
         let (now_ns, count) = (io.now_ns(), fields.len().min(BURST));
         let verdicts = &mut verdicts[..count];
         self.filter
             .judge_burst(now_ns, &self.tables, &fields, verdicts);
-        let mut passed = Packets::new();
-        for (packet, verdict) in packets.drain(..).zip(verdicts) {
+        for (packet, verdict) in judged.drain(..).zip(verdicts) {
             match verdict {
                 Verdict::Pass => passed.push(packet),
                 verdict => self.turn_away(io, packet, *verdict),
@@ -43,7 +51,8 @@ impl Running {
         if !self.filter.is_open() {
             let fields = self.fields(io, &packet, true);
             let mut verdict = [Verdict::Pass];
-            if !is_of_the_link(&fields) {
+            let related = is_error(&fields) && self.is_related(io, &packet);
+            if !related && !is_of_the_link(&fields) {
                 self.filter
                     .judge_burst(io.now_ns(), &self.tables, &[fields], &mut verdict);
             }
@@ -62,6 +71,19 @@ impl Running {
         Fields::read(octets, packet.interface, local)
     }
 
+    /// Whether an ICMPv6 error is about a packet of a flow that was let pass.
+    #[cold]
+    fn is_related(&self, io: &mut Io<'_, '_, '_>, packet: &Packet) -> bool {
+        let octets = io.frames.octets(&packet.frame);
+        let octets = octets.get(self.form.at..).unwrap_or_default();
+        let quoted = octets.get(Chain::walk(octets).at + ERROR_OCTETS..);
+        let quoted = quoted.filter(|quoted| quoted.len() >= OCTETS);
+        quoted.is_some_and(|quoted| {
+            let fields = Fields::read(quoted, packet.interface, false);
+            self.filter.is_related(io.out.now_ns(), &fields)
+        })
+    }
+
     /// A packet that does not pass.
     fn turn_away(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet, verdict: Verdict) {
         let (cause, problem) = match verdict {
@@ -71,6 +93,15 @@ impl Running {
         };
         self.refuse(io, packet, cause, problem);
     }
+}
+
+/// Octets of an ICMPv6 error in front of the packet that it quotes (RFC 4443 3).
+const ERROR_OCTETS: usize = 8;
+
+/// Whether it is an ICMPv6 error.
+#[inline]
+fn is_error(fields: &Fields) -> bool {
+    fields.protocol == protocol::ICMPV6 && fields.upper == Upper::Read && fields.source_port < 128
 }
 
 /// Whether it is a message that a link does not work without: MLD and neighbour discovery.

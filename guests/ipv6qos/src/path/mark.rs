@@ -3,6 +3,7 @@
 use arrayvec::ArrayVec;
 use pinode_guest_runtime::BURST;
 
+use super::next::Departures;
 use super::{Io, Packets};
 use crate::counters::Cause;
 use crate::diffserv::Mark;
@@ -16,12 +17,12 @@ impl Running {
         let mut going = Packets::new();
         let mut fields = ArrayVec::<Fields, BURST>::new();
         for packet in packets.drain(..) {
-            let hop = *self.routing.hop(packet.hop);
-            if self.may_go(io, &packet, &hop) {
+            let hop = self.routing.hop(packet.hop);
+            if self.may_go(io.frames.octets(&packet.frame), &packet, hop) {
                 fields.push(self.fields(io, &packet, false));
                 going.push(packet);
             } else {
-                self.elsewhere(io, packet, &hop);
+                self.elsewhere(io, packet);
             }
         }
         let mut marks = [Mark::Drop; BURST];
@@ -29,6 +30,7 @@ impl Running {
         let marks = &mut marks[..count];
         self.diffserv
             .mark_burst(now_ns, &self.tables, &fields, marks);
+        let mut departures = Departures::default();
         for ((packet, fields), mark) in going.drain(..).zip(&fields).zip(marks) {
             let Mark::Pass(traffic_class) = *mark else {
                 self.refuse(io, packet, Cause::Policer, None);
@@ -43,8 +45,9 @@ impl Running {
                     set_traffic_class(header, traffic_class);
                 }
             }
-            let hop = *self.routing.hop(packet.hop);
-            self.next(io, packet, &hop);
+            let hop = self.routing.hop(packet.hop);
+            self.next(io, packet, hop, &mut departures);
         }
+        self.depart(io, departures);
     }
 }

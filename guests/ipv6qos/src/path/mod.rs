@@ -36,6 +36,9 @@ use crate::router::Running;
 use crate::rules::SLICE;
 use crate::vn::{InterfaceId, Vn};
 
+/// Groups of flows that are looked through each tick, for those that have run out: a million flows in a second.
+const SWEPT: u32 = 256;
+
 /// A packet on its way.
 #[derive(Debug)]
 pub(crate) struct Packet {
@@ -101,8 +104,8 @@ impl Running {
     pub(crate) fn tick(&mut self, io: &mut Io<'_, '_, '_>) {
         self.now_ns = io.now_ns();
         self.discovery.tick(self.now_ns, &mut self.outbox);
-        self.filter.work(&mut self.tables, SLICE);
-        self.diffserv.work(&mut self.tables, SLICE);
+        self.work(SLICE);
+        self.filter.flows_mut().work(self.now_ns, SWEPT);
         if !self.outbox.is_empty() {
             self.settle(io);
         }

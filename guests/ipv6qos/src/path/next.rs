@@ -1,43 +1,143 @@
 //! Last stage: who is next on the link? The frame gets its addresses and goes out.
 
-use super::{Io, Packet};
-use crate::packet::Station;
-use crate::path::settle::Held;
+use arrayvec::ArrayVec;
+use pinode_guest_runtime::BURST;
+
+use super::settle::Held;
+use super::{Io, Packet, Packets};
+use crate::control::view::Count;
+use crate::icmp::MINIMUM_MTU;
+use crate::neighbour::NeighbourId;
+use crate::packet::{Header, Station};
 use crate::router::Running;
-use crate::routing::{Hop, Way};
+use crate::routing::{Hop, HopId, Way};
+use crate::vn::InterfaceId;
+
+/// What left in a burst, and what could not at once.
+#[derive(Default)]
+pub(super) struct Departures {
+    /// Packets that left by one interface one behind the other.
+    runs: ArrayVec<(InterfaceId, Count), BURST>,
+    /// Packets whose neighbour is not known, must hear that it is used, or is where they came from.
+    waiting: Packets,
+    /// The neighbour that was looked up for a hop, which may remember it.
+    found: Option<(HopId, NeighbourId)>,
+}
+
+impl Departures {
+    #[inline]
+    fn add(&mut self, interface: InterfaceId, octets: u16) {
+        match self.runs.last_mut() {
+            Some((last, count)) if *last == interface => count.add(octets),
+            _ => {
+                let count = Count {
+                    packets: 1,
+                    octets: u64::from(octets),
+                };
+                // No more runs than packets of a burst.
+                let _ = self.runs.try_push((interface, count));
+            }
+        }
+    }
+}
+
+impl Hop {
+    /// The address that a packet to `destination` is sent to next.
+    #[inline]
+    fn next(&self, destination: u128) -> u128 {
+        match self.way {
+            Way::Gateway => self.gateway,
+            _ => destination,
+        }
+    }
+}
 
 impl Running {
-    /// Sends a packet to the next hop, or lets it wait for that.
+    /// Sends a packet to the next hop, if that can be done at once.
     #[inline]
-    pub(super) fn next(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet, hop: &Hop) {
-        let to = match hop.way {
-            Way::Gateway => hop.gateway,
-            _ => packet.destination,
-        };
-        let id = hop.interface;
-        let found = self.discovery.find(id, to);
-        let neighbour = found.map(|found| *self.discovery.hop(found));
-        let (Some(neighbour), Some(interface)) = (neighbour, self.interfaces.get_mut(id)) else {
-            return self.wait(io, packet, hop, to);
-        };
-        if !neighbour.is_usable() || neighbour.is_stale() {
-            return self.wait(io, packet, hop, to);
+    pub(super) fn next(
+        &self,
+        io: &mut Io<'_, '_, '_>,
+        packet: Packet,
+        hop: &Hop,
+        departures: &mut Departures,
+    ) {
+        let (id, to) = (hop.interface, hop.next(packet.destination));
+        let remembered = hop.neighbour;
+        let mut found = remembered.filter(|known| self.discovery.hop(*known).is(id, to));
+        if found.is_none() {
+            found = self.discovery.find(id, to);
+            if hop.way == Way::Gateway {
+                departures.found = found.map(|found| (packet.hop, found));
+            }
         }
+        let neighbour = found.map(|found| self.discovery.hop(found));
+        let ready = neighbour.filter(|known| known.is_usable() && !known.is_stale());
+        let Some(neighbour) = ready.filter(|_| id != packet.interface) else {
+            departures.waiting.push(packet);
+            return;
+        };
         let octets = io.frames.octets(&packet.frame);
+        let template = self.interfaces.port(id).template;
         self.form
-            .rewrite(octets, interface.template, Station::of(neighbour.mac()));
-        interface.sent.add(packet.octets);
-        self.counters.of(id.vn()).forwarded.add(packet.octets);
+            .rewrite(octets, template, Station::of(neighbour.mac()));
+        departures.add(id, packet.octets);
         io.out.send(id.vif(), packet.frame);
     }
 
-    /// The next hop is not known, or it must be heard that it is used.
+    /// Counts what left, and deals with what could not.
+    #[inline]
+    pub(super) fn depart(&mut self, io: &mut Io<'_, '_, '_>, departures: Departures) {
+        for (id, count) in departures.runs {
+            self.interfaces.sent(id, count);
+            self.counters.of(id.vn()).forwarded.merge(count);
+        }
+        if let Some((hop, neighbour)) = departures.found {
+            self.routing.remember(hop, neighbour);
+        }
+        for packet in departures.waiting {
+            self.wait(io, packet);
+        }
+    }
+
+    /// The next hop is not known, must hear that it is used, or is on the link that the packet came from. What need
+    /// not wait is in the outbox at once, in order.
     #[cold]
-    fn wait(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet, hop: &Hop, to: u128) {
-        self.counters.of(packet.vn()).held += 1;
+    fn wait(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet) {
+        let hop = *self.routing.hop(packet.hop);
+        let to = hop.next(packet.destination);
         let now_ns = io.now_ns();
+        if hop.interface == packet.interface {
+            self.redirect(io, &packet, to);
+        }
+        self.counters.of(packet.vn()).held += 1;
         let held = Held::forwarded(packet);
         self.discovery
             .resolve(now_ns, hop.interface, to, held, &mut self.outbox);
+    }
+
+    /// Tells the sender of a packet that `to` is on its own link (RFC 4861 8.2).
+    fn redirect(&mut self, io: &mut Io<'_, '_, '_>, packet: &Packet, to: u128) {
+        let id = packet.interface;
+        let octets = io.frames.octets(&packet.frame);
+        let source = octets.get(self.form.at..).and_then(Header::of);
+        let ends = (source.map_or(0, Header::source), packet.destination);
+        let Some(redirect) = self.discovery.redirect(io.now_ns(), id, ends, to) else {
+            return;
+        };
+        let Some(frame) = io.out.make() else {
+            self.counters.of(id.vn()).unsaid += 1;
+            return;
+        };
+        let mut original = [0; MINIMUM_MTU];
+        let octets = io.frames.octets(&packet.frame);
+        let octets = octets.get(self.form.at..).unwrap_or_default();
+        let quoted = octets.len().min(original.len());
+        let (Some(original), Some(octets)) = (original.get_mut(..quoted), octets.get(..quoted))
+        else {
+            return io.out.discard(frame);
+        };
+        original.copy_from_slice(octets);
+        self.put(io, frame, id, |_, buffer| redirect.write(original, buffer));
     }
 }

@@ -6,7 +6,7 @@ use pinode_guest_runtime::Frame;
 use super::settle::Held;
 use super::{Io, Packet};
 use crate::icmp::{MINIMUM_MTU, is_link_local};
-use crate::neighbour::Outgoing;
+use crate::neighbour::{Discovery, Outgoing, Written};
 use crate::packet::{Header, Station};
 use crate::router::Running;
 use crate::routing::Way;
@@ -72,11 +72,7 @@ impl Running {
                 _ => return self.lose(io, frame, interface),
             }
         };
-        let fits = self
-            .interfaces
-            .get(out)
-            .is_some_and(|out| octets <= usize::from(out.mtu));
-        if !fits {
+        if octets > usize::from(self.interfaces.port(out).mtu) {
             return self.lose(io, frame, interface);
         }
         self.counters.of(vn).own_held += 1;
@@ -99,29 +95,39 @@ impl Running {
     }
 
     /// Sends a message of neighbour discovery.
-    pub(super) fn say(&mut self, io: &mut Io<'_, '_, '_>, outgoing: Outgoing) {
+    pub(super) fn say(&mut self, io: &mut Io<'_, '_, '_>, outgoing: &Outgoing) {
         let id = outgoing.interface;
-        let Some(mut frame) = io.out.make() else {
+        let Some(frame) = io.out.make() else {
             // Rings are full: as if it was lost on the link.
             self.counters.of(id.vn()).unsaid += 1;
             return;
         };
+        self.put(io, frame, id, |discovery, buffer| {
+            discovery.write(outgoing, buffer)
+        });
+    }
+
+    /// Writes a message into a frame of the router's own and sends it out of `id`.
+    pub(super) fn put(
+        &mut self,
+        io: &mut Io<'_, '_, '_>,
+        mut frame: Frame,
+        id: InterfaceId,
+        write: impl FnOnce(&Discovery<Held>, &mut [u8]) -> Option<Written>,
+    ) {
         let at = self.form.at;
         io.frames.resize(&mut frame, at + MINIMUM_MTU);
-        let buffer = io.frames.octets(&frame).get_mut(at..).unwrap_or_default();
-        let Some(written) = self.discovery.write(&outgoing, buffer) else {
+        let octets = io.frames.octets(&frame);
+        let buffer = octets.get_mut(at..).unwrap_or_default();
+        let Some(written) = write(&self.discovery, buffer) else {
             return io.out.discard(frame);
         };
         io.frames.resize(&mut frame, at + written.octets);
         let fates = self.counters.of(id.vn());
         fates.originated += 1;
         fates.sent += 1;
-        self.emit(
-            io,
-            frame,
-            id,
-            Station::of(written.destination),
-            written.octets as u16,
-        );
+        // Fits: no more than MINIMUM_MTU.
+        let octets = written.octets as u16;
+        self.emit(io, frame, id, Station::of(written.destination), octets);
     }
 }

@@ -3,6 +3,7 @@
 use pinode_guest_runtime::Frame;
 
 use super::{Io, Packet};
+use crate::control::view::Count;
 use crate::counters::Cause;
 use crate::icmp::Problem;
 use crate::neighbour::Fate;
@@ -40,7 +41,7 @@ impl Running {
             // What becomes of addresses is seen where it matters, and listed.
             self.outbox.events.clear();
             for outgoing in core::mem::take(&mut self.outbox.messages) {
-                self.say(io, outgoing);
+                self.say(io, &outgoing);
             }
             let frames = core::mem::take(&mut self.settled);
             let mut frames = core::mem::replace(&mut self.outbox.frames, frames);
@@ -96,13 +97,15 @@ impl Running {
         station: Station,
         octets: u16,
     ) -> bool {
-        let Some(interface) = self.interfaces.get_mut(to) else {
+        if !self.interfaces.has(to) {
             io.out.discard(frame);
             return false;
-        };
+        }
+        let template = self.interfaces.port(to).template;
         self.form
-            .rewrite(io.frames.octets(&frame), interface.template, station);
-        interface.sent.add(octets);
+            .rewrite(io.frames.octets(&frame), template, station);
+        let octets = u64::from(octets);
+        self.interfaces.sent(to, Count { packets: 1, octets });
         io.out.send(to.vif(), frame);
         true
     }

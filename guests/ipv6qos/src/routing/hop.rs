@@ -2,6 +2,7 @@
 
 use crate::control::item::RouteKind;
 use crate::control::view::Origin;
+use crate::neighbour::NeighbourId;
 use crate::vn::InterfaceId;
 
 /// What a route says, as it was given.
@@ -58,4 +59,6 @@ pub struct Hop {
     pub interface: InterfaceId,
     /// What is done.
     pub way: Way,
+    /// The neighbour that was last found to be next; it may not be any longer.
+    pub neighbour: Option<NeighbourId>,
 }

@@ -10,6 +10,7 @@ use super::hop::{Hop, Target, Way};
 use super::links::Links;
 use crate::control::item::RouteKind;
 use crate::control::view::Origin;
+use crate::neighbour::NeighbourId;
 use crate::vn::{InterfaceId, Vn};
 
 /// A value of the table: above 0, which is that of destinations without a route.
@@ -37,6 +38,7 @@ const NOWHERE: Hop = Hop {
     gateway: 0,
     interface: InterfaceId::new(VifIndex(0), Vn::of_pih(0)),
     way: Way::None,
+    neighbour: None,
 };
 
 impl Hops {
@@ -53,6 +55,13 @@ impl Hops {
     #[inline]
     pub(super) fn hop(&self, id: HopId) -> &Hop {
         self.hot.get(id as usize).unwrap_or(&NOWHERE)
+    }
+
+    /// The neighbour that was found to be next of a hop.
+    pub(super) fn remember(&mut self, id: HopId, neighbour: NeighbourId) {
+        if let Some(hop) = self.hot.get_mut(id as usize) {
+            hop.neighbour = Some(neighbour);
+        }
     }
 
     pub(super) fn target(&self, id: HopId) -> Option<&Target> {
@@ -156,5 +165,6 @@ fn resolved(vn: Vn, target: &Target, links: &Links) -> Hop {
         gateway: target.via.unwrap_or(0),
         interface,
         way,
+        neighbour: None,
     }
 }

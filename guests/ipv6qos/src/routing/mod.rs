@@ -19,6 +19,7 @@ mod links;
 use crate::control::item::RouteKind;
 use crate::control::view::{Cursor, Origin};
 use crate::lpm::Lpm;
+use crate::neighbour::NeighbourId;
 use crate::prefix::{InterfaceAddress, Prefix};
 use crate::vn::{InterfaceId, Vn};
 
@@ -64,6 +65,11 @@ impl Routing {
     #[inline]
     pub fn hop(&self, value: u32) -> &Hop {
         self.hops.hop(value)
+    }
+
+    /// The neighbour that was found to be next of a hop: looked at first from now on.
+    pub fn remember(&mut self, value: HopId, neighbour: NeighbourId) {
+        self.hops.remember(value, neighbour);
     }
 
     /// Routes there are, of all origins.

@@ -34,15 +34,11 @@ impl Running {
         };
         let neighbour = next.and_then(|next| self.discovery.find(hop.interface, next));
         let known = neighbour.and_then(|id| self.discovery.listed(id));
-        let out = self
-            .interfaces
-            .get(hop.interface)
-            .filter(|_| next.is_some());
         Ok(Answer::Route(Some(Hop {
             route,
             next_hop: next.map(Ipv6Addr::from),
             lladdr: known.and_then(|known| known.mac),
-            mtu: out.map(|out| out.mtu),
+            mtu: next.map(|_| self.interfaces.port(hop.interface).mtu),
         })))
     }
 
@@ -64,7 +60,7 @@ impl Running {
             Kind::Flow if of.is_some() => {
                 Err(String::from("of: a flow is of no interface; allowed: vn"))
             }
-            Kind::Flow => Ok(Answer::Flushed(0)),
+            Kind::Flow => Ok(Answer::Flushed(self.filter.flows_mut().flush(vn))),
             _ => Err(String::from(
                 "what: only what was learned is flushed; allowed: neighbour, flow",
             )),

@@ -14,15 +14,16 @@ use crate::vn::InterfaceId;
 impl Running {
     fn interface_view(&self, interface: &Interface) -> InterfaceView {
         let id = interface.id;
+        let port = self.interfaces.port(id);
         InterfaceView {
             interface: self.names.name(id),
             vn: id.vn(),
             mac: interface.mac,
-            mtu: interface.mtu,
+            mtu: port.mtu,
             addresses: self.discovery.addresses(id).map(|(own, _)| own).collect(),
             advertises: self.discovery.advertises(id),
-            received: interface.received,
-            sent: interface.sent,
+            received: port.received,
+            sent: port.sent,
         }
     }
 

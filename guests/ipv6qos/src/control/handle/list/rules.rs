@@ -56,9 +56,18 @@ impl Running {
         Ok(Page::take(rules, wanted.most))
     }
 
-    /// Flows.
-    pub(super) fn flow_page(&self, _wanted: &Wanted<'_>) -> Result<Page, String> {
-        Ok(Page::default())
+    /// Flows, by their places in the table.
+    pub(super) fn flow_page(&self, wanted: &Wanted<'_>) -> Result<Page, String> {
+        if wanted.of.is_some() {
+            return Err(String::from("of: a flow is of no interface; allowed: vn"));
+        }
+        let from: Option<u32> = wanted.after()?;
+        let flows = self.filter.flows();
+        let page = flows.list(self.now_ns, wanted.vn, from.unwrap_or(0), wanted.most);
+        Ok(Page {
+            entries: page.flows.into_iter().map(View::Flow).collect(),
+            next: page.next.map(|next| next.to_string()),
+        })
     }
 
     /// Whether a rule may match packets of the virtual network and interface that are asked for.
