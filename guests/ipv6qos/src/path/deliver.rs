@@ -30,6 +30,8 @@ impl Running {
         }
         let asked = match icmp::parse(body, chain.at) {
             Ok(received) if matches!(received.message, Message::EchoRequest) => Asked::Echo,
+            // Neighbour discovery does not come in fragments, not even in one (RFC 6980 5).
+            Ok(_) if chain.fragment.is_some() => Asked::Dropped(Cause::Fragment),
             Ok(received) => {
                 let now_ns = io.out.now_ns();
                 self.discovery.receive(

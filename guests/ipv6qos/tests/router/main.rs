@@ -2,6 +2,7 @@
 
 mod bed;
 mod forwarding;
+mod fragmented;
 
 /// The same seed in every run.
 fn seeded(cases: u32) -> proptest::test_runner::Config {
