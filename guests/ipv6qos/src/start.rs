@@ -50,7 +50,7 @@ impl Running {
         let flows = Flows::new(&configuration.flows, config.seed);
         let flows = flows.map_err(|what| {
             let place = Place::key("filter.flows");
-            alloc::vec![place.problem(what)]
+            alloc::vec![place.problem_in(&what)]
         })?;
         let mut running = Running {
             form,
@@ -72,7 +72,7 @@ impl Running {
         let mut problems = running.links(config, configuration);
         for (place, item) in &configuration.items {
             if let Err(what) = running.change(Op::Add, item) {
-                problems.push(place.problem(what));
+                problems.push(place.problem_in(&what));
             }
         }
         while !running.work(u32::MAX) {}
@@ -130,7 +130,7 @@ impl Running {
             };
             if let Err(what) = self.discovery.add_link(0, id, link) {
                 let place = Place::key("interface").in_key(&self.names.name(id));
-                problems.push(place.problem(what));
+                problems.push(place.problem_in(&what.to_string()));
             }
         }
         problems

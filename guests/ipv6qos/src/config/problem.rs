@@ -26,6 +26,19 @@ impl Place {
         Place(alloc::format!("{}[{index}]", self.0))
     }
 
+    /// What an item's own message says is wrong here: where it begins with one of the item's keys, `via: ...`, that is
+    /// part of the place.
+    pub fn problem_in(&self, message: &str) -> Problem {
+        let is_key = |key: &&str| {
+            key.bytes()
+                .all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'.')
+        };
+        match message.split_once(": ").filter(|(key, _)| is_key(key)) {
+            Some((key, what)) => self.in_key(key).problem(what),
+            None => self.problem(message),
+        }
+    }
+
     /// This is wrong here.
     pub fn problem(&self, what: impl fmt::Display) -> Problem {
         Problem {

@@ -119,7 +119,7 @@ impl Reader {
         let place = Place::key("filter.flows");
         let limits: flows::Limits = self.value(&place, given).unwrap_or_default();
         if let Err(what) = limits.check() {
-            self.problems.push(place.problem(what));
+            self.problems.push(place.problem_in(&what));
         }
         limits
     }
@@ -128,7 +128,7 @@ impl Reader {
         let place = Place::key("icmp");
         let icmp: LimitConfig = self.value(&place, given).unwrap_or_default();
         if let Err(what) = icmp.check() {
-            self.problems.push(place.problem(what));
+            self.problems.push(place.problem_in(&what));
         }
         icmp
     }

@@ -3,7 +3,8 @@
 //! Nearly all packets pass [`plain`], which knows yes and no more. What it does not know goes through [`careful`],
 //! which knows why not. The rules: RFC 8200 3 (version, lengths), RFC 4291 2.4 to 2.7 (addresses).
 
-use pinode_guest_runtime::{Frame, VifIndex};
+use arrayvec::ArrayVec;
+use pinode_guest_runtime::{BURST, Frame, VifIndex};
 
 use super::{Io, Packet, Packets};
 use crate::control::view::Count;
@@ -13,10 +14,14 @@ use crate::packet::header::OCTETS;
 use crate::packet::{Form, Header, Station};
 use crate::router::Running;
 use crate::routing::Way;
+use crate::unsafe_prefetch::prefetch;
 use crate::vn::{InterfaceId, Vn};
 
 /// The first 64 bits of an address from which on it is link-local, site-local or a group's.
 const BEYOND: u64 = 0xfe80 << 48;
+
+/// The last octet of a header.
+const DESTINATION_END: usize = OCTETS - 1;
 
 /// What [`plain`] saw of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +57,15 @@ impl Running {
     pub(super) fn check(&mut self, vif: VifIndex, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
         // Packets of one interface mostly come together: counted when another comes.
         let (mut last, mut count) = (None, Count::default());
-        while let Some(mut frame) = io.frames.next() {
+        let mut frames = ArrayVec::<Frame, BURST>::new();
+        while let Some(frame) = io.frames.next() {
+            // Another core wrote it: what is looked at lies in two cache lines.
+            let octets = io.frames.octets(&frame);
+            prefetch(octets, 0);
+            prefetch(octets, self.form.at + DESTINATION_END);
+            frames.push(frame);
+        }
+        for mut frame in frames {
             let octets = io.frames.octets(&frame);
             let Some(seen) = self.plain(vif, octets) else {
                 self.unusual(vif, io, packets, frame);

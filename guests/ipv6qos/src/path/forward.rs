@@ -5,7 +5,7 @@ use super::{Io, Packet, Packets};
 use crate::counters::Cause;
 use crate::diffserv::BurstCounts;
 use crate::icmp::Problem;
-use crate::packet::header::{HOP_LIMIT, Header};
+use crate::packet::header::HOP_LIMIT;
 use crate::router::Running;
 use crate::routing::{Hop, Way};
 
@@ -19,12 +19,11 @@ impl Running {
         for packet in packets.drain(..) {
             let hop = self.routing.hop(packet.hop);
             let octets = io.frames.octets(&packet.frame);
-            if !self.may_go(octets, &packet, hop) {
+            let Some(traffic_class) = self.may_go(octets, &packet, hop) else {
                 staying.push(packet);
                 continue;
-            }
-            let header = octets.get(self.form.at..).and_then(Header::of);
-            passed.add(header.map_or(0, Header::traffic_class), packet.octets);
+            };
+            passed.add(traffic_class, packet.octets);
             self.next(io, packet, hop, &mut departures);
         }
         self.diffserv.count(&passed);
@@ -34,18 +33,18 @@ impl Running {
         }
     }
 
-    /// Whether a packet goes on, as far as can be seen at once; it is one hop further then.
+    /// Whether a packet goes on, as far as can be seen at once: it is one hop further then. Gives its traffic class.
     #[inline]
-    pub(super) fn may_go(&self, octets: &mut [u8], packet: &Packet, hop: &Hop) -> bool {
+    pub(super) fn may_go(&self, octets: &mut [u8], packet: &Packet, hop: &Hop) -> Option<u8> {
         let goes = matches!(hop.way, Way::Gateway | Way::Link);
         let fits = packet.octets <= self.interfaces.port(hop.interface).mtu;
-        match octets.get_mut(self.form.at + HOP_LIMIT) {
-            Some(hops) if goes && fits && *hops > 1 => {
-                *hops -= 1;
-                true
-            }
-            _ => false,
+        let start: &mut [u8; 8] = octets.get_mut(self.form.at..)?.first_chunk_mut()?;
+        let [first, second, .., hops] = start;
+        if !goes || !fits || *hops <= 1 {
+            return None;
         }
+        *hops -= 1;
+        Some(*first << 4 | *second >> 4)
     }
 
     /// A packet that does not go on: it is for the router, or there is a reason.

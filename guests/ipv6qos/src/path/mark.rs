@@ -18,7 +18,8 @@ impl Running {
         let mut fields = ArrayVec::<Fields, BURST>::new();
         for packet in packets.drain(..) {
             let hop = self.routing.hop(packet.hop);
-            if self.may_go(io.frames.octets(&packet.frame), &packet, hop) {
+            let octets = io.frames.octets(&packet.frame);
+            if self.may_go(octets, &packet, hop).is_some() {
                 fields.push(self.fields(io, &packet, false));
                 going.push(packet);
             } else {

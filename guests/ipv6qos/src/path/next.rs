@@ -54,7 +54,7 @@ impl Hop {
 
 impl Running {
     /// Sends a packet to the next hop, if that can be done at once.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(
         &self,
         io: &mut Io<'_, '_, '_>,

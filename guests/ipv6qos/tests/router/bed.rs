@@ -141,24 +141,59 @@ impl Bed {
         self.router.request(self.now_ns, &request).unwrap()
     }
 
+    /// That every packet is accounted for: what came in, and what the router made.
+    pub fn conserves(&mut self) {
+        let mut sums = std::collections::BTreeMap::<String, u64>::new();
+        for (name, packets) in self.counters() {
+            let bare = name.split_once('.').filter(|(vn, _)| vn.starts_with("vn"));
+            let Some((_, bare)) = bare else { continue };
+            let bare = if bare.starts_with("dropped.") {
+                "dropped"
+            } else {
+                bare
+            };
+            *sums.entry(bare.to_owned()).or_default() += packets;
+        }
+        let fates = ["forwarded", "delivered", "held", "dropped"].map(|fate| sums[fate]);
+        assert_eq!(sums["received"], fates.iter().sum::<u64>(), "{sums:?}");
+        let fates =
+            ["originated.sent", "originated.held", "originated.lost"].map(|fate| sums[fate]);
+        assert_eq!(sums["originated"], fates.iter().sum::<u64>(), "{sums:?}");
+    }
+
     /// A counter, of all virtual networks.
     pub fn counter(&mut self, name: &str) -> u64 {
-        let mut after = Value::Null;
-        let mut sum = 0;
+        let is_it = |full: &str| {
+            let bare = full.split_once('.').filter(|(vn, _)| vn.starts_with("vn"));
+            bare.map_or(full, |(_, bare)| bare) == name
+        };
+        let counters = self.counters();
+        let wanted = counters.iter().filter(|(full, _)| is_it(full));
+        wanted.map(|(_, packets)| packets).sum()
+    }
+
+    /// All counters.
+    fn counters(&mut self) -> Vec<(String, u64)> {
+        let entries = self.list(json!({ "what": "counter" }), 64);
+        let read = |entry: &Value| {
+            let name = entry["counter"].as_str().unwrap().to_owned();
+            (name, entry["packets"].as_u64().unwrap())
+        };
+        entries.iter().map(read).collect()
+    }
+
+    /// All entries of a list, in pages of `most`.
+    pub fn list(&mut self, mut wanted: Value, most: u32) -> Vec<Value> {
+        let mut entries = Vec::new();
+        wanted["most"] = json!(most);
         loop {
-            let page =
-                self.ask(json!({ "list": { "what": "counter", "most": 1000, "after": after } }));
-            let entries = page["page"]["entries"].as_array().unwrap();
-            for entry in entries {
-                let full = entry["counter"].as_str().unwrap();
-                let bare = full.split_once('.').filter(|(vn, _)| vn.starts_with("vn"));
-                if bare.map_or(full, |(_, bare)| bare) == name {
-                    sum += entry["packets"].as_u64().unwrap();
-                }
-            }
-            after = page["page"]["next"].clone();
-            if after.is_null() {
-                return sum;
+            let mut answer = self.ask(json!({ "list": wanted }));
+            let page = answer["page"]["entries"].as_array_mut().unwrap();
+            assert!(page.len() <= most as usize);
+            entries.append(page);
+            wanted["after"] = answer["page"]["next"].clone();
+            if wanted["after"].is_null() {
+                return entries;
             }
         }
     }

@@ -1,8 +1,14 @@
 //! The whole router: frames in, frames out, at times that the test says.
 
 mod bed;
+mod configuration;
 mod forwarding;
 mod fragmented;
+mod hostile;
+mod itself;
+mod neighbours;
+mod networks;
+mod requests;
 
 /// The same seed in every run.
 fn seeded(cases: u32) -> proptest::test_runner::Config {
