@@ -17,6 +17,7 @@ mod guests;
 mod harness;
 mod hostile;
 mod hosts;
+mod ipv6;
 mod launch_time;
 mod licences;
 mod measure;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         provision::cases(),
         memif::cases(),
         hosts::cases(),
+        ipv6::cases(),
         guests::cases(),
         hostile::cases(),
         phases::cases(),

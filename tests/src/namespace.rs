@@ -128,7 +128,20 @@ impl Namespace {
         Ok(())
     }
 
-    fn offloads_off(&self, interface: &str) -> Result<()> {
+    /// Sets `net.ipv6.conf.INTERFACE.KEY` inside.
+    ///
+    /// # Errors
+    /// The kernel has no such key or refuses the value.
+    pub fn set(&self, interface: &str, key: &str, value: &str) -> Result<()> {
+        let script = format!("echo {value} > /proc/sys/net/ipv6/conf/{interface}/{key}");
+        self.run(&["sh", "-c", &script]).map(drop)
+    }
+
+    /// Has an interface inside send and receive frames as they are on a wire: checksummed, one MTU each.
+    ///
+    /// # Errors
+    /// `ethtool` failed.
+    pub fn offloads_off(&self, interface: &str) -> Result<()> {
         let mut arguments = vec!["ethtool", "-K", interface];
         for offload in ["tx", "rx", "tso", "gso", "gro"] {
             arguments.extend([offload, "off"]);
