@@ -29,9 +29,21 @@ pub fn ping(from: &Host, to: &str, size: u32) -> Result<()> {
 
 /// The hops that traceroute shows by one kind of probe: `-p33434` UDP, `-I` ICMPv6, `-T` TCP.
 pub fn hops(from: &Host, probe: &str, to: &str) -> Result<Vec<String>> {
-    let printed =
-        from.namespace
-            .run(&["traceroute", "-6", "-n", "-q", "1", "-w", "5", probe, to])?;
+    // One probe after the other: a router queues few packets for a neighbour that it has yet to find. And no guess from
+    // hops before how long an answer takes: it would not wait for that.
+    let printed = from.namespace.run(&[
+        "traceroute",
+        "-6",
+        "-n",
+        "-q",
+        "1",
+        "-N",
+        "1",
+        "-w",
+        "5,0,0",
+        probe,
+        to,
+    ])?;
     // A line a hop: its number, its address, the time, and what it said if it is no part of the way.
     Ok(printed
         .lines()
