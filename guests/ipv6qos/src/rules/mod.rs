@@ -25,7 +25,7 @@ use core::num::NonZeroU16;
 use condition::Condition;
 pub use condition::Names;
 pub use error::{RuleError, TableError};
-use index::{Build, Index, Memo, Progress};
+use index::{Build, Index, Memo};
 pub use tables::{TableId, Tables};
 
 use pinode_guest_runtime::BURST;
@@ -236,21 +236,13 @@ impl<T> Rules<T> {
                 return false;
             }
             let slots = &self.slots;
-            match self.build.work(|slot| condition(slots, slot), &mut budget) {
-                Progress::Pending => return false,
-                Progress::Complete => {
-                    self.build.swap(&mut self.active);
-                    self.memo.forget();
-                    self.gone = self.retired_before;
-                    self.is_building = false;
-                }
-                Progress::OutOfMemory => {
-                    self.is_building = false;
-                    self.is_changed = true;
-                    self.is_starved = true;
-                    return true;
-                }
+            if !self.build.work(|slot| condition(slots, slot), &mut budget) {
+                return false;
             }
+            self.build.swap(&mut self.active);
+            self.memo.forget();
+            self.gone = self.retired_before;
+            self.is_building = false;
         }
     }
 

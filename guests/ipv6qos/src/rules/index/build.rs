@@ -15,8 +15,7 @@ use arrayvec::ArrayVec;
 use super::field::FIELDS;
 use super::numbers::Numbers;
 use super::vectors::{CHUNK_RULES, Chunks, Stored, Vector};
-use super::{Classes, Index, SIDES};
-use crate::lpm::OutOfMemory;
+use super::{Classes, Index};
 use crate::prefix::Prefix;
 use crate::rules::MAX_TABLES;
 use crate::rules::condition::{Condition, Of};
@@ -26,17 +25,7 @@ use crate::rules::members::Members;
 const GATHER: u32 = 1;
 const BOUNDARY: u32 = 9;
 const CLASS: u32 = 35;
-
-/// What a slice of work came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Progress {
-    /// There is more to do.
-    Pending,
-    /// The index is complete.
-    Complete,
-    /// There is no memory for it: it cannot be completed.
-    OutOfMemory,
-}
+const SPREAD: u32 = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -47,6 +36,10 @@ enum Stage {
     },
     /// These prefixes gone through.
     Nest {
+        side: usize,
+    },
+    /// What they cut addresses into made quick to look up.
+    Spread {
         side: usize,
     },
     /// Rules gathered for a field of numbers.
@@ -61,8 +54,16 @@ enum Stage {
     Complete,
 }
 
-/// Nested prefixes, the shortest first, and the last of the rules that have each.
-type Nested = ArrayVec<(Prefix, Option<u16>), 130>;
+/// A prefix, the last of the rules that have it, and its class.
+#[derive(Debug, Clone, Copy)]
+struct Nest {
+    prefix: Prefix,
+    last: Option<u16>,
+    class: u16,
+}
+
+/// Nested prefixes, the shortest first.
+type Nested = ArrayVec<Nest, 130>;
 
 /// An index that is being made.
 #[derive(Debug)]
@@ -130,36 +131,25 @@ impl Build {
         core::mem::swap(&mut self.index, old);
     }
 
-    /// Works on for about `budget` units and counts it down. `conditions` tells that of a rule in a slot.
+    /// Works on for about `budget` units and counts it down; whether the index is complete. `conditions` tells that of
+    /// a rule in a slot.
     pub fn work<'c>(
         &mut self,
         conditions: impl Fn(u16) -> Option<&'c Condition>,
         budget: &mut u32,
-    ) -> Progress {
+    ) -> bool {
         while *budget > 0 {
-            let step = match self.stage {
-                Stage::GatherPrefixes { side, next } => {
-                    Ok(self.gather_prefix(side, next, &conditions))
-                }
+            let cost = match self.stage {
+                Stage::GatherPrefixes { side, next } => self.gather_prefix(side, next, &conditions),
                 Stage::Nest { side } => self.nest(side),
-                Stage::GatherRanges { field, next } => {
-                    Ok(self.gather_ranges(field, next, &conditions))
-                }
-                Stage::Sweep { field } => Ok(self.sweep(field)),
-                Stage::Complete => return Progress::Complete,
+                Stage::Spread { side } => self.spread(side),
+                Stage::GatherRanges { field, next } => self.gather_ranges(field, next, &conditions),
+                Stage::Sweep { field } => self.sweep(field),
+                Stage::Complete => return true,
             };
-            match step {
-                Ok(cost) => *budget = budget.saturating_sub(cost),
-                Err(OutOfMemory) => {
-                    self.stage = Stage::Complete;
-                    return Progress::OutOfMemory;
-                }
-            }
+            *budget = budget.saturating_sub(cost);
         }
-        match self.stage {
-            Stage::Complete => Progress::Complete,
-            _ => Progress::Pending,
-        }
+        self.stage == Stage::Complete
     }
 
     fn gather_prefix<'c>(
@@ -200,7 +190,7 @@ impl Build {
         self.nested.clear();
         let is_used = !self.prefixes.is_empty();
         self.stage = Stage::Nest { side };
-        if is_used && let Some(classes) = self.index.sides.get_mut(side) {
+        if is_used && let Some((_, classes)) = self.index.sides.get_mut(side) {
             classes.is_used = true;
             // The class of addresses in no prefix.
             let chunks = self.index.slots.len().div_ceil(CHUNK_RULES);
@@ -212,42 +202,59 @@ impl Build {
     }
 
     /// Takes the next prefix; when its last rule is there, it is a class.
-    fn nest(&mut self, side: usize) -> Result<u32, OutOfMemory> {
+    fn nest(&mut self, side: usize) -> u32 {
+        let next = self.prefixes.peek().map(|Reverse((prefix, _))| *prefix);
+        if let Some(nest) = self.nested.last().copied()
+            && next.is_none_or(|next| !nest.prefix.contains(next.bits()))
+        {
+            self.nested.pop();
+            let outer = self.nested.last().map_or(0, |outer| outer.class);
+            if let Some((addresses, _)) = self.index.sides.get_mut(side) {
+                addresses.leave(nest.prefix, outer);
+            }
+            return GATHER + self.leave(nest.last);
+        }
         let Some(Reverse((prefix, position))) = self.prefixes.pop() else {
             self.here = Vector::NONE;
+            self.stage = Stage::Spread { side };
+            return GATHER;
+        };
+        let same = { self.nested.last_mut() }.filter(|nest| nest.prefix == prefix);
+        let before = same.and_then(|nest| nest.last.replace(position));
+        if before.is_none() {
+            // Nested prefixes differ in length: 129 at most.
+            let _ = self.nested.try_push(Nest {
+                prefix,
+                last: Some(position),
+                class: 0,
+            });
+        }
+        if let Some(link) = self.before.get_mut(usize::from(position)) {
+            *link = before;
+        }
+        self.here.set(position);
+        let next = self.prefixes.peek();
+        if next.is_some_and(|Reverse((next, _))| *next == prefix) {
+            return BOUNDARY;
+        }
+        let class = self.index.add_prefix(side, prefix, &self.here);
+        if let Some(nest) = self.nested.last_mut() {
+            nest.class = class;
+        }
+        BOUNDARY + CLASS
+    }
+
+    fn spread(&mut self, side: usize) -> u32 {
+        let addresses = self.index.sides.get_mut(side);
+        let addresses = addresses.filter(|(_, classes)| classes.is_used);
+        if addresses.is_none_or(|(addresses, _)| addresses.spread()) {
             self.stage = if side == 0 {
                 Stage::GatherPrefixes { side: 1, next: 0 }
             } else {
                 Stage::GatherRanges { field: 0, next: 0 }
             };
-            return Ok(GATHER);
-        };
-        let mut cost = BOUNDARY;
-        while let Some(&(outer, last)) = self.nested.last()
-            && !outer.contains(prefix.bits())
-        {
-            self.nested.pop();
-            cost += self.leave(last);
         }
-        let same = self.nested.last_mut().filter(|(outer, _)| *outer == prefix);
-        match same {
-            Some((_, last)) => {
-                let before = last.replace(position);
-                self.link(position, before);
-            }
-            None => {
-                // Nested prefixes differ in length: 129 at most.
-                let _ = self.nested.try_push((prefix, Some(position)));
-                self.link(position, None);
-            }
-        }
-        self.here.set(position);
-        let next = self.prefixes.peek();
-        if next.is_none_or(|Reverse((next, _))| *next != prefix) {
-            self.index.add_prefix(side, prefix, &self.here)?;
-            cost += CLASS * 3;
-        }
-        Ok(cost)
+        SPREAD
     }
 
     /// The rules of a prefix reach no further.
@@ -259,12 +266,6 @@ impl Build {
             last = self.before.get(usize::from(position)).copied().flatten();
         }
         cost
-    }
-
-    fn link(&mut self, position: u16, to: Option<u16>) {
-        if let Some(before) = self.before.get_mut(usize::from(position)) {
-            *before = to;
-        }
     }
 
     fn gather_ranges<'c>(
@@ -392,7 +393,8 @@ impl Index {
         self.chunks.prepare(rules)?;
         self.naming.clear();
         self.naming.try_reserve_exact(2 * MAX_TABLES)?;
-        for classes in &mut self.sides {
+        for (addresses, classes) in &mut self.sides {
+            addresses.prepare(rules)?;
             classes.prepare(rules + 1)?;
         }
         for ((numbers, classes), field) in self.numbers.iter_mut().zip(FIELDS) {
@@ -407,14 +409,17 @@ impl Index {
         self.slots.clear();
         self.slots.extend(order);
         self.chunks.clear();
-        self.prefixes = crate::lpm::Lpm::new();
         self.wanted = Members::NONE;
         self.naming.clear();
         let numbers = self.numbers.iter_mut().map(|(numbers, classes)| {
             numbers.clear();
             classes
         });
-        for classes in self.sides.iter_mut().chain(numbers) {
+        let sides = self.sides.iter_mut().map(|(addresses, classes)| {
+            addresses.clear();
+            classes
+        });
+        for classes in sides.chain(numbers) {
             classes.vectors.clear();
             classes.is_used = false;
         }
@@ -433,20 +438,16 @@ impl Index {
         }
     }
 
-    /// Addresses in `prefix`, and in none longer, match the rules of `vector`.
-    fn add_prefix(
-        &mut self,
-        side: usize,
-        prefix: Prefix,
-        vector: &Vector,
-    ) -> Result<(), OutOfMemory> {
+    /// Addresses in `prefix`, and in none longer, match the rules of `vector`: gives their class.
+    fn add_prefix(&mut self, side: usize, prefix: Prefix, vector: &Vector) -> u16 {
         let chunks = self.slots.len().div_ceil(CHUNK_RULES);
-        if let (Some(classes), Some(vn)) = (self.sides.get_mut(side), SIDES.get(side)) {
-            // At most one for each rule, and one.
-            let class = classes.vectors.len() as u32;
-            classes.vectors.push(self.chunks.store(vector, chunks));
-            self.prefixes.insert(*vn, prefix, class)?;
-        }
-        Ok(())
+        let Some((addresses, classes)) = self.sides.get_mut(side) else {
+            return 0;
+        };
+        // At most one for each rule, and one.
+        let class = classes.vectors.len() as u16;
+        classes.vectors.push(self.chunks.store(vector, chunks));
+        addresses.enter(prefix, class);
+        class
     }
 }

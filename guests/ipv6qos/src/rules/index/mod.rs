@@ -1,11 +1,12 @@
 //! What finds the first rule that a packet matches, at a cost that does not grow with their number.
 //!
 //! ```text
-//! field    the fields that are numbers
-//! numbers  their classes
-//! vectors  which rules the values of a class match
-//! memo     what was found for classes before
-//! build    an index made from rules, a slice at a time
+//! addresses  classes of addresses
+//! field      the fields that are numbers
+//! numbers    their classes
+//! vectors    which rules the values of a class match
+//! memo       what was found for classes before
+//! build      an index made from rules, a slice at a time
 //! ```
 //!
 //! Each field of a packet gives a class: values of a class match the same rules. The classes of all fields together
@@ -14,6 +15,7 @@
 //!
 //! An index is never changed while packets ask it: another is built and takes its place.
 
+mod addresses;
 mod build;
 mod field;
 mod memo;
@@ -29,10 +31,9 @@ use pinode_guest_runtime::BURST;
 use super::condition::Condition;
 use super::members::Members;
 use super::tables::Tables;
-use crate::lpm::Lpm;
 use crate::packet::Fields;
-use crate::vn::Vn;
-pub(super) use build::{Build, Progress};
+use addresses::Addresses;
+pub(super) use build::Build;
 use field::{FIELDS, Field};
 pub(super) use memo::Memo;
 use numbers::Numbers;
@@ -40,9 +41,6 @@ use vectors::{CHUNK_RULES, Chunk, Chunks, Stored, Vector};
 
 /// A rule as an index gives it: the place where it was, plus 1; 0: none.
 pub(super) type Found = u16;
-
-/// Instances of the trie of prefixes: sources, destinations.
-const SIDES: [Vn; 2] = [Vn::of_pih(0), Vn::of_pih(1)];
 
 /// The classes of a packet, four to a word, and the tables that its addresses are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,9 +89,8 @@ pub(super) struct Index {
     /// Where the rule of each position is.
     slots: Vec<u16>,
     chunks: Chunks,
-    prefixes: Lpm,
     /// Of source and destination.
-    sides: [Classes; 2],
+    sides: [(Addresses, Classes); 2],
     numbers: [(Numbers, Classes); 6],
     /// Tables that rules name.
     wanted: Members,
@@ -122,8 +119,7 @@ impl Index {
         Index {
             slots: Vec::new(),
             chunks: Chunks::new(),
-            prefixes: Lpm::new(),
-            sides: [const { Classes::new() }; 2],
+            sides: [const { (Addresses::new(), Classes::new()) }; 2],
             numbers: [const { (Numbers::new(), Classes::new()) }; 6],
             wanted: Members::NONE,
             naming: Vec::new(),
@@ -169,24 +165,18 @@ impl Index {
     /// The classes of packets.
     #[inline]
     fn classify(&self, tables: &Tables, packets: &[Fields], keys: &mut [Key]) {
-        for (number, (side, classes)) in SIDES.iter().zip(&self.sides).enumerate() {
-            if classes.is_used {
-                let mut wanted = [(*side, 0); BURST];
-                for ((_, address), packet) in wanted.iter_mut().zip(packets) {
-                    *address = if number == 0 {
-                        packet.source
-                    } else {
-                        packet.destination
-                    };
-                }
-                let mut values = [0; BURST];
-                let wanted = wanted.get(..packets.len()).unwrap_or_default();
-                self.prefixes.lookup_burst(wanted, &mut values);
-                for (key, class) in keys.iter_mut().zip(values) {
-                    // Classes have 16 bits.
-                    key.add(number, class as u16);
-                }
-            }
+        let [(sources, of_sources), (destinations, of_destinations)] = &self.sides;
+        if of_sources.is_used {
+            let addresses = packets.iter().map(|packet| packet.source);
+            sources.each(keys.iter_mut().zip(addresses), |key, class| {
+                key.add(0, class)
+            });
+        }
+        if of_destinations.is_used {
+            let addresses = packets.iter().map(|packet| packet.destination);
+            destinations.each(keys.iter_mut().zip(addresses), |key, class| {
+                key.add(1, class)
+            });
         }
         for (number, (field, (numbers, classes))) in (2..).zip(FIELDS.iter().zip(&self.numbers)) {
             if classes.is_used {
@@ -220,7 +210,7 @@ impl Index {
         packet: &Fields,
         conditions: &impl Fn(u16) -> Option<&'c Condition>,
     ) -> Found {
-        let sides = self.sides.iter();
+        let sides = self.sides.iter().map(|(_, classes)| classes);
         let fields = sides.chain(self.numbers.iter().map(|(_, classes)| classes));
         let vectors: ArrayVec<&Stored, 8> = fields
             .enumerate()

@@ -1,0 +1,204 @@
+//! Classes of addresses: addresses of a class are in the same prefixes.
+//!
+//! The prefixes of a side cut all addresses into intervals, each of one class. Where an address belongs is found by
+//! halving, in steps as many for all addresses, so that those of a burst are looked up side by side and no branch
+//! depends on them. A table of equal parts of the space in which the prefixes lie spares the first steps.
+//!
+//! Made once, never changed: must never be asked before [`Addresses::spread`] is done.
+
+use alloc::collections::TryReserveError;
+use alloc::vec::Vec;
+
+use crate::prefix::{Prefix, mask};
+
+/// Most parts of the table.
+const PARTS: usize = 4096;
+/// Parts that are filled in one go.
+const GO: usize = 256;
+
+/// The class of each address.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    /// Where intervals begin, in order; the first is 0.
+    starts: Vec<u128>,
+    /// The upper halves of these.
+    highs: Vec<u64>,
+    /// The class of each interval.
+    classes: Vec<u16>,
+    /// Whether the upper half of an address does not tell its interval.
+    is_wide: bool,
+    /// The interval in which each part begins.
+    parts: Vec<u16>,
+    /// Where the first part begins: upper half.
+    base: u64,
+    /// Bits by which numbers of parts are less than upper halves.
+    shift: u32,
+    /// The first step; 0: none.
+    step: u16,
+    /// Most intervals that begin in a part.
+    most: u16,
+}
+
+impl Addresses {
+    pub const fn new() -> Self {
+        Addresses {
+            starts: Vec::new(),
+            highs: Vec::new(),
+            classes: Vec::new(),
+            is_wide: false,
+            parts: Vec::new(),
+            base: 0,
+            shift: 0,
+            step: 0,
+            most: 0,
+        }
+    }
+
+    /// Makes room for so many prefixes.
+    pub fn prepare(&mut self, prefixes: usize) -> Result<(), TryReserveError> {
+        self.clear();
+        let intervals = 2 * prefixes + 1;
+        self.starts.try_reserve_exact(intervals)?;
+        self.highs.try_reserve_exact(intervals)?;
+        self.classes.try_reserve_exact(intervals)?;
+        self.parts.try_reserve_exact(parts(intervals))
+    }
+
+    pub fn clear(&mut self) {
+        self.starts.clear();
+        self.highs.clear();
+        self.classes.clear();
+        self.parts.clear();
+        (self.is_wide, self.step, self.most) = (false, 0, 0);
+    }
+
+    /// Addresses from `prefix` on are of `class`. Called in the order of addresses; of prefixes that begin alike the
+    /// last counts.
+    pub fn enter(&mut self, prefix: Prefix, class: u16) {
+        self.begin(prefix.bits(), class);
+    }
+
+    /// Addresses behind `prefix` are of `class`, likewise.
+    pub fn leave(&mut self, prefix: Prefix, class: u16) {
+        let last = prefix.bits() | !mask(prefix.length());
+        if let Some(behind) = last.checked_add(1) {
+            self.begin(behind, class);
+        }
+    }
+
+    fn begin(&mut self, at: u128, class: u16) {
+        if self.starts.is_empty() && at > 0 {
+            self.push(0, 0);
+        }
+        if self.starts.last() == Some(&at) {
+            self.classes.pop();
+            self.classes.push(class);
+        } else if self.classes.last() != Some(&class) {
+            self.push(at, class);
+        }
+    }
+
+    fn push(&mut self, at: u128, class: u16) {
+        let high = (at >> 64) as u64;
+        self.is_wide |= at as u64 != 0;
+        self.starts.push(at);
+        self.highs.push(high);
+        self.classes.push(class);
+    }
+
+    /// Works on the table when all prefixes are there; whether it is complete.
+    pub fn spread(&mut self) -> bool {
+        if self.parts.is_empty() {
+            self.base = self.highs.get(1).copied().unwrap_or(0);
+            let last = self.highs.last().copied().unwrap_or(0);
+            let span = last.saturating_sub(self.base);
+            let bits = parts(self.highs.len()).trailing_zeros();
+            self.shift = (u64::BITS - span.leading_zeros()).saturating_sub(bits);
+        }
+        let all = parts(self.highs.len());
+        let mut interval = usize::from(self.parts.last().copied().unwrap_or(0));
+        for part in (self.parts.len()..all).take(GO) {
+            let high = u128::from(self.base) + ((part as u128) << self.shift);
+            let begin = match u64::try_from(high) {
+                // The first part begins before all.
+                _ if part == 0 => 0,
+                Ok(high) => u128::from(high) << 64,
+                Err(_) => u128::MAX,
+            };
+            let before = interval;
+            while { self.starts.get(interval + 1) }.is_some_and(|start| *start <= begin) {
+                interval += 1;
+            }
+            self.count(interval - before);
+            self.parts.push(interval as u16);
+        }
+        let is_done = self.parts.len() == all;
+        if is_done {
+            // The last has no end.
+            self.count(self.starts.len().saturating_sub(interval + 1));
+            self.step = (self.most + 1).next_power_of_two() / 2;
+        }
+        is_done
+    }
+
+    fn count(&mut self, intervals: usize) {
+        self.most = self.most.max(intervals as u16);
+    }
+
+    /// Adds the class of each address by `add`.
+    #[inline(always)]
+    pub fn each<'a, T: 'a>(
+        &self,
+        addresses: impl Iterator<Item = (&'a mut T, u128)>,
+        add: impl Fn(&mut T, u16),
+    ) {
+        if self.is_wide {
+            addresses.for_each(|(to, address)| {
+                let interval = self.part((address >> 64) as u64);
+                add(
+                    to,
+                    self.class(halve(&self.starts, interval, self.step, address)),
+                );
+            });
+        } else {
+            addresses.for_each(|(to, address)| {
+                let high = (address >> 64) as u64;
+                let interval = self.part(high);
+                add(
+                    to,
+                    self.class(halve(&self.highs, interval, self.step, high)),
+                );
+            });
+        }
+    }
+
+    #[inline(always)]
+    fn part(&self, high: u64) -> usize {
+        let part = high.saturating_sub(self.base) >> (self.shift & 63);
+        let last = self.parts.len().saturating_sub(1);
+        let part = part.min(last as u64) as usize;
+        usize::from(self.parts.get(part).copied().unwrap_or(0))
+    }
+
+    #[inline(always)]
+    fn class(&self, interval: usize) -> u16 {
+        self.classes.get(interval).copied().unwrap_or(0)
+    }
+}
+
+/// Parts for so many intervals: a power of two.
+fn parts(intervals: usize) -> usize {
+    (2 * intervals).next_power_of_two().min(PARTS)
+}
+
+/// The last interval from `interval` on that begins at `at` or before.
+#[inline(always)]
+fn halve<T: Copy + PartialOrd>(starts: &[T], mut interval: usize, mut step: u16, at: T) -> usize {
+    while step > 0 {
+        let next = interval + usize::from(step);
+        let is_before = starts.get(next).is_some_and(|start| *start <= at);
+        interval = if is_before { next } else { interval };
+        step >>= 1;
+    }
+    interval
+}
