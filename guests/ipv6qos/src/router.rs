@@ -19,7 +19,6 @@ use crate::packet::Form;
 use crate::path::{Held, Io};
 use crate::routing::Routing;
 use crate::rules::Tables;
-use crate::vn::Vn;
 
 /// The IPv6 router of a guest.
 #[derive(Debug, Default)]
@@ -32,8 +31,6 @@ pub struct Router {
 pub(crate) struct Running {
     pub form: Form,
     pub limits: Limits,
-    /// The virtual network of frames without a PIH.
-    pub own_vn: Vn,
     pub names: Names,
     pub interfaces: Interfaces,
     pub routing: Routing,

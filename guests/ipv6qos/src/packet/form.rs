@@ -1,13 +1,21 @@
 //! Frames as the guest sees them: Ethernet header, PIH if there is one, IPv6 packet.
 //!
 //! The 16 octets that a frame begins with are read and written at once: with a PIH that is all in front of the packet
-//! and its first octet, without one the packet's first two.
+//! and its first octet, without one the packet's first two. The path of a frame looks at no more of most frames than
+//! their [`Start`], whose length is known when it is compiled, so that nothing in it need be checked.
 
 use pinode_guest_runtime::Config;
 
+use super::header::OCTETS;
 use crate::control::item::Mac;
 use crate::vn::Vn;
 
+/// A frame up to the end of its IPv6 header: [`PLAIN`] octets, or [`MARKED`].
+pub type Start<const OCTETS: usize> = [u8; OCTETS];
+/// Octets up to the end of the IPv6 header, without a PIH.
+pub const PLAIN: usize = ETHERNET + OCTETS;
+/// The same with a PIH.
+pub const MARKED: usize = PLAIN + 1;
 /// Octets that are written at once.
 pub const HEAD: usize = 16;
 /// Octets of addresses and EtherType.
@@ -61,35 +69,46 @@ impl Station {
 pub struct Form {
     /// Where the packet begins.
     pub at: usize,
-    /// Bits of the head that tell IPv6 packets of this PI from all else, and what they are then.
-    mask: u128,
-    expected: u128,
+    /// Bits of the last four octets of the head that tell IPv6 packets of this PI from all else, and what they are
+    /// then.
+    mask: u32,
+    expected: u32,
+    /// Bits of a PIH that say the virtual network; none, if there is no PIH.
+    vn_mask: u8,
+    /// The virtual network where there is no PIH.
+    vn: u8,
     ethertype: u16,
     code: Option<u8>,
 }
 
 impl Form {
-    /// The form of a guest's frames.
-    pub fn of(config: &Config) -> Self {
-        let mut mask = [0; HEAD];
-        let mut expected = [0; HEAD];
-        mask[12..14].fill(0xff);
-        expected[12..14].copy_from_slice(&config.ethertype.to_be_bytes());
-        let at = match config.code {
-            Some(code) => {
-                (mask[14], expected[14]) = (0xe0, code << 5);
-                ETHERNET + 1
-            }
-            None => ETHERNET,
+    /// The form of a guest's frames; `own` is their virtual network where they have no PIH.
+    pub fn of(config: &Config, own: Vn) -> Self {
+        let [high, low] = config.ethertype.to_be_bytes();
+        let (at, mask, expected) = match config.code {
+            Some(code) => (
+                ETHERNET + 1,
+                [0xff, 0xff, 0xe0, 0xf0],
+                [high, low, code << 5, 0x60],
+            ),
+            None => (ETHERNET, [0xff, 0xff, 0xf0, 0], [high, low, 0x60, 0]),
         };
-        (mask[at], expected[at]) = (0xf0, 0x60);
+        let has_pih = config.code.is_some();
         Form {
             at,
-            mask: u128::from_le_bytes(mask),
-            expected: u128::from_le_bytes(expected),
+            mask: u32::from_le_bytes(mask),
+            expected: u32::from_le_bytes(expected),
+            vn_mask: if has_pih { 0x1f } else { 0 },
+            vn: if has_pih { 0 } else { own.get() },
             ethertype: config.ethertype,
             code: config.code,
         }
+    }
+
+    /// Whether there is a PIH.
+    #[inline]
+    pub const fn has_pih(&self) -> bool {
+        self.code.is_some()
     }
 
     /// The head of a frame; of a shorter one what there is.
@@ -104,22 +123,19 @@ impl Form {
     /// Whether EtherType, PI code and IP version are right.
     #[inline]
     pub const fn is_ours(&self, head: u128) -> bool {
-        head & self.mask == self.expected
+        (head >> 96) as u32 & self.mask == self.expected
     }
 
     /// Whether EtherType and PI code are right.
     pub const fn is_framed(&self, head: u128) -> bool {
-        let before = (1 << (self.at * 8)) - 1;
-        (head ^ self.expected) & self.mask & before == 0
+        let before = (1 << ((self.at - 12) * 8)) - 1;
+        ((head >> 96) as u32 ^ self.expected) & self.mask & before == 0
     }
 
-    /// The virtual network of a frame; `own` where frames have no PIH.
+    /// The virtual network of a frame.
     #[inline]
-    pub const fn vn(&self, head: u128, own: Vn) -> Vn {
-        match self.code {
-            Some(_) => Vn::of_pih((head >> (14 * 8)) as u8),
-            None => own,
-        }
+    pub const fn vn(&self, head: u128) -> Vn {
+        Vn::of_pih((head >> (14 * 8)) as u8 & self.vn_mask | self.vn)
     }
 
     /// What frames that `source` sends in `vn` begin with, but for the destination.
@@ -137,7 +153,8 @@ impl Form {
     #[inline]
     pub fn rewrite(&self, octets: &mut [u8], template: u128, destination: Station) {
         if let Some(head) = octets.first_chunk_mut::<HEAD>() {
-            let packet = u128::from_le_bytes(*head) & (u128::MAX << (self.at * 8));
+            let behind = u128::MAX << (self.at * 8);
+            let packet = u128::from_le_bytes(*head) & behind;
             *head = (packet | template | u128::from(destination.0)).to_le_bytes();
         }
     }
@@ -148,10 +165,12 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
+    const VN: Vn = Vn::of_pih(5);
+
     fn form(code: Option<u8>) -> Form {
         let config =
             serde_json::json!({ "function": "", "vifs": [], "code": code, "ethertype": 0x88b5 });
-        Form::of(&serde_json::from_value(config).unwrap())
+        Form::of(&serde_json::from_value(config).unwrap(), VN)
     }
 
     #[test]
@@ -160,8 +179,7 @@ mod tests {
             let form = form(code);
             let mut octets: Vec<u8> = (100..140).collect();
             let before = octets.clone();
-            let vn = Vn::new(5).unwrap();
-            let template = form.template(Mac([2, 0, 0, 0, 0, 9]), vn);
+            let template = form.template(Mac([2, 0, 0, 0, 0, 9]), VN);
             form.rewrite(&mut octets, template, Station::of(Mac([2, 1, 2, 3, 4, 5])));
             let mut expected = [2, 1, 2, 3, 4, 5, 2, 0, 0, 0, 0, 9, 0x88, 0xb5].to_vec();
             expected.extend(code.map(|code| code << 5 | 5));
@@ -170,7 +188,7 @@ mod tests {
             octets[form.at] = 0x6f;
             let head = Form::head(&octets);
             assert!(form.is_ours(head) && form.is_framed(head));
-            assert_eq!(form.vn(head, vn), vn);
+            assert_eq!(form.vn(head), VN);
             assert_eq!(Station::destination(head).mac(), Mac([2, 1, 2, 3, 4, 5]));
             octets[form.at] = 0x4f;
             let head = Form::head(&octets);

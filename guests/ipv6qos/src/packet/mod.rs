@@ -16,5 +16,5 @@ pub mod received;
 
 pub use chain::Chain;
 pub use fields::Fields;
-pub use form::{Form, Station};
+pub use form::{Form, Start, Station};
 pub use header::Header;

@@ -11,7 +11,7 @@ use crate::control::view::Count;
 use crate::counters::Cause;
 use crate::icmp::{Problem, is_link_local, is_multicast};
 use crate::packet::header::OCTETS;
-use crate::packet::{Form, Header, Station};
+use crate::packet::{Form, Header, Start, Station};
 use crate::router::Running;
 use crate::routing::Way;
 use crate::unsafe_prefetch::prefetch;
@@ -19,9 +19,6 @@ use crate::vn::{InterfaceId, Vn};
 
 /// The first 64 bits of an address from which on it is link-local, site-local or a group's.
 const BEYOND: u64 = 0xfe80 << 48;
-
-/// The last octet of a header.
-const DESTINATION_END: usize = OCTETS - 1;
 
 /// What [`plain`] saw of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +51,12 @@ const fn is_unusual(high: u64) -> bool {
 impl Running {
     /// Takes the frames of a burst and leaves in `packets` those that are to be routed.
     #[inline]
-    pub(super) fn check(&mut self, vif: VifIndex, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+    pub(super) fn check<const START: usize>(
+        &mut self,
+        vif: VifIndex,
+        io: &mut Io<'_, '_, '_>,
+        packets: &mut Packets,
+    ) {
         // Packets of one interface mostly come together: counted when another comes.
         let (mut last, mut count) = (None, Count::default());
         let mut frames = ArrayVec::<Frame, BURST>::new();
@@ -62,12 +64,12 @@ impl Running {
             // Another core wrote it: what is looked at lies in two cache lines.
             let octets = io.frames.octets(&frame);
             prefetch(octets, 0);
-            prefetch(octets, self.form.at + DESTINATION_END);
+            prefetch(octets, START - 1);
             frames.push(frame);
         }
-        for mut frame in frames {
+        for mut frame in frames.drain(..) {
             let octets = io.frames.octets(&frame);
-            let Some(seen) = self.plain(vif, octets) else {
+            let Some(seen) = self.plain::<START>(vif, octets) else {
                 self.unusual(vif, io, packets, frame);
                 continue;
             };
@@ -76,7 +78,7 @@ impl Running {
                 count = Count::default();
             }
             count.add(seen.octets);
-            let end = self.form.at + usize::from(seen.octets);
+            let end = START - OCTETS + usize::from(seen.octets);
             if end != octets.len() {
                 io.frames.resize(&mut frame, end);
             }
@@ -103,19 +105,19 @@ impl Running {
 
     /// Looks whether there is nothing special about a frame.
     #[inline]
-    fn plain(&self, vif: VifIndex, octets: &[u8]) -> Option<Seen> {
-        let head = Form::head(octets);
-        let id = InterfaceId::new(vif, self.form.vn(head, self.own_vn));
+    fn plain<const START: usize>(&self, vif: VifIndex, octets: &[u8]) -> Option<Seen> {
+        let start: &Start<START> = octets.first_chunk()?;
+        let head = Form::head(start);
+        let id = InterfaceId::new(vif, self.form.vn(head));
         let station = self.interfaces.port(id).station;
         if Station::destination(head) != station || !self.form.is_ours(head) {
             return None;
         }
-        let packet = octets.get(self.form.at..)?;
-        let header = Header::of(packet)?;
+        let header = Header(start.last_chunk()?);
         let length = OCTETS + usize::from(header.payload_octets());
         let (source, destination) = (header.source(), header.destination());
         let unusual = is_unusual((source >> 64) as u64) | is_unusual((destination >> 64) as u64);
-        if unusual || length > packet.len() {
+        if unusual || START - OCTETS + length > octets.len() {
             return None;
         }
         Some(Seen {
@@ -167,7 +169,7 @@ impl Running {
     /// Sorts a frame by all rules.
     fn careful(&self, vif: VifIndex, octets: &[u8]) -> Sorted {
         let head = Form::head(octets);
-        let id = InterfaceId::new(vif, self.form.vn(head, self.own_vn));
+        let id = InterfaceId::new(vif, self.form.vn(head));
         let vn = id.vn();
         let behind = octets.len().saturating_sub(self.form.at);
         // Fits: a buffer holds fewer octets.

@@ -5,46 +5,40 @@ use super::{Io, Packet, Packets};
 use crate::counters::Cause;
 use crate::diffserv::BurstCounts;
 use crate::icmp::Problem;
-use crate::packet::header::HOP_LIMIT;
+use crate::interface::Port;
+use crate::packet::header::{HOP_LIMIT, OCTETS};
+use crate::packet::{Header, Start};
 use crate::router::Running;
 use crate::routing::{Hop, Way};
 
 impl Running {
     /// Sends packets on, as they are.
     #[inline]
-    pub(super) fn forward(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+    pub(super) fn forward<const START: usize>(
+        &mut self,
+        io: &mut Io<'_, '_, '_>,
+        packets: &mut Packets,
+    ) {
         let mut passed = BurstCounts::default();
         let mut departures = Departures::default();
         let mut staying = Packets::new();
         for packet in packets.drain(..) {
             let hop = self.routing.hop(packet.hop);
-            let octets = io.frames.octets(&packet.frame);
-            let Some(traffic_class) = self.may_go(octets, &packet, hop) else {
+            let port = self.interfaces.port(hop.interface);
+            let start = io.frames.octets(&packet.frame).first_chunk_mut();
+            let going = start.and_then(|start| may_go::<START>(start, &packet, (hop, port)));
+            let Some((start, traffic_class)) = going else {
                 staying.push(packet);
                 continue;
             };
             passed.add(traffic_class, packet.octets);
-            self.next(io, packet, hop, &mut departures);
+            self.next(start, io.out, packet, (hop, port), &mut departures);
         }
         self.diffserv.count(&passed);
-        self.depart(io, departures);
-        for packet in staying {
+        self.depart(io, &mut departures);
+        for packet in staying.drain(..) {
             self.elsewhere(io, packet);
         }
-    }
-
-    /// Whether a packet goes on, as far as can be seen at once: it is one hop further then. Gives its traffic class.
-    #[inline]
-    pub(super) fn may_go(&self, octets: &mut [u8], packet: &Packet, hop: &Hop) -> Option<u8> {
-        let goes = matches!(hop.way, Way::Gateway | Way::Link);
-        let fits = packet.octets <= self.interfaces.port(hop.interface).mtu;
-        let start: &mut [u8; 8] = octets.get_mut(self.form.at..)?.first_chunk_mut()?;
-        let [first, second, .., hops] = start;
-        if !goes || !fits || *hops <= 1 {
-            return None;
-        }
-        *hops -= 1;
-        Some(*first << 4 | *second >> 4)
     }
 
     /// A packet that does not go on: it is for the router, or there is a reason.
@@ -70,4 +64,23 @@ impl Running {
         };
         self.refuse(io, packet, cause, problem);
     }
+}
+
+/// Whether a packet goes on by `port`, as far as can be seen at once: it is one hop further then. Gives its traffic
+/// class.
+#[inline(always)]
+pub(super) fn may_go<'a, const START: usize>(
+    start: &'a mut Start<START>,
+    packet: &Packet,
+    (hop, port): (&Hop, &Port),
+) -> Option<(&'a mut Start<START>, u8)> {
+    let header: &mut [u8; OCTETS] = start.last_chunk_mut()?;
+    let traffic_class = Header(header).traffic_class();
+    let hops = &mut header[HOP_LIMIT];
+    let goes = matches!(hop.way, Way::Gateway | Way::Link);
+    if !goes || packet.octets > port.mtu || *hops <= 1 {
+        return None;
+    }
+    *hops -= 1;
+    Some((start, traffic_class))
 }

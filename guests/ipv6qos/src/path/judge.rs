@@ -18,6 +18,7 @@ use crate::routing::Way;
 
 impl Running {
     /// Leaves in `packets` those that pass.
+    #[inline(never)]
     pub(super) fn judge(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
         let mut fields = ArrayVec::<Fields, BURST>::new();
         let mut judged = Packets::new();

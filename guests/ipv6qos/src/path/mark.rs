@@ -3,23 +3,32 @@
 use arrayvec::ArrayVec;
 use pinode_guest_runtime::BURST;
 
+use super::forward::may_go;
 use super::next::Departures;
 use super::{Io, Packets};
 use crate::counters::Cause;
 use crate::diffserv::Mark;
 use crate::packet::Fields;
-use crate::packet::header::{OCTETS, set_traffic_class};
+use crate::packet::Start;
+use crate::packet::header::set_traffic_class;
 use crate::router::Running;
 
 impl Running {
     /// Sends packets on, marked and policed.
-    pub(super) fn forward_marked(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+    #[inline(never)]
+    pub(super) fn forward_marked<const START: usize>(
+        &mut self,
+        io: &mut Io<'_, '_, '_>,
+        packets: &mut Packets,
+    ) {
         let mut going = Packets::new();
         let mut fields = ArrayVec::<Fields, BURST>::new();
         for packet in packets.drain(..) {
             let hop = self.routing.hop(packet.hop);
-            let octets = io.frames.octets(&packet.frame);
-            if self.may_go(octets, &packet, hop).is_some() {
+            let port = self.interfaces.port(hop.interface);
+            let start = io.frames.octets(&packet.frame).first_chunk_mut();
+            let goes = start.and_then(|start| may_go::<START>(start, &packet, (hop, port)));
+            if goes.is_some() {
                 fields.push(self.fields(io, &packet, false));
                 going.push(packet);
             } else {
@@ -32,23 +41,23 @@ impl Running {
         self.diffserv
             .mark_burst(now_ns, &self.tables, &fields, marks);
         let mut departures = Departures::default();
-        for ((packet, fields), mark) in going.drain(..).zip(&fields).zip(marks) {
+        for (packet, mark) in going.drain(..).zip(marks) {
             let Mark::Pass(traffic_class) = *mark else {
                 self.refuse(io, packet, Cause::Policer, None);
                 continue;
             };
-            if traffic_class != fields.traffic_class {
-                let octets = io.frames.octets(&packet.frame);
-                let header = octets
-                    .get_mut(self.form.at..)
-                    .and_then(|octets| octets.first_chunk_mut::<OCTETS>());
-                if let Some(header) = header {
-                    set_traffic_class(header, traffic_class);
-                }
+            let start = io.frames.octets(&packet.frame).first_chunk_mut();
+            let Some(start): Option<&mut Start<START>> = start else {
+                self.refuse(io, packet, Cause::Truncated, None);
+                continue;
+            };
+            if let Some(header) = start.last_chunk_mut() {
+                set_traffic_class(header, traffic_class);
             }
             let hop = self.routing.hop(packet.hop);
-            self.next(io, packet, hop, &mut departures);
+            let port = self.interfaces.port(hop.interface);
+            self.next(start, io.out, packet, (hop, port), &mut departures);
         }
-        self.depart(io, departures);
+        self.depart(io, &mut departures);
     }
 }

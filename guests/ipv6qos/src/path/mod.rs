@@ -32,6 +32,7 @@ pub(crate) use settle::Held;
 use arrayvec::ArrayVec;
 use pinode_guest_runtime::{BURST, Frame, Frames, Output, VifIndex};
 
+use crate::packet::form;
 use crate::router::Running;
 use crate::rules::SLICE;
 use crate::vn::{InterfaceId, Vn};
@@ -84,16 +85,25 @@ impl Io<'_, '_, '_> {
 impl Running {
     /// The frames that came in on `vif`.
     pub(crate) fn burst(&mut self, vif: VifIndex, io: &mut Io<'_, '_, '_>) {
+        if self.form.has_pih() {
+            self.burst_of::<{ form::MARKED }>(vif, io);
+        } else {
+            self.burst_of::<{ form::PLAIN }>(vif, io);
+        }
+    }
+
+    /// The same, of frames whose IPv6 header ends behind `START` octets.
+    fn burst_of<const START: usize>(&mut self, vif: VifIndex, io: &mut Io<'_, '_, '_>) {
         let mut packets = Packets::new();
-        self.check(vif, io, &mut packets);
+        self.check::<START>(vif, io, &mut packets);
         self.route(&mut packets);
         if !self.filter.is_open() {
             self.judge(io, &mut packets);
         }
         if self.diffserv.is_plain() {
-            self.forward(io, &mut packets);
+            self.forward::<START>(io, &mut packets);
         } else {
-            self.forward_marked(io, &mut packets);
+            self.forward_marked::<START>(io, &mut packets);
         }
         if !self.outbox.is_empty() {
             self.settle(io);

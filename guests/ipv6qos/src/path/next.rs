@@ -1,14 +1,15 @@
 //! Last stage: who is next on the link? The frame gets its addresses and goes out.
 
 use arrayvec::ArrayVec;
-use pinode_guest_runtime::BURST;
+use pinode_guest_runtime::{BURST, Output};
 
 use super::settle::Held;
 use super::{Io, Packet, Packets};
 use crate::control::view::Count;
 use crate::icmp::MINIMUM_MTU;
-use crate::neighbour::NeighbourId;
-use crate::packet::{Header, Station};
+use crate::interface::Port;
+use crate::neighbour::{self, NeighbourId};
+use crate::packet::{Header, Start, Station};
 use crate::router::Running;
 use crate::routing::{Hop, HopId, Way};
 use crate::vn::InterfaceId;
@@ -16,7 +17,10 @@ use crate::vn::InterfaceId;
 /// What left in a burst, and what could not at once.
 #[derive(Default)]
 pub(super) struct Departures {
-    /// Packets that left by one interface one behind the other.
+    /// Packets that left by the last interface one behind the other.
+    last: Option<InterfaceId>,
+    count: Count,
+    /// The same of those before.
     runs: ArrayVec<(InterfaceId, Count), BURST>,
     /// Packets whose neighbour is not known, must hear that it is used, or is where they came from.
     waiting: Packets,
@@ -25,19 +29,21 @@ pub(super) struct Departures {
 }
 
 impl Departures {
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, interface: InterfaceId, octets: u16) {
-        match self.runs.last_mut() {
-            Some((last, count)) if *last == interface => count.add(octets),
-            _ => {
-                let count = Count {
-                    packets: 1,
-                    octets: u64::from(octets),
-                };
-                // No more runs than packets of a burst.
-                let _ = self.runs.try_push((interface, count));
-            }
+        if self.last != Some(interface) {
+            self.turn(interface);
         }
+        self.count.add(octets);
+    }
+
+    #[cold]
+    fn turn(&mut self, interface: InterfaceId) {
+        if let Some(last) = self.last.replace(interface) {
+            // No more runs than packets of a burst.
+            let _ = self.runs.try_push((last, self.count));
+        }
+        self.count = Count::default();
     }
 }
 
@@ -53,49 +59,66 @@ impl Hop {
 }
 
 impl Running {
-    /// Sends a packet to the next hop, if that can be done at once.
+    /// Sends a packet by `port` to the next hop, if that can be done at once.
     #[inline(always)]
-    pub(super) fn next(
+    pub(super) fn next<const START: usize>(
         &self,
-        io: &mut Io<'_, '_, '_>,
+        start: &mut Start<START>,
+        out: &mut Output<'_>,
         packet: Packet,
-        hop: &Hop,
+        (hop, port): (&Hop, &Port),
         departures: &mut Departures,
     ) {
-        let (id, to) = (hop.interface, hop.next(packet.destination));
-        let remembered = hop.neighbour;
-        let mut found = remembered.filter(|known| self.discovery.hop(*known).is(id, to));
-        if found.is_none() {
-            found = self.discovery.find(id, to);
-            if hop.way == Way::Gateway {
-                departures.found = found.map(|found| (packet.hop, found));
-            }
-        }
-        let neighbour = found.map(|found| self.discovery.hop(found));
-        let ready = neighbour.filter(|known| known.is_usable() && !known.is_stale());
+        let id = hop.interface;
+        let found = if hop.way == Way::Gateway {
+            self.gateway(packet.hop, hop, departures)
+        } else {
+            let found = self.discovery.find(id, packet.destination);
+            found.map(|found| self.discovery.hop(found))
+        };
+        let ready = found.filter(|known| known.is_usable() && !known.is_stale());
         let Some(neighbour) = ready.filter(|_| id != packet.interface) else {
             departures.waiting.push(packet);
             return;
         };
-        let octets = io.frames.octets(&packet.frame);
-        let template = self.interfaces.port(id).template;
         self.form
-            .rewrite(octets, template, Station::of(neighbour.mac()));
+            .rewrite(start, port.template, Station::of(neighbour.mac()));
         departures.add(id, packet.octets);
-        io.out.send(id.vif(), packet.frame);
+        out.send(id.vif(), packet.frame);
+    }
+
+    /// The next router: the neighbour that the hop remembers, if it still is the one, or the one there is.
+    #[inline(always)]
+    fn gateway(
+        &self,
+        value: HopId,
+        hop: &Hop,
+        departures: &mut Departures,
+    ) -> Option<&neighbour::Hop> {
+        let (id, to) = (hop.interface, hop.gateway);
+        let remembered = hop.neighbour.map(|known| self.discovery.hop(known));
+        match remembered {
+            Some(neighbour) if neighbour.is(id, to) => Some(neighbour),
+            _ => {
+                let found = self.discovery.find(id, to)?;
+                departures.found = Some((value, found));
+                Some(self.discovery.hop(found))
+            }
+        }
     }
 
     /// Counts what left, and deals with what could not.
     #[inline]
-    pub(super) fn depart(&mut self, io: &mut Io<'_, '_, '_>, departures: Departures) {
-        for (id, count) in departures.runs {
+    pub(super) fn depart(&mut self, io: &mut Io<'_, '_, '_>, departures: &mut Departures) {
+        let last = departures.last.map(|last| (last, departures.count));
+        for (id, count) in departures.runs.drain(..).chain(last) {
             self.interfaces.sent(id, count);
             self.counters.of(id.vn()).forwarded.merge(count);
         }
         if let Some((hop, neighbour)) = departures.found {
             self.routing.remember(hop, neighbour);
         }
-        for packet in departures.waiting {
+        for packet in departures.waiting.drain(..) {
             self.wait(io, packet);
         }
     }
