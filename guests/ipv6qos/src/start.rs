@@ -41,8 +41,8 @@ impl Running {
         configuration: &Configuration,
     ) -> Result<Self, Vec<Problem>> {
         let whole = |what: &dyn ToString| alloc::vec![Place::default().problem(what.to_string())];
-        let form = Form::of(config);
         let names = configuration.names.clone();
+        let form = Form::of(config, names.default_vn());
         let interfaces = Interfaces::new(config, &form, &names, &configuration.interfaces);
         let interfaces = interfaces.map_err(|what| whole(&what))?;
         let numbers = config.vifs.len() * VNS;
@@ -55,7 +55,6 @@ impl Running {
         let mut running = Running {
             form,
             limits,
-            own_vn: names.default_vn(),
             names,
             interfaces,
             routing: Routing::new(limits.routes, limits.next_hops),
