@@ -17,7 +17,7 @@ const KEYS: usize = 1 << 18;
 fn table(count: usize) -> (Lpm, Vec<Prefix>) {
     let vn = Vn::default();
     let list = prefixes(count, 5);
-    let mut lpm = Lpm::new();
+    let mut lpm = Lpm::with_capacity(count).expect("memory");
     for (value, &prefix) in list.iter().enumerate() {
         lpm.insert(vn, prefix, value as u32 + 1).expect("memory");
     }
@@ -95,7 +95,7 @@ fn changes(c: &mut Criterion) {
 fn longest(_: &mut Criterion) {
     let vn = Vn::default();
     let list = prefixes(200_000, 5);
-    let mut lpm = Lpm::new();
+    let mut lpm = Lpm::with_capacity(200_000).expect("memory");
     let mut times = Vec::with_capacity(2 * list.len());
     for &prefix in &list {
         let start = std::time::Instant::now();

@@ -21,8 +21,8 @@ use crate::routing::Routing;
 use crate::rules::Tables;
 use crate::vn::VNS;
 
-/// Octets of a route in the longest-prefix match, on average and at worst of usual tables.
-const ROUTE_OCTETS: u64 = 96;
+/// Octets of a next hop with what finds it.
+const HOP_OCTETS: u64 = 256;
 /// Octets of a filter or class rule with all that finds it.
 const RULE_OCTETS: u64 = 1024;
 /// Octets of a prefix in a table.
@@ -52,12 +52,21 @@ impl Running {
             let place = Place::key("filter.flows");
             alloc::vec![place.problem_in(&what)]
         })?;
+        let routing = Routing::new(limits.routes, limits.next_hops);
+        let routing = routing.map_err(|_| {
+            let place = Place::key("limits.routes");
+            let what = alloc::format!(
+                "no memory for {} routes; give the guest more",
+                limits.routes
+            );
+            alloc::vec![place.problem_in(&what)]
+        })?;
         let mut running = Running {
             form,
             limits,
             names,
             interfaces,
-            routing: Routing::new(limits.routes, limits.next_hops),
+            routing,
             discovery: Discovery::new(neighbours(configuration), numbers, config.seed),
             outbox: Outbox::default(),
             settled: Vec::with_capacity(HELD + BURST),
@@ -91,7 +100,8 @@ impl Running {
         REQUEST_OCTETS
             + discovery
             + Flows::memory(&configuration.flows)
-            + u64::from(limits.routes) * ROUTE_OCTETS
+            + Routing::memory(limits.routes)
+            + u64::from(limits.next_hops) * HOP_OCTETS
             + u64::from(limits.table_prefixes) * TABLE_PREFIX_OCTETS
             + rules * RULE_OCTETS
     }

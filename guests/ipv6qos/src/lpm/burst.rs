@@ -1,173 +1,290 @@
-//! Look-ups of a burst, all of them a step at a time: while one waits for memory the others ask for theirs.
+//! Look-ups: one, and those of a burst step by step, so that the memory they wait for comes side by side.
+//!
+//! What differs from address to address (how far points lead, which length matches) decides which addresses
+//! take the next step, not which instructions do: no branch depends on it.
 
-use super::Lpm;
-use super::entry::{Entry, Jump};
-use super::shortcut::{Bucket, key};
-use crate::unsafe_prefetch::prefetch;
+use super::table::{FarKey, Key as _, NEAR, NearKey, SHORT, ShortKey};
+use super::tops;
+use super::word::Word;
+use super::{Lpm, STEP};
 use crate::vn::Vn;
 
-/// Look-ups that are on their way together.
-const BURST: usize = 64;
+/// Addresses that are looked up side by side.
+const LANES: usize = 64;
 
-/// Prefixes from which on a burst goes together, and shortcuts from which on they are looked at: with fewer, nothing is
-/// waited for, and what it takes to set that up costs more than it saves.
-const FEW: usize = 8;
+/// An address on its way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lane {
+    high: u64,
+    /// Lengths to be tried: bit n is length n + 1.
+    lengths: u64,
+    /// What is looked up next.
+    key: ShortKey,
+    /// Where that begins.
+    home: u32,
+    value: u32,
+    vn: Vn,
+    /// Whether the last point led further down than the next.
+    is_deep: bool,
+    /// Whether there are prefixes longer than [`NEAR`] below its first 64 bits.
+    is_far: bool,
+}
 
-/// Which look-ups of a burst, in order.
-#[derive(Clone, Copy)]
-struct List {
-    places: [u8; BURST],
+impl Lane {
+    /// Passes the point at `length` bits, whose word is this.
+    #[inline(always)]
+    fn pass(&mut self, length: u8, word: Word) {
+        // This length is known now, and with a value so is that nothing shorter counts.
+        self.take(length, word.value());
+        let more = if length < NEAR {
+            u64::from(word.lengths()) << (length % NEAR)
+        } else {
+            0
+        };
+        self.lengths |= more;
+        self.is_deep = word.is_deeper();
+    }
+
+    /// The longest length that was left has this value, or none. By masks: nobody can predict which.
+    #[inline(always)]
+    fn take(&mut self, length: u8, value: u32) {
+        let found = u32::from(value != 0).wrapping_neg();
+        self.value = value | self.value & !found;
+        let left = self.lengths & !(1 << (length - 1));
+        self.lengths = left & !(u64::from(value != 0).wrapping_neg());
+    }
+}
+
+/// Numbers of lanes.
+struct Some64 {
+    lanes: [u8; LANES],
     count: usize,
 }
 
-impl List {
-    const EMPTY: Self = List {
-        places: [0; BURST],
+impl Some64 {
+    const NONE: Self = Some64 {
+        lanes: [0; LANES],
         count: 0,
     };
 
-    /// Adds one if it is; without a branch, which nothing could foretell.
+    /// Adds a lane if `wanted`, without a branch.
     #[inline(always)]
-    fn add(&mut self, place: u8, is: bool) {
-        self.places[self.count % BURST] = place;
-        self.count += usize::from(is);
+    fn add_if(&mut self, wanted: bool, lane: u8) {
+        if let Some(place) = self.lanes.get_mut(self.count) {
+            *place = lane;
+        }
+        self.count += usize::from(wanted);
     }
 
     #[inline(always)]
-    fn iter(&self) -> impl Iterator<Item = u8> {
-        self.places.iter().take(self.count).copied()
+    fn as_slice(&self) -> &[u8] {
+        self.lanes.get(..self.count).unwrap_or(&self.lanes)
     }
 }
 
 impl Lpm {
-    /// [`Lpm::lookup`] of each key into the value at its place. As many are looked up as the shorter of both has.
-    pub fn lookup_burst(&self, keys: &[(Vn, u128)], values: &mut [u32]) {
-        for (keys, values) in keys.chunks(BURST).zip(values.chunks_mut(BURST)) {
-            if self.len < FEW {
-                for (&(vn, address), value) in keys.iter().zip(values) {
-                    *value = self.lookup(vn, address);
+    /// Value of the longest prefix of `vn` that `address` is in; 0: there is none. For bursts see
+    /// [`Lpm::lookup_burst`].
+    pub fn lookup(&self, vn: Vn, address: u128) -> u32 {
+        let mut lane = self.lane(vn, address);
+        if lane.is_deep {
+            for length in [32, 48] {
+                let key = ShortKey::new(vn, lane.high, length);
+                let word = self.short.find(key, Word::of(vn, length).tag());
+                lane.pass(length, word);
+                if !lane.is_deep {
+                    break;
                 }
+            }
+            if lane.is_deep {
+                self.pass_near(&mut lane);
+            }
+        }
+        while lane.lengths != 0 {
+            let length = longest(lane.lengths);
+            let tag = Word::of(vn, length).tag();
+            let word = if length > SHORT {
+                self.near.find(NearKey::new(lane.high, length), tag)
             } else {
-                self.lookup_some(keys, values);
+                self.short.find(ShortKey::new(vn, lane.high, length), tag)
+            };
+            lane.take(length, word.value());
+        }
+        self.finished(&lane, address)
+    }
+
+    /// The same for each of `keys`, into the place of the same number in `values`, which is not shorter.
+    pub fn lookup_burst(&self, keys: &[(Vn, u128)], values: &mut [u32]) {
+        for (keys, values) in keys.chunks(LANES).zip(values.chunks_mut(LANES)) {
+            if let [(vn, address)] = keys {
+                values.fill(self.lookup(*vn, *address));
+            } else {
+                self.lookup_lanes(keys, values);
             }
         }
     }
 
-    fn lookup_some(&self, keys: &[(Vn, u128)], values: &mut [u32]) {
-        let mut walks = Walks {
-            halves: [[0; 2]; BURST],
-            entries: [Entry::EMPTY; BURST],
-            values: [0; BURST],
-        };
-        let mut todo = List::EMPTY;
-        if self.shortcuts.count() < FEW {
-            for (place, &(vn, address)) in (0..).zip(keys) {
-                walks.begin(place, address, self.roots[vn.index()], &mut todo);
-            }
-            self.walk(&mut walks, todo);
-        } else {
-            let mut buckets = [&Bucket::EMPTY; BURST];
-            for (bucket, &(vn, address)) in buckets.iter_mut().zip(keys) {
-                if let Some(there) = self.shortcuts.bucket(key(vn, address)) {
-                    prefetch(core::slice::from_ref(there), 0);
-                    *bucket = there;
-                }
-            }
-            for ((place, &(vn, address)), bucket) in (0..).zip(keys).zip(buckets) {
-                let found = bucket.find(key(vn, address));
-                walks.begin(place, address, found, &mut todo);
-            }
-            self.walk(&mut walks, todo);
-            // Prefixes too short for shortcuts, and what has none.
-            let mut todo = List::EMPTY;
-            let mut rest = List::EMPTY;
-            for (place, value) in (0..).zip(walks.values) {
-                rest.add(place, value == 0);
-            }
-            for place in rest.iter() {
-                if let Some(&(vn, address)) = keys.get(usize::from(place)) {
-                    walks.begin(place, address, self.roots[vn.index()], &mut todo);
-                }
-            }
-            self.walk(&mut walks, todo);
-        }
-        for (value, found) in values.iter_mut().zip(walks.values) {
-            *value = found;
-        }
-    }
-
-    /// Walks down until nothing leads on.
+    /// An address behind its first 16 bits.
     #[inline(always)]
-    fn walk(&self, walks: &mut Walks, mut todo: List) {
-        let mut at: [&Entry; BURST] = [&Entry::EMPTY; BURST];
-        let mut jump_at: [&Jump; BURST] = [&Jump::EMPTY; BURST];
-        while todo.count != 0 {
-            let mut nodes = List::EMPTY;
-            let mut jumps = List::EMPTY;
-            for place in todo.iter() {
-                let is_jump = walks.entries[usize::from(place) % BURST].is_jump();
-                nodes.add(place, !is_jump);
-                jumps.add(place, is_jump);
-            }
-            for place in nodes.iter() {
-                let place = usize::from(place) % BURST;
-                let entry = walks.entries[place];
-                let shift = entry.shift();
-                let half = walks.halves[place][(shift >> 6) as usize % 2];
-                let slot = (half >> (shift % 64)) as usize & entry.mask();
-                if let Some(entry) = self.nodes.at(entry.index(), slot) {
-                    prefetch(core::slice::from_ref(entry), 0);
-                    at[place] = entry;
-                }
-            }
-            for place in jumps.iter() {
-                let place = usize::from(place) % BURST;
-                if let Some(jump) = self.jumps.at(walks.entries[place].index()) {
-                    prefetch(core::slice::from_ref(jump), 0);
-                    jump_at[place] = jump;
-                }
-            }
-            todo.count = 0;
-            for place in nodes.iter() {
-                let entry = *at[usize::from(place) % BURST];
-                walks.go_on(place, entry, &mut todo);
-            }
-            for place in jumps.iter() {
-                let [low, high] = walks.halves[usize::from(place) % BURST];
-                let address = u128::from(high) << 64 | u128::from(low);
-                let entry = jump_at[usize::from(place) % BURST].entry_for(address);
-                walks.go_on(place, entry, &mut todo);
+    fn lane(&self, vn: Vn, address: u128) -> Lane {
+        let high = (address >> 64) as u64;
+        let root = self.roots[vn.index()];
+        let mut lane = Lane {
+            high,
+            lengths: u64::from(root.lengths()),
+            value: root.value(),
+            vn,
+            ..Lane::default()
+        };
+        lane.pass(tops::BITS, self.tops.word(vn, high));
+        lane
+    }
+
+    #[inline(always)]
+    fn lookup_lanes(&self, keys: &[(Vn, u128)], values: &mut [u32]) {
+        let mut lanes = [Lane::default(); LANES];
+        let mut deep = Some64::NONE;
+        let mut lengths = 0;
+        for ((number, (vn, address)), lane) in (0u8..).zip(keys).zip(&mut lanes) {
+            *lane = self.lane(*vn, *address);
+            lengths |= lane.lengths;
+            deep.add_if(lane.is_deep, number);
+        }
+        let mut is_far = false;
+        if deep.count > 0 || lengths != 0 {
+            is_far = self.descend(&mut lanes, deep);
+            self.try_lengths(&mut lanes, keys.len());
+        }
+        for (lane, value) in lanes.iter().zip(values.iter_mut()).take(keys.len()) {
+            *value = lane.value;
+        }
+        if is_far {
+            for (((_, address), lane), value) in keys.iter().zip(&lanes).zip(values) {
+                *value = self.finished(lane, *address);
             }
         }
+    }
+
+    /// Follows the points down; tells whether any has prefixes longer than [`NEAR`] below it.
+    #[inline(always)]
+    fn descend(&self, lanes: &mut [Lane; LANES], mut deep: Some64) -> bool {
+        let mut length = tops::BITS + STEP;
+        while deep.count > 0 && length < NEAR {
+            for number in deep.as_slice() {
+                let lane = &mut lanes[usize::from(*number) % LANES];
+                lane.key = ShortKey::new(lane.vn, lane.high, length);
+                lane.home = self.short.approach(lane.key, Word::NONE);
+            }
+            let mut deeper = Some64::NONE;
+            for number in deep.as_slice() {
+                let lane = &mut lanes[usize::from(*number) % LANES];
+                let word = self.short.find_at(lane.home, lane.key, Word::NONE);
+                lane.pass(length, word);
+                deeper.add_if(lane.is_deep, *number);
+            }
+            deep = deeper;
+            length += STEP;
+        }
+        let mut is_far = false;
+        for number in deep.as_slice() {
+            let lane = &mut lanes[usize::from(*number) % LANES];
+            let tag = Word::of(lane.vn, NEAR).tag();
+            lane.home = self.near.approach(NearKey::new(lane.high, NEAR), tag);
+        }
+        for number in deep.as_slice() {
+            let lane = &mut lanes[usize::from(*number) % LANES];
+            self.pass_near(lane);
+            is_far |= lane.is_far;
+        }
+        is_far
+    }
+
+    /// Passes the point at 64 bits.
+    #[inline(always)]
+    fn pass_near(&self, lane: &mut Lane) {
+        let tag = Word::of(lane.vn, NEAR).tag();
+        let word = self.near.find(NearKey::new(lane.high, NEAR), tag);
+        lane.pass(NEAR, word);
+        lane.is_far = word.is_deeper() | (word.lengths() != 0);
+    }
+
+    /// Tries the lengths that are left, the longest first.
+    #[inline(always)]
+    fn try_lengths(&self, lanes: &mut [Lane; LANES], count: usize) {
+        let mut left = Some64::NONE;
+        for (number, lane) in (0u8..).zip(lanes.iter_mut()).take(count) {
+            while lane.lengths >> SHORT != 0 {
+                let length = longest(lane.lengths);
+                let tag = Word::of(lane.vn, length).tag();
+                let word = self.near.find(NearKey::new(lane.high, length), tag);
+                lane.take(length, word.value());
+            }
+            left.add_if(lane.lengths != 0, number);
+        }
+        while left.count > 0 {
+            for number in left.as_slice() {
+                let lane = &mut lanes[usize::from(*number) % LANES];
+                lane.key = ShortKey::new(lane.vn, lane.high, longest(lane.lengths));
+                lane.home = self.short.approach(lane.key, Word::NONE);
+            }
+            let mut again = Some64::NONE;
+            for number in left.as_slice() {
+                let lane = &mut lanes[usize::from(*number) % LANES];
+                let word = self.short.find_at(lane.home, lane.key, Word::NONE);
+                lane.take(longest(lane.lengths), word.value());
+                again.add_if(lane.lengths != 0, *number);
+            }
+            left = again;
+        }
+    }
+
+    /// The value of an address that nothing is left to be tried of but prefixes longer than [`NEAR`].
+    #[inline(always)]
+    fn finished(&self, lane: &Lane, address: u128) -> u32 {
+        let far = if lane.is_far {
+            self.far_lookup(lane.vn, address)
+        } else {
+            0
+        };
+        if far != 0 { far } else { lane.value }
+    }
+
+    /// The longest prefix beyond [`NEAR`] that the address is in; 0: none. From the point at [`NEAR`] down.
+    #[cold]
+    fn far_lookup(&self, vn: Vn, address: u128) -> u32 {
+        let near = self
+            .near
+            .find(NearKey::of(vn, address, NEAR), Word::of(vn, NEAR).tag());
+        let mut ways = [(NEAR, near.lengths()); 4];
+        let (mut point, mut depth) = (near, 0);
+        let mut length = NEAR;
+        while point.is_deeper() && depth < 3 {
+            length += STEP;
+            point = self
+                .far
+                .find(FarKey::of(vn, address, length), Word::of(vn, length).tag());
+            depth += 1;
+            ways[depth] = (length, point.lengths());
+        }
+        for (base, lengths) in ways.iter().take(depth + 1).rev() {
+            let mut lengths = *lengths;
+            while lengths != 0 {
+                let by = 16 - lengths.leading_zeros() as u8;
+                lengths &= !(1 << (by - 1));
+                let length = base + by;
+                let tag = Word::of(vn, length).tag();
+                let value = self.far.find(FarKey::of(vn, address, length), tag).value();
+                if value != 0 {
+                    return value;
+                }
+            }
+        }
+        0
     }
 }
 
-/// Where each look-up of a burst is.
-struct Walks {
-    /// Low and high half of the address.
-    halves: [[u64; 2]; BURST],
-    /// The entry come to.
-    entries: [Entry; BURST],
-    /// The last value seen.
-    values: [u32; BURST],
-}
-
-impl Walks {
-    #[inline(always)]
-    fn begin(&mut self, place: u8, address: u128, entry: Entry, todo: &mut List) {
-        self.halves[usize::from(place) % BURST] = [address as u64, (address >> 64) as u64];
-        self.go_on(place, entry, todo);
-    }
-
-    #[inline(always)]
-    fn go_on(&mut self, place: u8, entry: Entry, todo: &mut List) {
-        let value = &mut self.values[usize::from(place) % BURST];
-        *value = if entry.value() != 0 {
-            entry.value()
-        } else {
-            *value
-        };
-        self.entries[usize::from(place) % BURST] = entry;
-        todo.add(place, entry.leads_on());
-    }
+/// The longest length in a set that is not empty.
+#[inline(always)]
+fn longest(lengths: u64) -> u8 {
+    (u32::from(NEAR) - lengths.leading_zeros()).max(1) as u8
 }

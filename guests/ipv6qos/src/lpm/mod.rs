@@ -1,40 +1,43 @@
 //! Longest-prefix match of IPv6 addresses: 32 routing instances in one structure, nothing of one seen in another.
 //!
-//! A multibit trie. A node takes 4 or, where it is well filled, 8 bits of the address; the prefixes that end in it are
-//! spread over its slots (allotment, after Knuth and Hariguchi), but never over the nodes below: what a change
-//! costs depends on the nodes on its way alone, also above any number of longer prefixes. A look-up goes
-//! down and keeps the last value seen. What is alone below a slot is reached by a jump. Why, and what it costs: docs/adr/0017.
+//! A hash table of prefixes, and in it at every 16th bit of each prefix's way a *point* that says which lengths there
+//! are below: of the 16 next ones each by a bit, of all longer ones together. A look-up follows the points of its address
+//! down as far as they lead, and tries the lengths they name from the longest up. A change touches its own points and
+//! nothing else, however many prefixes are above or below. Why, and what it costs: docs/adr/0017.
 //!
 //! ```text
-//! entry    value and reference in one word
-//! pool     memory of nodes and jumps
+//! word     what is known of a prefix, in one word
+//! table    where words are found by prefix
+//! tops     the points at the first 16 bits
+//! leads    prefixes below a point, counted by length
 //! update   insert, remove, exact
-//! resize   nodes made large, and small again
-//! shortcut past the first 32 bits
 //! burst    look-ups of a burst, step by step
-//! iter     prefixes in order
+//! order    prefixes in order, for lists
 //! sample   tables like the Internet's, for tests and measurements
 //! ```
 //!
 //! Must never fail a look-up, and never allocate in one.
 
 mod burst;
-mod entry;
-mod iter;
-mod pool;
-mod resize;
+mod leads;
+mod order;
 #[cfg(feature = "sample")]
 pub mod sample;
-mod shortcut;
+mod table;
+mod tops;
 mod update;
+mod word;
 
-pub use entry::VALUE_MAX;
-pub use iter::Iter;
+pub use word::VALUE_MAX;
 
-use entry::{Entry, Next};
-use pool::{Jumps, Nodes};
-use shortcut::Shortcuts;
+use leads::{Lead, Leads};
+use order::{Order, Prefixes};
+use table::{FarKey, NearKey, ShortKey, Table};
+use tops::Tops;
+use word::Word;
 
+use crate::control::view::Cursor;
+use crate::prefix::Prefix;
 use crate::vn::{VNS, Vn};
 
 /// There is no memory for another prefix; nothing was changed.
@@ -44,17 +47,21 @@ use crate::vn::{VNS, Vn};
 )]
 pub struct OutOfMemory;
 
-/// Most steps a look-up can take: a node or a jump for every four bits.
-const STEPS: usize = 64;
+/// Bits from one point to the next.
+const STEP: u8 = 16;
 
 /// Prefixes of 32 routing instances, each with a value.
 #[derive(Debug)]
 pub struct Lpm {
-    /// The value is that of `::/0`.
-    roots: [Entry; VNS],
-    nodes: Nodes,
-    jumps: Jumps,
-    shortcuts: Shortcuts,
+    /// The points above all, and the values of `::/0`.
+    roots: [Word; VNS],
+    root_leads: [Lead; VNS],
+    tops: Tops,
+    short: Table<ShortKey, 4>,
+    near: Table<NearKey, 4>,
+    far: Table<FarKey, 2>,
+    leads: Leads,
+    order: Order,
     len: usize,
 }
 
@@ -65,36 +72,48 @@ impl Default for Lpm {
 }
 
 impl Lpm {
-    /// Without prefixes; allocates nothing.
+    /// Without prefixes; allocates nothing. It grows with what is put in, and now and then a change copies all of
+    /// it: see [`with_capacity`](Self::with_capacity).
     pub fn new() -> Self {
         Lpm {
-            roots: [Entry::EMPTY; VNS],
-            nodes: Nodes::default(),
-            jumps: Jumps::default(),
-            shortcuts: Shortcuts::default(),
+            roots: core::array::from_fn(|vn| Word::of(Vn::of_pih(vn as u8), 0)),
+            root_leads: [Lead::default(); VNS],
+            tops: Tops::default(),
+            short: Table::new(),
+            near: Table::new(),
+            far: Table::new(),
+            leads: Leads::default(),
+            order: Order::default(),
             len: 0,
         }
     }
 
-    /// Value of the longest prefix of `vn` that `address` is in; 0: there is none. For bursts see
-    /// [`Lpm::lookup_burst`].
-    pub fn lookup(&self, vn: Vn, address: u128) -> u32 {
-        let mut entry = self.roots[vn.index()];
-        let mut value = 0;
-        for _ in 0..STEPS {
-            if entry.value() != 0 {
-                value = entry.value();
-            }
-            entry = match entry.next() {
-                Next::Nothing => break,
-                Next::Node(node) => self.nodes.fringe(node, node.slot(address)),
-                Next::Jump(jump) => match self.jumps.at(jump) {
-                    Some(jump) => jump.entry_for(address),
-                    None => break,
-                },
-            };
-        }
-        value
+    /// With room for so many prefixes as tables have them (half as many points as prefixes, one in eight longer than /52, one in sixteen longer than /64): no
+    /// change copies it then.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it.
+    pub fn with_capacity(prefixes: usize) -> Result<Self, OutOfMemory> {
+        let mut lpm = Self::new();
+        let room = Room::of(prefixes);
+        lpm.short.reserve(room.short)?;
+        lpm.near.reserve(room.near)?;
+        lpm.far.reserve(room.far)?;
+        lpm.leads.reserve(room.leads)?;
+        lpm.tops.reserve()?;
+        Ok(lpm)
+    }
+
+    /// Octets of heap that so many prefixes take, as tables have them, with capacity for them.
+    pub fn memory(prefixes: usize) -> usize {
+        let room = Room::of(prefixes);
+        Table::<ShortKey, 4>::memory(room.short)
+            + Table::<NearKey, 4>::memory(room.near)
+            + Table::<FarKey, 2>::memory(room.far)
+            + Leads::memory(room.leads)
+            + Tops::memory(prefixes)
+            + Order::memory(prefixes)
     }
 
     /// Prefixes there are, of all routing instances.
@@ -107,8 +126,78 @@ impl Lpm {
         self.len == 0
     }
 
+    /// Places in use, for prefixes and for points on their ways.
+    pub fn entries(&self) -> usize {
+        self.tops.used() + self.short.used() + self.near.used() + self.far.used()
+    }
+
     /// Memory held on the heap, octets.
     pub fn octets(&self) -> usize {
-        self.nodes.octets() + self.jumps.octets() + self.shortcuts.octets()
+        self.tops.octets()
+            + self.short.octets()
+            + self.near.octets()
+            + self.far.octets()
+            + self.leads.octets()
+            + self.order.octets()
+    }
+
+    /// Prefixes from this one on, itself included if it is there: by routing instance, then by address, the shorter
+    /// of two that begin alike first.
+    pub fn iter_from(&self, from: Cursor) -> Iter<'_> {
+        Iter {
+            lpm: self,
+            prefixes: self.order.from(from, false),
+        }
+    }
+
+    /// Prefixes behind this one: the next page.
+    pub fn iter_after(&self, after: Cursor) -> Iter<'_> {
+        Iter {
+            lpm: self,
+            prefixes: self.order.from(after, true),
+        }
+    }
+
+    /// All prefixes.
+    pub fn iter(&self) -> Iter<'_> {
+        self.iter_from(Cursor {
+            vn: Vn::default(),
+            prefix: Prefix::DEFAULT,
+        })
+    }
+}
+
+/// Prefixes in order, with their values.
+#[derive(Debug, Clone)]
+pub struct Iter<'a> {
+    lpm: &'a Lpm,
+    prefixes: Prefixes<'a>,
+}
+
+impl Iterator for Iter<'_> {
+    type Item = (Cursor, u32);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.prefixes.next()?;
+        Some((at, self.lpm.exact(at.vn, at.prefix).unwrap_or(0)))
+    }
+}
+
+/// Entries to make room for.
+struct Room {
+    short: usize,
+    near: usize,
+    far: usize,
+    leads: usize,
+}
+
+impl Room {
+    fn of(prefixes: usize) -> Self {
+        Room {
+            short: prefixes + prefixes / 2 + 32,
+            near: prefixes / 8 + 32,
+            far: prefixes / 16 + 32,
+            leads: prefixes / 2 + 32,
+        }
     }
 }

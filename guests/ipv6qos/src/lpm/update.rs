@@ -1,64 +1,32 @@
-//! Prefixes put in, taken out and asked for. Each change walks down to where the prefix ends, spreads it over
-//! the slots of that node, and leaves every node with two things at least: prefixes of its own or references.
-//!
-//! Must never leave a change half done: what it needs of memory is there before it begins.
+//! Insert, remove, exact: each touches the prefix and the points on its way.
 
-use super::entry::{Entry, Jump, Next, Node, SMALL, VALUE_MAX};
-use super::resize::prefix_at;
-use super::{Lpm, OutOfMemory};
+use super::table::{FarKey, Key as _, NEAR, NearKey, Place, SHORT, ShortKey};
+use super::tops::{self, TopPlace};
+use super::word::{VALUE_MAX, Word};
+use super::{Lpm, OutOfMemory, STEP};
+use crate::control::view::Cursor;
 use crate::prefix::Prefix;
 use crate::vn::Vn;
 
-/// Where an entry is.
+/// Points on the way of a prefix, and the prefix itself, at most.
+const WAY: usize = 9;
+
+/// An entry, in whichever table.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Link {
-    Root(Vn),
-    Slot(Node, usize),
-}
-
-/// A node on the way down.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Visit {
-    pub(super) node: Node,
-    /// What leads to it: directly, or to the jump that does.
-    pub(super) link: Link,
-    /// That jump.
-    pub(super) jump: Option<u32>,
-}
-
-/// The nodes on the way down, at most one for every four bits.
-#[derive(Debug, Default)]
-struct Way(arrayvec::ArrayVec<Visit, 32>);
-
-/// Where a prefix would be.
-enum Place {
-    /// It is the default: in the root.
-    Root,
-    /// In the node last visited, at this place of its tree.
-    Node(usize),
-    /// Nothing is behind this link.
-    Free(Link),
-    /// There is this jump, to a lone prefix that may be the one, or past where it would be.
-    Jump(Link, u32),
-}
-
-/// Depth of the small node that a prefix of this length ends in; of 1 to 128.
-pub(super) const fn home(length: u8) -> u8 {
-    length.saturating_sub(1) & !(SMALL - 1)
-}
-
-/// Place of a prefix that ends in `node` in the node's tree.
-pub(super) const fn place(node: Node, prefix: Prefix) -> usize {
-    let slot = node.slot(prefix.bits());
-    (slot | node.slots()) >> (node.end() - prefix.length())
+enum At {
+    Top(TopPlace),
+    Short(Place),
+    Near(Place),
+    Far(Place),
 }
 
 impl Lpm {
-    /// Gives `prefix` of `vn` a value, 1 to [`VALUE_MAX`], and tells the old one if it was there already.
-    /// Costs a walk down and less than 1,000 writes, whatever there is below the prefix.
+    /// Puts a prefix in, or gives it another value, 1 to [`VALUE_MAX`]; its value before. Cost: the points on
+    /// its way, 8 at most, each a cache line or two, and a piece of the ordered list.
     ///
     /// # Errors
-    /// There is no memory for it; nothing was changed.
+    ///
+    /// There is no memory; nothing was changed.
     pub fn insert(
         &mut self,
         vn: Vn,
@@ -66,304 +34,207 @@ impl Lpm {
         value: u32,
     ) -> Result<Option<u32>, OutOfMemory> {
         let value = value.clamp(1, VALUE_MAX);
-        let (way, place) = self.find(vn, prefix);
-        let old = match place {
-            Place::Root => {
-                let root = &mut self.roots[vn.index()];
-                let old = root.value();
-                *root = root.with_value(value, true);
-                (old != 0).then_some(old)
-            }
-            Place::Node(place) => match way.0.last() {
-                Some(visit) => {
-                    let old = self.nodes.value(visit.node, place);
-                    self.nodes.allot(visit.node, place, value);
-                    old.1.then_some(old.0)
+        let before = self.exact(vn, prefix);
+        if before.is_some() {
+            self.set_value(vn, prefix, value);
+            return Ok(before);
+        }
+        self.tops.reserve()?;
+        self.short.reserve_more(WAY)?;
+        if prefix.length() > SHORT {
+            self.near.reserve_more(WAY)?;
+        }
+        if prefix.length() > NEAR {
+            self.far.reserve_more(WAY)?;
+        }
+        self.leads.reserve(WAY)?;
+        let at = Cursor { vn, prefix };
+        self.order.insert(at)?;
+        for point in points(prefix) {
+            if self.count(vn, point, prefix, 1).is_err() {
+                // No place near enough: what was counted is counted out again.
+                for done in points(prefix).take_while(|done| done.length() < point.length()) {
+                    let _ = self.count(vn, done, prefix, -1);
                 }
-                None => None,
-            },
-            Place::Free(link) => {
-                let jump = self.jumps.take(lone(prefix, value))?;
-                self.lead(link, Next::Jump(jump));
-                None
+                self.order.remove(at);
+                return Err(OutOfMemory);
             }
-            Place::Jump(link, index) => {
-                let jump = self.jumps.at(index).copied().unwrap_or(Jump::EMPTY);
-                if is_lone(jump, prefix) {
-                    if let Some(jump) = self.jumps.at_mut(index) {
-                        jump.entry = lone(prefix, value).entry;
-                    }
-                    Some(jump.entry.value())
-                } else {
-                    self.jumps.reserve(2)?;
-                    self.nodes.reserve(1)?;
-                    self.fork(link, index, jump, prefix, value)?;
-                    if let Some(visit) = way.0.last() {
-                        self.grow(*visit);
-                    }
-                    None
-                }
+        }
+        if prefix.length() > 0 && self.make(vn, prefix).is_err() {
+            for point in points(prefix) {
+                let _ = self.count(vn, point, prefix, -1);
             }
-        };
-        self.len += usize::from(old.is_none());
-        self.set_shortcuts(vn, prefix);
-        Ok(old)
+            self.order.remove(at);
+            return Err(OutOfMemory);
+        }
+        self.set_value(vn, prefix, value);
+        self.len += 1;
+        Ok(None)
     }
 
-    /// Takes `prefix` of `vn` out and tells its value, if it was there. Costs what [`Lpm::insert`] does.
+    /// Takes a prefix out; its value.
     pub fn remove(&mut self, vn: Vn, prefix: Prefix) -> Option<u32> {
-        let (mut way, place) = self.find(vn, prefix);
-        let old = match place {
-            Place::Root => {
-                let root = &mut self.roots[vn.index()];
-                let old = root.value();
-                *root = root.with_value(0, false);
-                (old != 0).then_some(old)
-            }
-            Place::Node(place) => {
-                let node = way.0.last()?.node;
-                let (value, own) = self.nodes.value(node, place);
-                own.then(|| {
-                    self.nodes.allot(node, place, 0);
-                    value
-                })
-            }
-            Place::Free(_) => None,
-            Place::Jump(link, index) => {
-                let jump = *self.jumps.at(index)?;
-                is_lone(jump, prefix).then(|| {
-                    self.lead(link, Next::Nothing);
-                    self.jumps.give_back(index);
-                    jump.entry.value()
-                })
-            }
-        }?;
+        let before = self.exact(vn, prefix)?;
+        self.set_value(vn, prefix, 0);
+        self.drop_void(vn, prefix);
+        for point in points(prefix) {
+            let _ = self.count(vn, point, prefix, -1);
+        }
+        self.order.remove(Cursor { vn, prefix });
         self.len -= 1;
-        // A node that has lost its second last thing goes, and with the last thing of all so may the one above.
-        while let Some(visit) = way.0.pop() {
-            if !self.tidy(prefix, visit) {
-                break;
-            }
-        }
-        self.set_shortcuts(vn, prefix);
-        Some(old)
+        Some(before)
     }
 
-    /// Value of this very prefix of `vn`, if it is there.
+    /// Value of this very prefix.
     pub fn exact(&self, vn: Vn, prefix: Prefix) -> Option<u32> {
-        let (way, place) = self.find(vn, prefix);
-        match place {
-            Place::Root => {
-                let value = self.roots[vn.index()].value();
-                (value != 0).then_some(value)
-            }
-            Place::Node(place) => {
-                let (value, own) = self.nodes.value(way.0.last()?.node, place);
-                own.then_some(value)
-            }
-            Place::Free(_) => None,
-            Place::Jump(_, index) => {
-                let jump = *self.jumps.at(index)?;
-                is_lone(jump, prefix).then(|| jump.entry.value())
-            }
+        let word = match prefix.length() {
+            0 => self.roots[vn.index()],
+            _ => self.word(self.at(vn, prefix)?),
+        };
+        Some(word.value()).filter(|value| *value != 0)
+    }
+
+    /// The entry of a prefix other than `::/0`.
+    fn at(&self, vn: Vn, prefix: Prefix) -> Option<At> {
+        let (bits, length) = (prefix.bits(), prefix.length());
+        let tag = Word::of(vn, length).tag();
+        match length {
+            length if length == tops::BITS => self.tops.place(vn, (bits >> 64) as u64).map(At::Top),
+            ..=SHORT => self
+                .short
+                .place(ShortKey::of(vn, bits, length), tag)
+                .map(At::Short),
+            ..=NEAR => self
+                .near
+                .place(NearKey::of(vn, bits, length), tag)
+                .map(At::Near),
+            _ => self
+                .far
+                .place(FarKey::of(vn, bits, length), tag)
+                .map(At::Far),
         }
     }
 
-    /// Walks down to where `prefix` is or would be.
-    fn find(&self, vn: Vn, prefix: Prefix) -> (Way, Place) {
-        let mut way = Way::default();
+    fn word(&self, at: At) -> Word {
+        match at {
+            At::Top(place) => self.tops.get(place),
+            At::Short(place) => self.short.word(place),
+            At::Near(place) => self.near.word(place),
+            At::Far(place) => self.far.word(place),
+        }
+    }
+
+    fn set_word(&mut self, at: At, word: Word) {
+        match at {
+            At::Top(place) => self.tops.set(place, word),
+            At::Short(place) => self.short.set(place, word),
+            At::Near(place) => self.near.set(place, word),
+            At::Far(place) => self.far.set(place, word),
+        }
+    }
+
+    /// The entry of a prefix other than `::/0`, made if there is none.
+    fn make(&mut self, vn: Vn, prefix: Prefix) -> Result<At, OutOfMemory> {
+        if let Some(at) = self.at(vn, prefix) {
+            return Ok(at);
+        }
+        let (bits, length) = (prefix.bits(), prefix.length());
+        let word = Word::of(vn, length);
+        match length {
+            length if length == tops::BITS => self.tops.put(vn, (bits >> 64) as u64, word).map(At::Top),
+            ..=SHORT => self
+                .short
+                .put(ShortKey::of(vn, bits, length), word)
+                .map(At::Short),
+            ..=NEAR => self
+                .near
+                .put(NearKey::of(vn, bits, length), word)
+                .map(At::Near),
+            _ => self
+                .far
+                .put(FarKey::of(vn, bits, length), word)
+                .map(At::Far),
+        }
+    }
+
+    fn set_value(&mut self, vn: Vn, prefix: Prefix, value: u32) {
         if prefix.length() == 0 {
-            return (way, Place::Root);
-        }
-        let mut link = Link::Root(vn);
-        loop {
-            let (node, jump) = match self.entry(link).next() {
-                Next::Nothing => return (way, Place::Free(link)),
-                Next::Node(node) => (node, None),
-                Next::Jump(index) => match self.jumps.at(index) {
-                    Some(jump) => match jump.entry.next() {
-                        Next::Node(node)
-                            if node.depth <= home(prefix.length())
-                                && jump.entry_for(prefix.bits()).leads_on() =>
-                        {
-                            (node, Some(index))
-                        }
-                        _ => return (way, Place::Jump(link, index)),
-                    },
-                    None => return (way, Place::Free(link)),
-                },
-            };
-            let visit = Visit { node, link, jump };
-            if way.0.try_push(visit).is_err() || prefix.length() <= node.end() {
-                return (way, Place::Node(place(node, prefix)));
-            }
-            link = Link::Slot(node, node.slot(prefix.bits()));
+            let root = &mut self.roots[vn.index()];
+            *root = root.with_value(value);
+        } else if let Some(at) = self.at(vn, prefix) {
+            self.set_word(at, self.word(at).with_value(value));
         }
     }
 
-    /// Puts a small node where the way to `prefix` leaves that of the jump `index`, or where one of them ends.
-    /// Needs two jumps and a small node at most.
-    fn fork(
+    /// Counts `prefix` in or out at a point on its way.
+    fn count(
         &mut self,
-        link: Link,
-        index: u32,
-        jump: Jump,
+        vn: Vn,
+        point: Prefix,
         prefix: Prefix,
-        value: u32,
+        change: i32,
     ) -> Result<(), OutOfMemory> {
-        let beyond = jump.entry.next();
-        let end = match beyond {
-            Next::Node(node) => node.depth,
-            _ => home(jump.length),
-        };
-        let common = (jump.bits ^ prefix.bits()).leading_zeros() as u8;
-        let depth = (common & !(SMALL - 1)).min(end).min(home(prefix.length()));
-        let node = self.nodes.take(depth, SMALL)?;
-        // What there was.
-        let slot = Link::Slot(node, node.slot(jump.bits));
-        match beyond {
-            Next::Node(child) if child.depth == node.end() => {
-                self.lead(slot, Next::Node(child));
-                self.jumps.give_back(index);
-            }
-            Next::Node(_) => self.lead(slot, Next::Jump(index)),
-            _ if end == depth => {
-                let there = Prefix::of(jump.bits, jump.length);
-                self.nodes
-                    .allot(node, place(node, there), jump.entry.value());
-                self.jumps.give_back(index);
-            }
-            _ => self.lead(slot, Next::Jump(index)),
+        let by = prefix.length() - point.length();
+        if point.length() == 0 {
+            let lead = &mut self.root_leads[vn.index()];
+            lead.count(by, change);
+            let root = &mut self.roots[vn.index()];
+            *root = root.leading(lead.lengths(), lead.is_deeper());
+            return Ok(());
         }
-        // What is new.
-        if home(prefix.length()) == depth {
-            self.nodes.allot(node, place(node, prefix), value);
-        } else {
-            let index = self.jumps.take(lone(prefix, value))?;
-            self.lead(
-                Link::Slot(node, node.slot(prefix.bits())),
-                Next::Jump(index),
-            );
+        let at = self.make(vn, point)?;
+        let mut number = match at {
+            At::Top(place) => self.tops.aside(place),
+            At::Short(place) => self.short.aside(place),
+            At::Near(place) => self.near.aside(place),
+            At::Far(place) => self.far.aside(place),
+        };
+        if number == 0 {
+            number = self.leads.make();
+            self.set_aside(at, number);
         }
-        // And what leads to both.
-        let from = match link {
-            Link::Slot(node, _) => node.end(),
-            Link::Root(_) => 0,
-        };
-        let next = if from == depth {
-            Next::Node(node)
-        } else {
-            Next::Jump(self.jumps.take(past(prefix.bits(), node))?)
-        };
-        self.lead(link, next);
+        if let Some(lead) = self.leads.get_mut(number) {
+            lead.count(by, change);
+            let (lengths, deeper) = (lead.lengths(), lead.is_deeper());
+            self.set_word(at, self.word(at).leading(lengths, deeper));
+            if lengths == 0 && !deeper {
+                self.leads.give_back(number);
+                self.set_aside(at, 0);
+                self.drop_void(vn, point);
+            }
+        }
         Ok(())
     }
 
-    /// Does away with a node on the way to `prefix` if it has fewer than two things. Tells whether nothing is left
-    /// below its link.
-    fn tidy(&mut self, prefix: Prefix, visit: Visit) -> bool {
-        let Visit { node, link, jump } = visit;
-        let mut things = 0;
-        let mut only = Next::Nothing;
-        let mut lone_place = 0;
-        for slot in 0..node.slots() {
-            let next = self.nodes.fringe(node, slot).next();
-            if next != Next::Nothing {
-                (things, only) = (things + 1, next);
-            }
+    fn set_aside(&mut self, at: At, number: u32) {
+        match at {
+            At::Top(place) => self.tops.set_aside(place, number),
+            At::Short(place) => self.short.set_aside(place, number),
+            At::Near(place) => self.near.set_aside(place, number),
+            At::Far(place) => self.far.set_aside(place, number),
         }
-        for at in 2..2 * node.slots() {
-            if self.nodes.value(node, at).1 {
-                (things, lone_place) = (things + 1, at);
-            }
+    }
+
+    /// Takes out an entry that says nothing any more.
+    fn drop_void(&mut self, vn: Vn, prefix: Prefix) {
+        if prefix.length() == 0 {
+            return;
         }
-        if things > 1 {
-            return match self.shrink(prefix, visit) {
-                Some(visit) => self.tidy(prefix, visit),
-                None => false,
-            };
-        }
-        let (jump_there, next) = match only {
-            _ if things == 0 => {
-                self.nodes.give_back(node);
-                if let Some(jump) = jump {
-                    self.jumps.give_back(jump);
-                }
-                self.lead(link, Next::Nothing);
-                return true;
-            }
-            Next::Jump(next) => {
-                self.nodes.give_back(node);
-                if let Some(jump) = jump {
-                    self.jumps.give_back(jump);
-                }
-                self.lead(link, Next::Jump(next));
-                return false;
-            }
-            Next::Node(child) => {
-                let slot = (0..node.slots()).find(|slot| self.nodes.fringe(node, *slot).leads_on());
-                let path = node.path(prefix.bits(), slot.unwrap_or(0));
-                (jump, past(path, child))
-            }
-            Next::Nothing => {
-                let (value, _) = self.nodes.value(node, lone_place);
-                (jump, lone(prefix_at(node, lone_place, prefix), value))
-            }
+        let Some(at) = self.at(vn, prefix).filter(|at| self.word(*at).is_void()) else {
+            return;
         };
-        match jump_there {
-            Some(index) => {
-                if let Some(place) = self.jumps.at_mut(index) {
-                    *place = next;
-                }
-                self.nodes.give_back(node);
-            }
-            // Without memory for a jump the node stays, correct if not the smallest.
-            None => {
-                if let Ok(index) = self.jumps.take(next) {
-                    self.lead(link, Next::Jump(index));
-                    self.nodes.give_back(node);
-                }
-            }
-        }
-        false
-    }
-
-    fn entry(&self, link: Link) -> Entry {
-        match link {
-            Link::Root(vn) => self.roots[vn.index()],
-            Link::Slot(node, slot) => self.nodes.fringe(node, slot),
-        }
-    }
-
-    /// Makes a link lead there; its value stays.
-    pub(super) fn lead(&mut self, link: Link, next: Next) {
-        let entry = self.entry(link).with_next(next);
-        match link {
-            Link::Root(vn) => self.roots[vn.index()] = entry,
-            Link::Slot(node, slot) => self.nodes.set_fringe(node, slot, entry),
+        let (bits, length) = (prefix.bits(), prefix.length());
+        match at {
+            At::Top(place) => self.tops.take(place),
+            At::Short(place) => self.short.take(ShortKey::of(vn, bits, length), place),
+            At::Near(place) => self.near.take(NearKey::of(vn, bits, length), place),
+            At::Far(place) => self.far.take(FarKey::of(vn, bits, length), place),
         }
     }
 }
 
-/// A jump to a lone prefix.
-pub(super) const fn lone(prefix: Prefix, value: u32) -> Jump {
-    Jump {
-        bits: prefix.bits(),
-        entry: Entry::of_value(value),
-        length: prefix.length(),
-    }
-}
-
-/// A jump to a node, past the nodes that would have nothing but the way to it.
-pub(super) const fn past(path: u128, node: Node) -> Jump {
-    Jump {
-        bits: Prefix::of(path, node.depth).bits(),
-        entry: Entry::EMPTY.with_next(Next::Node(node)),
-        length: node.depth,
-    }
-}
-
-/// Whether a jump leads to this very prefix.
-fn is_lone(jump: Jump, prefix: Prefix) -> bool {
-    !jump.entry.leads_on() && jump.length == prefix.length() && jump.bits == prefix.bits()
+/// The points on the way of a prefix, the shortest first: those whose words name it.
+fn points(prefix: Prefix) -> impl Iterator<Item = Prefix> {
+    let lengths = (0..prefix.length()).step_by(usize::from(STEP));
+    lengths.map(move |length| Prefix::of(prefix.bits(), length))
 }

@@ -18,7 +18,7 @@ mod links;
 
 use crate::control::item::RouteKind;
 use crate::control::view::{Cursor, Origin};
-use crate::lpm::Lpm;
+use crate::lpm::{Lpm, OutOfMemory};
 use crate::neighbour::NeighbourId;
 use crate::prefix::{InterfaceAddress, Prefix};
 use crate::vn::{InterfaceId, Vn};
@@ -40,13 +40,22 @@ pub struct Routing {
 
 impl Routing {
     /// Empty ones, for at most so many routes and different hops.
-    pub fn new(most_routes: u32, most_hops: u32) -> Self {
-        Routing {
-            lpm: Lpm::new(),
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for as many.
+    pub fn new(most_routes: u32, most_hops: u32) -> Result<Self, OutOfMemory> {
+        Ok(Routing {
+            lpm: Lpm::with_capacity(most_routes as usize)?,
             hops: Hops::new(most_hops),
             links: Links::default(),
             most_routes,
-        }
+        })
+    }
+
+    /// Octets of heap that so many routes take.
+    pub fn memory(most_routes: u32) -> u64 {
+        Lpm::memory(most_routes as usize) as u64
     }
 
     /// The hop of each destination. Cost: as [`Lpm::lookup_burst`].
