@@ -100,11 +100,11 @@ impl Lpm {
         let tag = Word::of(vn, length).tag();
         match length {
             length if length == tops::BITS => self.tops.place(vn, (bits >> 64) as u64).map(At::Top),
-            ..=SHORT => self
+            length if length <= SHORT => self
                 .short
                 .place(ShortKey::of(vn, bits, length), tag)
                 .map(At::Short),
-            ..=NEAR => self
+            length if length <= NEAR => self
                 .near
                 .place(NearKey::of(vn, bits, length), tag)
                 .map(At::Near),
@@ -141,12 +141,14 @@ impl Lpm {
         let (bits, length) = (prefix.bits(), prefix.length());
         let word = Word::of(vn, length);
         match length {
-            length if length == tops::BITS => self.tops.put(vn, (bits >> 64) as u64, word).map(At::Top),
-            ..=SHORT => self
+            length if length == tops::BITS => {
+                self.tops.put(vn, (bits >> 64) as u64, word).map(At::Top)
+            }
+            length if length <= SHORT => self
                 .short
                 .put(ShortKey::of(vn, bits, length), word)
                 .map(At::Short),
-            ..=NEAR => self
+            length if length <= NEAR => self
                 .near
                 .put(NearKey::of(vn, bits, length), word)
                 .map(At::Near),
