@@ -23,8 +23,6 @@ use crate::vn::VNS;
 
 /// Octets of a next hop with what finds it.
 const HOP_OCTETS: u64 = 256;
-/// Octets of a filter or class rule with all that finds it.
-const RULE_OCTETS: u64 = 1024;
 /// Octets of a prefix in a table.
 const TABLE_PREFIX_OCTETS: u64 = 96;
 /// Octets for what a request and its answer take for a while: a line each, read and taken apart.
@@ -72,8 +70,8 @@ impl Running {
             settled: Vec::with_capacity(HELD + BURST),
             limit: Limit::new(configuration.icmp, numbers),
             tables: Tables::new(),
-            filter: Filter::new(flows),
-            diffserv: Diffserv::new(limits.policers),
+            filter: Filter::with_room(flows, limits.filter_rules),
+            diffserv: Diffserv::with_room(limits.policers, limits.class_rules),
             counters: Counters::default(),
             now_ns: 0,
         };
@@ -96,14 +94,14 @@ impl Running {
         let limits = configuration.limits;
         let numbers = config.vifs.len() * VNS;
         let discovery = Discovery::<Held>::memory(neighbours(configuration), numbers) as u64;
-        let rules = u64::from(limits.filter_rules) + u64::from(limits.class_rules);
         REQUEST_OCTETS
             + discovery
             + Flows::memory(&configuration.flows)
             + Routing::memory(limits.routes)
             + u64::from(limits.next_hops) * HOP_OCTETS
             + u64::from(limits.table_prefixes) * TABLE_PREFIX_OCTETS
-            + rules * RULE_OCTETS
+            + Filter::octets(limits.filter_rules)
+            + Diffserv::octets(limits.policers, limits.class_rules)
     }
 
     /// Brings what was changed into force; true: all of it.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::MAX_RULES;
+
 /// The most there may be of each thing, in all virtual networks together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -44,8 +46,8 @@ impl Limits {
             ("next_hops", self.next_hops, 4096),
             ("neighbours", self.neighbours, 65_536),
             ("table_prefixes", self.table_prefixes, 4_000_000),
-            ("filter_rules", self.filter_rules, 65_536),
-            ("class_rules", self.class_rules, 65_536),
+            ("filter_rules", self.filter_rules, MAX_RULES as u32),
+            ("class_rules", self.class_rules, MAX_RULES as u32),
             ("policers", self.policers, 65_536),
         ]
         .into_iter()

@@ -35,7 +35,7 @@ use crate::control::item::{self, ClassRule};
 use crate::control::matching::Dscp;
 use crate::control::view::{ClassView, Count, CounterView, PolicerView};
 use crate::packet::Fields;
-use crate::rules::{Names, RuleError, RuleId, Rules, Tables};
+use crate::rules::{MAX_RULES, Names, RuleError, RuleId, Rules, Tables};
 
 /// Most packets that are marked at once.
 const BURST: usize = 64;
@@ -71,16 +71,27 @@ pub struct Diffserv {
 impl Diffserv {
     /// No rules and no policers; room for `most_policers`, 65536 at most.
     pub fn new(most_policers: u32) -> Self {
+        Self::with_room(most_policers, MAX_RULES as u32)
+    }
+
+    /// Likewise, with room for `most_rules`, [`MAX_RULES`] at most.
+    pub fn with_room(most_policers: u32, most_rules: u32) -> Self {
         Diffserv {
-            rules: Rules::new(),
+            rules: Rules::with_room(most_rules as usize),
             policers: Policers::with_room(most_policers),
             counts: ClassCounts::default(),
         }
     }
 
-    /// Octets of memory that room for `most_policers` takes; rules are not in it.
-    pub const fn octets(most_policers: u32) -> u64 {
-        Policers::octets(most_policers)
+    /// Octets of memory that room for `most_policers` and so many rules takes.
+    pub fn octets(most_policers: u32, most_rules: u32) -> u64 {
+        Policers::octets(most_policers) + Rules::<Class>::octets(most_rules as usize) as u64
+    }
+
+    /// Whether there was no memory to bring rules into force that were changed: those before are, until the next
+    /// change.
+    pub fn is_starved(&self) -> bool {
+        self.rules.is_starved()
     }
 
     /// Whether no packet is changed or dropped: they need only be [counted](Self::count).

@@ -18,7 +18,7 @@ use pinode_guest_runtime::BURST;
 use crate::control::item::{FilterAction, FilterRule};
 use crate::control::view::FilterView;
 use crate::packet::Fields;
-use crate::rules::{Names, RuleError, Tables};
+use crate::rules::{MAX_RULES, Names, RuleError, Tables};
 use flows::Flows;
 use rules::FilterRules;
 
@@ -52,10 +52,26 @@ pub struct Filter {
 impl Filter {
     /// One without rules, with the table of the flows that rules will track.
     pub fn new(flows: Flows) -> Self {
+        Self::with_room(flows, MAX_RULES as u32)
+    }
+
+    /// Likewise, with room for `most_rules`, [`MAX_RULES`] at most.
+    pub fn with_room(flows: Flows, most_rules: u32) -> Self {
         Filter {
-            rules: FilterRules::default(),
+            rules: FilterRules::with_room(most_rules),
             flows,
         }
+    }
+
+    /// Octets of memory that so many rules take; flows are not in it.
+    pub fn octets(most_rules: u32) -> u64 {
+        FilterRules::octets(most_rules)
+    }
+
+    /// Whether there was no memory to bring rules into force that were changed: those before are, until the next
+    /// change.
+    pub fn is_starved(&self) -> bool {
+        self.rules.is_starved()
     }
 
     /// The flows that are let pass, to be listed.

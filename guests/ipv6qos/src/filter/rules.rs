@@ -34,6 +34,24 @@ pub(super) struct FilterRules {
 }
 
 impl FilterRules {
+    /// No rules, and room for `most`.
+    pub fn with_room(most: u32) -> Self {
+        FilterRules {
+            rules: Rules::with_room(most as usize),
+            ..Self::default()
+        }
+    }
+
+    /// Octets of the heap that so many take.
+    pub fn octets(most: u32) -> u64 {
+        Rules::<Effect>::octets(most as usize) as u64
+    }
+
+    /// Whether there was no memory to bring what was changed into force.
+    pub fn is_starved(&self) -> bool {
+        self.rules.is_starved()
+    }
+
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.rules.is_idle()

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::{MAX_RULES, MAX_TABLES};
+use super::MAX_TABLES;
 use crate::control::matching::Protocol;
 use crate::prefix::Prefix;
 use crate::vn::Vn;
@@ -11,8 +11,8 @@ use crate::vn::Vn;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// There are as many as there can be.
-    #[error("there are {MAX_RULES} rules, and no more are allowed; delete some first")]
-    Full,
+    #[error("there are {0} rules, and no more are allowed; delete some first, or configure more")]
+    Full(usize),
     /// The priority is taken.
     #[error("there is a rule with priority {0}; allowed: replace, or another priority")]
     Exists(u32),

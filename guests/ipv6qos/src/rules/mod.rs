@@ -46,6 +46,9 @@ pub const SLICE: u32 = 3000;
 const SLOTS: usize = 3 * MAX_RULES;
 /// Least rules that room is made for.
 const ROOM: usize = 64;
+/// Octets of a rule in its box, three times at worst: deleted ones are in force for a while; with names of a table
+/// on either side and of an interface.
+const RULE_OCTETS: usize = 3 * (size_of::<Rule>() + 3 * 64);
 /// Cost of a rule that is forgotten, of [`SLICE`].
 const FORGET: u32 = 20;
 
@@ -77,6 +80,8 @@ struct Slot<T> {
 /// Rules, each with a payload: what is to be done and what was counted.
 #[derive(Debug)]
 pub struct Rules<T> {
+    /// Most of them.
+    most: usize,
     /// Priority and slot, in the order of priorities.
     order: Vec<(u32, u16)>,
     slots: Vec<Option<Slot<T>>>,
@@ -108,9 +113,15 @@ impl<T> Default for Rules<T> {
 }
 
 impl<T> Rules<T> {
-    /// No rules.
+    /// No rules, and room for [`MAX_RULES`].
     pub fn new() -> Self {
+        Self::with_room(MAX_RULES)
+    }
+
+    /// No rules, and room for `most`, [`MAX_RULES`] at most.
+    pub fn with_room(most: usize) -> Self {
         Rules {
+            most: most.min(MAX_RULES),
             order: Vec::new(),
             slots: Vec::new(),
             free: Vec::new(),
@@ -125,6 +136,19 @@ impl<T> Rules<T> {
             is_changed: false,
             is_starved: false,
         }
+    }
+
+    /// Octets of the heap that so many take at worst, with what finds them and what will.
+    pub fn octets(most: usize) -> usize {
+        let most = most.min(MAX_RULES);
+        if most == 0 {
+            return 0;
+        }
+        let room = room(most);
+        // Vectors that grow hold twice what they need at worst.
+        let slots = 3 * most * (size_of::<Option<Slot<T>>>() + 2 * size_of::<u16>());
+        let order = most * size_of::<(u32, u16)>();
+        most * RULE_OCTETS + 2 * (slots + order) + index::octets(room)
     }
 
     /// How many there are, in force or not yet.
@@ -163,8 +187,8 @@ impl<T> Rules<T> {
         };
         let place = self.place(priority);
         let place = place.err().ok_or(RuleError::Exists(priority))?;
-        if self.order.len() >= MAX_RULES {
-            return Err(RuleError::Full);
+        if self.order.len() >= self.most {
+            return Err(RuleError::Full(self.most));
         }
         let slot = self.fill(tables, names, wanted, payload)?;
         self.order.insert(place, (priority, slot));
@@ -362,8 +386,7 @@ impl<T> Rules<T> {
 
     /// Rules that room is made for if there are so many `more`: not for each anew.
     fn room(&self, more: usize) -> usize {
-        let rules = (self.order.len() + more).next_power_of_two();
-        rules.clamp(ROOM, MAX_RULES)
+        room(self.order.len() + more)
     }
 
     /// Begins to make an index of the rules as they are.
@@ -405,6 +428,11 @@ impl<T> Rules<T> {
             self.free.push(slot);
         }
     }
+}
+
+/// Room that is made for so many rules.
+fn room(rules: usize) -> usize {
+    rules.next_power_of_two().clamp(ROOM, MAX_RULES)
 }
 
 /// The condition of the rule in a slot.

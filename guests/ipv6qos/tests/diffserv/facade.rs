@@ -502,7 +502,7 @@ fn policers_are_bounded() {
     );
     diffserv.delete_policer("p7").unwrap();
     diffserv.add_policer(&srtcm("more")).unwrap();
-    assert!(Diffserv::octets(8) > 8 * size_of::<Policer>() as u64);
+    assert!(Diffserv::octets(8, 0) > 8 * size_of::<Policer>() as u64);
 }
 
 fn action() -> impl Strategy<Value = ColourAction> {

@@ -219,10 +219,13 @@ proptest! {
     fn the_first_rule_that_matches_is_found_whatever_changes(
         steps in proptest::collection::vec(step(), 1..80),
         packets in proptest::collection::vec(worlds::packet(), 64..65),
+        again in proptest::collection::vec(worlds::packet(), 1..70),
     ) {
         let mut bench = Bench::new();
         for step in steps {
             bench.take(step);
+            // The same packets time and again: what is remembered of them must not outlive a change.
+            bench.look(&again);
         }
         bench.take(Step::Work(u32::MAX));
         prop_assert_eq!(bench.lists.len(), 1);

@@ -84,7 +84,7 @@ fn compare(
     }
     assert!(refused < 100);
     let more = rules.insert(tables, &model::interface, None, &Match::default(), 0);
-    assert_eq!(more, Err(RuleError::Full));
+    assert_eq!(more, Err(RuleError::Full(MAX_RULES)));
     assert!(more.unwrap_err().to_string().contains("4096"));
     let mut slices = 0;
     while !rules.work(tables, 1000) {
@@ -184,4 +184,25 @@ fn tables_in_many_rules() {
             },
         }
     });
+}
+
+#[test]
+fn there_are_as_many_as_there_is_room_for() {
+    let (mut rules, mut tables) = (Rules::with_room(2), Tables::new());
+    let mut insert = |priority, replace: bool| {
+        let wanted = Match::default();
+        let (rules, names) = (&mut rules, &model::interface);
+        if replace {
+            rules.replace(&mut tables, names, Some(priority), &wanted, ())
+        } else {
+            rules.insert(&mut tables, names, Some(priority), &wanted, ())
+        }
+    };
+    assert_eq!(insert(1, false), Ok(1));
+    assert_eq!(insert(2, false), Ok(2));
+    assert_eq!(insert(3, false), Err(RuleError::Full(2)));
+    assert_eq!(insert(3, true), Err(RuleError::Full(2)));
+    assert_eq!(insert(2, true), Ok(2));
+    assert!(Rules::<()>::octets(4096) > Rules::<()>::octets(64));
+    assert_eq!(Rules::<()>::octets(0), 0);
 }

@@ -8,7 +8,11 @@
 
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 
+use pinode_guest_runtime::BURST;
+
+use crate::packet::Fields;
 use crate::prefix::{Prefix, mask};
 
 /// Most parts of the table.
@@ -62,6 +66,13 @@ impl Addresses {
         self.highs.try_reserve_exact(intervals)?;
         self.classes.try_reserve_exact(intervals)?;
         self.parts.try_reserve_exact(parts(intervals))
+    }
+
+    /// Octets of the heap for so many prefixes.
+    pub fn octets(prefixes: usize) -> usize {
+        let intervals = 2 * prefixes + 1;
+        let interval = size_of::<u128>() + size_of::<u64>() + size_of::<u16>();
+        intervals * interval + parts(intervals) * size_of::<u16>()
     }
 
     pub fn clear(&mut self) {
@@ -145,44 +156,58 @@ impl Addresses {
         self.most = self.most.max(intervals as u16);
     }
 
-    /// Adds the class of each address by `add`.
+    /// Adds the class of each address of a burst by `add`.
     #[inline(always)]
-    pub fn each<'a, T: 'a>(
+    pub fn each<T>(
         &self,
-        addresses: impl Iterator<Item = (&'a mut T, u128)>,
+        packets: &[Fields],
+        to: &mut [T],
+        address: impl Fn(&Fields) -> u128,
         add: impl Fn(&mut T, u16),
     ) {
+        let mut at = [0u16; BURST];
+        for (at, packet) in at.iter_mut().zip(packets) {
+            *at = self.part((address(packet) >> 64) as u64);
+        }
         if self.is_wide {
-            addresses.for_each(|(to, address)| {
-                let interval = self.part((address >> 64) as u64);
-                add(
-                    to,
-                    self.class(halve(&self.starts, interval, self.step, address)),
-                );
-            });
+            self.halve(&self.starts, packets, address, &mut at);
         } else {
-            addresses.for_each(|(to, address)| {
-                let high = (address >> 64) as u64;
-                let interval = self.part(high);
-                add(
-                    to,
-                    self.class(halve(&self.highs, interval, self.step, high)),
-                );
-            });
+            let high = |packet: &Fields| (address(packet) >> 64) as u64;
+            self.halve(&self.highs, packets, high, &mut at);
+        }
+        for (to, at) in to.iter_mut().zip(at) {
+            add(to, self.classes.get(usize::from(at)).copied().unwrap_or(0));
+        }
+    }
+
+    /// From the interval in which the part begins to the last one that begins at the address or before: a step of
+    /// all before the next, and no branch that could not be predicted.
+    #[inline(always)]
+    fn halve<K: Copy + PartialOrd>(
+        &self,
+        starts: &[K],
+        packets: &[Fields],
+        key: impl Fn(&Fields) -> K,
+        at: &mut [u16; BURST],
+    ) {
+        let mut step = self.step;
+        while step > 0 {
+            for (at, packet) in at.iter_mut().zip(packets) {
+                let next = at.wrapping_add(step);
+                if let Some(start) = starts.get(usize::from(next)) {
+                    *at = select_unpredictable(*start <= key(packet), next, *at);
+                }
+            }
+            step >>= 1;
         }
     }
 
     #[inline(always)]
-    fn part(&self, high: u64) -> usize {
+    fn part(&self, high: u64) -> u16 {
         let part = high.saturating_sub(self.base) >> (self.shift & 63);
         let last = self.parts.len().saturating_sub(1);
         let part = part.min(last as u64) as usize;
-        usize::from(self.parts.get(part).copied().unwrap_or(0))
-    }
-
-    #[inline(always)]
-    fn class(&self, interval: usize) -> u16 {
-        self.classes.get(interval).copied().unwrap_or(0)
+        self.parts.get(part).copied().unwrap_or(0)
     }
 }
 
@@ -191,14 +216,68 @@ fn parts(intervals: usize) -> usize {
     (2 * intervals).next_power_of_two().min(PARTS)
 }
 
-/// The last interval from `interval` on that begins at `at` or before.
-#[inline(always)]
-fn halve<T: Copy + PartialOrd>(starts: &[T], mut interval: usize, mut step: u16, at: T) -> usize {
-    while step > 0 {
-        let next = interval + usize::from(step);
-        let is_before = starts.get(next).is_some_and(|start| *start <= at);
-        interval = if is_before { next } else { interval };
-        step >>= 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vn::{InterfaceId, Vn};
+    use pinode_guest_runtime::VifIndex;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// Addresses at both ends of the space, and near each other.
+    fn address() -> impl Strategy<Value = u128> {
+        let edge = prop_oneof![
+            Just(0u128),
+            Just(u128::MAX),
+            Just(0x2001_0db8 << 96),
+            any::<u128>()
+        ];
+        (edge, any::<u8>(), any::<u8>()).prop_map(|(edge, low, shift)| {
+            let near = u128::from(low).rotate_left(u32::from(shift));
+            edge ^ near
+        })
     }
-    interval
+
+    fn packet(source: u128) -> Fields {
+        let mut header = [0; 40];
+        header[8..24].copy_from_slice(&source.to_be_bytes());
+        Fields::read(&header, InterfaceId::new(VifIndex(0), Vn::default()), false)
+    }
+
+    /// The class of each address that begins an interval.
+    fn made(intervals: &BTreeMap<u128, u16>) -> Addresses {
+        let mut made = Addresses::new();
+        made.prepare(intervals.len()).unwrap();
+        for (at, class) in intervals {
+            made.begin(*at, *class);
+        }
+        while !made.spread() {}
+        made
+    }
+
+    fn class(made: &Addresses, address: u128) -> u16 {
+        let mut class = [u16::MAX];
+        made.each(
+            &[packet(address)],
+            &mut class,
+            |p| p.source,
+            |to, is| *to = is,
+        );
+        class[0]
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_of_the_interval_that_begins_before_it(
+            intervals in proptest::collection::btree_map(address(), 0u16..9, 1..600),
+            addresses in proptest::collection::vec(address(), 1..50),
+        ) {
+            let made = made(&intervals);
+            let near = intervals.keys().flat_map(|at| [*at, at.wrapping_sub(1), at.wrapping_add(1)]);
+            for address in near.chain(addresses) {
+                let expected = intervals.range(..=address).next_back().map_or(0, |(_, class)| *class);
+                prop_assert_eq!(class(&made, address), expected);
+            }
+        }
+    }
 }

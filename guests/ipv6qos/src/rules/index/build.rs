@@ -102,6 +102,13 @@ impl Build {
         }
     }
 
+    /// Octets of the heap for so many rules, beside those of an index.
+    pub fn octets(rules: usize) -> usize {
+        let prefix = size_of::<Reverse<(Prefix, u16)>>() + size_of::<Option<u16>>();
+        let ends = 8 * size_of::<Reverse<(u32, u16, bool)>>();
+        rules * (prefix + ends) + SEEN * size_of::<u16>()
+    }
+
     /// Makes room for `rules`. What is being made is given up.
     pub fn prepare(&mut self, rules: usize) -> Result<(), TryReserveError> {
         self.stage = Stage::Complete;
@@ -145,9 +152,12 @@ impl Build {
                 Stage::Spread { side } => self.spread(side),
                 Stage::GatherRanges { field, next } => self.gather_ranges(field, next, &conditions),
                 Stage::Sweep { field } => self.sweep(field),
-                Stage::Complete => return true,
+                Stage::Complete => break,
             };
             *budget = budget.saturating_sub(cost);
+        }
+        if self.stage == Stage::Complete {
+            self.index.settle();
         }
         self.stage == Stage::Complete
     }
@@ -423,6 +433,13 @@ impl Index {
             classes.vectors.clear();
             classes.is_used = false;
         }
+    }
+
+    /// Says what packets need when all rules are in it.
+    fn settle(&mut self) {
+        let sides = self.sides.iter().map(|(_, classes)| classes);
+        let mut fields = sides.chain(self.numbers.iter().map(|(_, classes)| classes));
+        self.is_choosy = fields.any(|classes| classes.is_used) || !self.naming.is_empty();
     }
 
     /// The rule at `position` wants an address to be in a table.

@@ -33,6 +33,9 @@ pub(in super::super) struct Memo {
 }
 
 impl Memo {
+    /// Octets of the heap.
+    pub const OCTETS: usize = SETS * size_of::<Set>();
+
     pub const fn new() -> Self {
         Memo {
             sets: Vec::new(),

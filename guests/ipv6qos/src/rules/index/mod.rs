@@ -28,6 +28,7 @@ use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use pinode_guest_runtime::BURST;
 
+use super::MAX_TABLES;
 use super::condition::Condition;
 use super::members::Members;
 use super::tables::Tables;
@@ -88,6 +89,8 @@ struct Classes {
 pub(super) struct Index {
     /// Where the rule of each position is.
     slots: Vec<u16>,
+    /// Whether any rule looks at anything: else all packets find the same.
+    is_choosy: bool,
     chunks: Chunks,
     /// Of source and destination.
     sides: [(Addresses, Classes); 2],
@@ -96,6 +99,18 @@ pub(super) struct Index {
     wanted: Members,
     /// Each of them, and the rules that want an address to be in it.
     naming: Vec<(Members, Vector)>,
+}
+
+/// Octets of the heap that two indices of so many rules and a memo take: one in force, one that is built.
+pub(super) fn octets(rules: usize) -> usize {
+    let sides = 2 * (Addresses::octets(rules) + (rules + 1) * size_of::<Stored>());
+    let numbers: usize = { FIELDS.iter() }
+        .map(|field| field.most_ranges(rules))
+        .map(|ranges| Numbers::octets(ranges) + (2 * ranges + 1) * size_of::<Stored>())
+        .sum();
+    let naming = 2 * MAX_TABLES * size_of::<(Members, Vector)>();
+    let index = rules * size_of::<u16>() + Chunks::octets(rules) + sides + numbers + naming;
+    2 * index + Build::octets(rules) + Memo::OCTETS
 }
 
 impl Classes {
@@ -118,6 +133,7 @@ impl Index {
     pub fn new() -> Self {
         Index {
             slots: Vec::new(),
+            is_choosy: false,
             chunks: Chunks::new(),
             sides: [const { (Addresses::new(), Classes::new()) }; 2],
             numbers: [const { (Numbers::new(), Classes::new()) }; 6],
@@ -141,6 +157,12 @@ impl Index {
         packets: &[Fields],
         found: &mut [Found],
     ) {
+        if !self.is_choosy {
+            if let Some(packet) = packets.first() {
+                found.fill(self.search(&Key::default(), packet, &conditions));
+            }
+            return;
+        }
         let mut keys = [Key::default(); BURST];
         let burst = packets.len().min(BURST);
         let (packets, keys) = (&packets[..burst], &mut keys[..burst]);
@@ -167,16 +189,20 @@ impl Index {
     fn classify(&self, tables: &Tables, packets: &[Fields], keys: &mut [Key]) {
         let [(sources, of_sources), (destinations, of_destinations)] = &self.sides;
         if of_sources.is_used {
-            let addresses = packets.iter().map(|packet| packet.source);
-            sources.each(keys.iter_mut().zip(addresses), |key, class| {
-                key.add(0, class)
-            });
+            sources.each(
+                packets,
+                keys,
+                |packet| packet.source,
+                |key, class| key.add(0, class),
+            );
         }
         if of_destinations.is_used {
-            let addresses = packets.iter().map(|packet| packet.destination);
-            destinations.each(keys.iter_mut().zip(addresses), |key, class| {
-                key.add(1, class)
-            });
+            destinations.each(
+                packets,
+                keys,
+                |packet| packet.destination,
+                |key, class| key.add(1, class),
+            );
         }
         for (number, (field, (numbers, classes))) in (2..).zip(FIELDS.iter().zip(&self.numbers)) {
             if classes.is_used {

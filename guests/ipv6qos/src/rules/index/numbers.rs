@@ -28,7 +28,17 @@ impl Numbers {
     /// Makes room for so many ranges.
     pub fn prepare(&mut self, ranges: usize) -> Result<(), TryReserveError> {
         self.pages.clear();
-        self.pages.try_reserve_exact((4 * ranges + 2).min(256))
+        self.pages.try_reserve_exact(Self::room(ranges))
+    }
+
+    /// Pages for so many ranges.
+    fn room(ranges: usize) -> usize {
+        (4 * ranges + 2).min(256)
+    }
+
+    /// Octets of the heap for so many ranges.
+    pub fn octets(ranges: usize) -> usize {
+        Self::room(ranges) * size_of::<[u16; PAGE]>()
     }
 
     pub fn clear(&mut self) {

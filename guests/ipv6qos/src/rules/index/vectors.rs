@@ -149,12 +149,21 @@ impl Chunks {
         }
     }
 
+    /// Chunks for so many rules: eight fields, most of which differ by a chunk from rule to rule at most. A number of
+    /// 16 bits.
+    fn room(rules: usize) -> usize {
+        (64 + 8 * rules).min(1 << 16)
+    }
+
+    /// Octets of the heap for so many rules.
+    pub fn octets(rules: usize) -> usize {
+        Self::room(rules) * size_of::<Chunk>() + SEEN * size_of::<u16>()
+    }
+
     /// Makes room for the vectors of so many rules; what is stored is forgotten.
     pub fn prepare(&mut self, rules: usize) -> Result<(), TryReserveError> {
-        // Eight fields, most of which differ by a chunk from rule to rule at most. A number of 16 bits.
-        let chunks = (64 + 8 * rules).min(1 << 16);
         self.chunks.clear();
-        self.chunks.try_reserve_exact(chunks)?;
+        self.chunks.try_reserve_exact(Self::room(rules))?;
         self.seen.clear();
         self.seen.try_reserve_exact(SEEN)
     }

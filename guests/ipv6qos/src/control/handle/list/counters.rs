@@ -73,6 +73,8 @@ impl Running {
             number("limit.table_prefixes", u64::from(limits.table_prefixes)),
             number("limit.filter_rules", u64::from(limits.filter_rules)),
             number("limit.class_rules", u64::from(limits.class_rules)),
+            number("filter.starved", u64::from(self.filter.is_starved())),
+            number("class.starved", u64::from(self.diffserv.is_starved())),
             number("limit.policers", u64::from(limits.policers)),
         ]);
     }
