@@ -164,6 +164,8 @@ proptest! {
                 }
                 Op::Take(max) => {
                     prop_assert_eq!(driver.has_used(), visible > 0);
+                    let mut peeked = Vec::new();
+                    driver.peek(max.into(), |token| peeked.push(token));
                     let taken = driver.take(max.into(), |token, len| {
                         // Read at once: the buffer may be posted again before the frame is whole.
                         let mut part = vec![0; len as usize];
@@ -172,6 +174,8 @@ proptest! {
                         partial.push((token, part));
                     });
                     prop_assert_eq!(taken, Ok(visible.min(max.into())));
+                    let last = partial.len() - taken.unwrap();
+                    prop_assert!(partial[last..].iter().map(|(token, _)| token).eq(&peeked));
                     visible -= taken.unwrap();
                     while let Some((stream, tokens)) = delivered.front()
                         && partial.len() >= tokens.len()
@@ -248,8 +252,10 @@ proptest! {
                 },
                 Op::PublishDevice => { device.publish(); visible.append(&mut completed); }
                 Op::Take(max) => {
-                    let mut tokens = Vec::new();
+                    let (mut peeked, mut tokens) = (Vec::new(), Vec::new());
+                    driver.peek(max.into(), |token| peeked.push(token));
                     driver.take(max.into(), |token, len| { assert_eq!(len, 0); tokens.push(token) }).unwrap();
+                    prop_assert_eq!(&peeked, &tokens);
                     prop_assert_eq!(tokens.len(), visible.len().min(max.into()));
                     for token in tokens {
                         prop_assert_eq!(Some(token), visible.pop_front());

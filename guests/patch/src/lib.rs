@@ -34,6 +34,10 @@ impl Function for Patch {
         Ok(())
     }
 
+    fn reads_frames(&self) -> bool {
+        false
+    }
+
     #[inline]
     fn burst(&mut self, from: VifIndex, frames: &mut Frames<'_>, out: &mut Output<'_>) {
         let to = VifIndex(from.0 ^ 1);

@@ -44,6 +44,12 @@ pub trait Function {
     /// What is wrong with it: which key, and what is allowed.
     fn configure(&mut self, config: &Config) -> Result<(), String>;
 
+    /// Whether it looks into frames: then those of the next burst are asked for before this one is handed over, as
+    /// they come from another core's cache.
+    fn reads_frames(&self) -> bool {
+        true
+    }
+
     /// Handles the frames that came in on `from`.
     fn burst(&mut self, from: VifIndex, frames: &mut Frames<'_>, out: &mut Output<'_>);
 

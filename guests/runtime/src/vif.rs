@@ -264,6 +264,14 @@ impl Net {
             resumed,
         };
         if moved.frames > 0 {
+            if function.reads_frames()
+                && let Some(lane) = self.lanes.lanes.get(number)
+            {
+                let buffers = &self.buffers;
+                lane.queues
+                    .receive
+                    .peek(BURST, |token| buffers.approach(token));
+            }
             let mut frames = Frames {
                 burst: burst.drain(..),
                 buffers: &mut self.buffers,

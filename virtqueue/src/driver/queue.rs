@@ -249,6 +249,20 @@ impl DriverQueue {
         Ok(count)
     }
 
+    /// Hands `each` the tokens of up to `max` buffers that [`take`](Self::take) would give, which stay where they
+    /// are: a hint of what will be needed, as the device may still break the protocol.
+    #[inline]
+    pub fn peek(&self, max: usize, mut each: impl FnMut(u32)) {
+        let ready = self.ready().min(self.exposed.since(self.next_used));
+        let max = u16::try_from(max).unwrap_or(u16::MAX);
+        for ahead in 0..ready.min(max) {
+            let [id, _] = self.words.used_ring.at(self.next_used.plus(ahead));
+            if let Some(token) = self.tokens.peek(u32::from_le(id.load(Relaxed))) {
+                each(token);
+            }
+        }
+    }
+
     /// Whether there is something to [`take`](Self::take).
     #[inline]
     pub fn has_used(&self) -> bool {

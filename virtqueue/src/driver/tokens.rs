@@ -80,6 +80,13 @@ impl Tokens {
         Some(id)
     }
 
+    /// The token of what is in flight at `id`.
+    #[inline]
+    pub(super) fn peek(&self, id: u32) -> Option<u32> {
+        let slot = self.slots.get(usize::try_from(id).ok()?)?;
+        (slot.limit != FREE).then_some(slot.token)
+    }
+
     /// Frees `id`, of which the device says that it wrote `len` octets. Returns the token, and the
     /// octets written.
     ///
