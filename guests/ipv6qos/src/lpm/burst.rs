@@ -24,6 +24,8 @@ struct Lane {
     home: u32,
     value: u32,
     vn: Vn,
+    /// Its number in the burst.
+    at: u8,
     /// Whether the last point led further down than the next.
     is_deep: bool,
     /// Whether there are prefixes longer than [`NEAR`] below its first 64 bits.
@@ -142,25 +144,35 @@ impl Lpm {
 
     #[inline(always)]
     fn lookup_lanes(&self, keys: &[(Vn, u128)], values: &mut [u32]) {
+        // Those that are done with the first 16 bits take no lane.
         let mut lanes = [Lane::default(); LANES];
         let mut deep = Some64::NONE;
-        let mut lengths = 0;
-        for ((number, (vn, address)), lane) in (0u8..).zip(keys).zip(&mut lanes) {
-            *lane = self.lane(*vn, *address);
-            lengths |= lane.lengths;
-            deep.add_if(lane.is_deep, number);
-        }
-        let mut is_far = false;
-        if deep.count > 0 || lengths != 0 {
-            is_far = self.descend(&mut lanes, deep);
-            self.try_lengths(&mut lanes, keys.len());
-        }
-        for (lane, value) in lanes.iter().zip(values.iter_mut()).take(keys.len()) {
+        let mut count = 0;
+        for ((at, (vn, address)), value) in (0u8..).zip(keys).zip(values.iter_mut()) {
+            let lane = Lane {
+                at,
+                ..self.lane(*vn, *address)
+            };
             *value = lane.value;
+            if let Some(place) = lanes.get_mut(usize::from(count)) {
+                *place = lane;
+            }
+            deep.add_if(lane.is_deep, count);
+            count += u8::from(lane.is_deep | (lane.lengths != 0));
         }
-        if is_far {
-            for (((_, address), lane), value) in keys.iter().zip(&lanes).zip(values) {
-                *value = self.finished(lane, *address);
+        if count == 0 {
+            return;
+        }
+        let is_far = self.descend(&mut lanes, deep);
+        self.try_lengths(&mut lanes, count.into());
+        for lane in lanes.iter().take(count.into()) {
+            let key = keys.get(usize::from(lane.at));
+            if let (Some((_, address)), Some(value)) = (key, values.get_mut(usize::from(lane.at))) {
+                *value = if is_far {
+                    self.finished(lane, *address)
+                } else {
+                    lane.value
+                };
             }
         }
     }
