@@ -23,7 +23,12 @@ pub(super) struct Group {
     due: u16,
     /// Places whose flow may be displaced, a bit each.
     displaceable: u8,
+    /// Flows whose first group this is and that lie in their second; [`MANY`]: nobody knows how many.
+    elsewhere: u8,
 }
+
+/// More flows than are counted.
+const MANY: u8 = u8::MAX;
 
 /// Places as bits: the highest bit of octet i stands for place i.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +46,6 @@ impl Iterator for Places {
 }
 
 impl Places {
-    pub const NONE: Self = Places(0);
-
     #[inline]
     pub fn first(self) -> Option<usize> {
         (self.0 != 0).then(|| self.0.trailing_zeros() as usize / 8)
@@ -59,7 +62,7 @@ impl Places {
 #[inline]
 fn set(word: u64) -> u64 {
     // No carry leaves an octet: 0x7f + 0x7f is 0xfe.
-    (((word & !HIGH) + !HIGH) | word) & HIGH
+    ((word & !HIGH).wrapping_add(!HIGH) | word) & HIGH
 }
 
 impl Group {
@@ -68,6 +71,7 @@ impl Group {
         order: 0x7654_3210,
         due: 0,
         displaceable: 0,
+        elsewhere: 0,
     };
 
     /// Places whose tag is `tag`.
@@ -75,6 +79,14 @@ impl Group {
     pub fn tagged(&self, tag: u8) -> Places {
         let differing = self.tags ^ LOW.wrapping_mul(u64::from(tag));
         Places(!set(differing) & HIGH)
+    }
+
+    /// The first of them.
+    #[inline]
+    pub fn first_tagged(&self, tag: u8) -> Option<usize> {
+        let differing = self.tags ^ LOW.wrapping_mul(u64::from(tag));
+        // The lowest octet that is 0 is found exactly; what is above it may be wrong, since it lends.
+        Places(differing.wrapping_sub(LOW) & !differing & HIGH).first()
     }
 
     /// Places that are taken.
@@ -139,6 +151,24 @@ impl Group {
         (0..PLACES as u32)
             .map(|at| (self.order >> (4 * at) & 15) as usize)
             .find(|place| self.is_displaceable(*place))
+    }
+
+    /// Whether a flow whose first group this is may lie in its second.
+    #[inline]
+    pub fn has_elsewhere(&self) -> bool {
+        self.elsewhere != 0
+    }
+
+    /// One more flow of it lies in its second group.
+    pub fn went_elsewhere(&mut self) {
+        self.elsewhere = self.elsewhere.saturating_add(1);
+    }
+
+    /// One flow of it less lies in its second group.
+    pub fn left_elsewhere(&mut self) {
+        if self.elsewhere != MANY {
+            self.elsewhere = self.elsewhere.saturating_sub(1);
+        }
     }
 
     /// No flow of it runs out before this second.

@@ -8,6 +8,9 @@
 //! a chance of 2^-64: an attacker can do no better than guess. Since a look-up never goes beyond two groups of
 //! eight, not even one who knew the seed could make it longer; he could only crowd others out of two groups.
 
+use core::hint::select_unpredictable;
+
+use super::table::Place;
 use crate::packet::Fields;
 use crate::packet::fields::{Upper, protocol};
 use crate::vn::Vn;
@@ -26,12 +29,25 @@ const FRAGMENT: u64 = 1 << 16;
 pub(super) struct Key([u64; 5]);
 
 /// A packet, as it is looked up.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
 pub(super) struct Probe {
     pub key: Key,
     pub hash: u64,
     /// Whether the packet goes from the second end of the key to the first.
     pub swapped: bool,
+    /// Where its flow is most likely.
+    pub guess: Place,
+}
+
+impl Probe {
+    /// Of a packet that can be of no flow.
+    pub const NONE: Self = Probe {
+        key: Key::NONE,
+        hash: 0,
+        swapped: false,
+        guess: Place::NONE,
+    };
 }
 
 fn high(address: u128) -> u64 {
@@ -39,8 +55,8 @@ fn high(address: u128) -> u64 {
 }
 
 impl Key {
-    /// Of no flow.
-    pub const NONE: Self = Key([0; 5]);
+    /// Of no flow: no packet's key has this bit.
+    pub const NONE: Self = Key([0, 0, 0, 0, 1 << 17]);
 
     /// The key of the flow that `packet` is of, and whether its ends are swapped; none if it can be of none.
     #[inline]
@@ -59,23 +75,27 @@ impl Key {
         let (source, destination) = (packet.source, packet.destination);
         let swapped =
             (source > destination) | ((source == destination) & (source_port > destination_port));
-        // Exchanged by a mask, not by a branch: directions come in no order that could be predicted.
-        let exchange = 0u64.wrapping_sub(u64::from(swapped));
-        let highs = (high(source) ^ high(destination)) & exchange;
-        let lows = (source as u64 ^ destination as u64) & exchange;
-        let (near, far) = (u64::from(source_port), u64::from(destination_port));
-        let ports = (near ^ far) & exchange;
+        // By selection, not by a branch: directions come in no order that could be predicted.
+        let either = |straight: u64, swap: u64| select_unpredictable(swapped, swap, straight);
+        let ports = u32::from(source_port) << 16 | u32::from(destination_port);
+        let ports = ports.rotate_left(u32::from(swapped) * 16);
         let key = Key([
-            high(source) ^ highs,
-            source as u64 ^ lows,
-            high(destination) ^ highs,
-            destination as u64 ^ lows,
-            (near ^ ports) << 48
-                | (far ^ ports) << 32
+            either(high(source), high(destination)),
+            either(source as u64, destination as u64),
+            either(high(destination), high(source)),
+            either(destination as u64, source as u64),
+            u64::from(ports) << 32
                 | u64::from(packet.protocol) << 8
                 | u64::from(packet.interface.vn().get()),
         ]);
         Some((key, swapped))
+    }
+
+    /// 0 if it is the same key as `other`.
+    #[inline]
+    pub fn difference(&self, other: &Self) -> u64 {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs.fold(0, |bits, (a, b)| bits | (a ^ b))
     }
 
     /// The key of the fragments of the packet that `packet` is a fragment of.
@@ -152,6 +172,7 @@ impl Secret {
             key,
             hash: self.hash(&key),
             swapped,
+            guess: Place::NONE,
         }
     }
 
@@ -160,7 +181,7 @@ impl Secret {
         let [a, b, c, d, e] = key.0;
         let k = &self.words;
         let product = |x: u64, k: u64, y: u64, l: u64| {
-            u128::from(x.wrapping_add(k)) * u128::from(y.wrapping_add(l))
+            u128::from(x.wrapping_add(k)).wrapping_mul(u128::from(y.wrapping_add(l)))
         };
         let sum = product(a, k[0], b, k[1])
             .wrapping_add(product(c, k[2], d, k[3]))
@@ -179,7 +200,7 @@ impl Secret {
     #[inline]
     fn finish(&self, sum: u128) -> u64 {
         let [k, l] = self.fold;
-        let folded = u128::from(sum as u64 ^ k) * u128::from((sum >> 64) as u64 ^ l);
+        let folded = u128::from(sum as u64 ^ k).wrapping_mul(u128::from((sum >> 64) as u64 ^ l));
         folded as u64 ^ (folded >> 64) as u64
     }
 }

@@ -7,6 +7,7 @@
 //! clock     the time of flows, in 32 bits
 //! group     what is known of eight places without looking at their flows
 //! table     where a flow lies, where a new one goes
+//! lookup    which packets of a burst are of a flow
 //! sources   how many flows without an answer each source has
 //! sweep     what is done besides frames: forgetting, listing
 //! ```
@@ -26,6 +27,7 @@ mod clock;
 mod group;
 mod key;
 mod limits;
+mod lookup;
 mod sources;
 mod state;
 mod sweep;
@@ -34,8 +36,6 @@ mod table;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
-
-use arrayvec::ArrayVec;
 
 pub use limits::{Limits, MOST_FLOWS, Timeouts};
 pub use sweep::Page;
@@ -46,11 +46,7 @@ use state::{Lasting, Phase};
 use table::{Flow, Place, Table};
 
 use crate::packet::Fields;
-use crate::packet::fields::Upper;
 use crate::vn::{VNS, Vn};
-
-/// Packets that are looked up together; more are taken in parts.
-const BURST: usize = 64;
 
 /// Why no flow was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +110,7 @@ pub struct Flows {
     generations: [u16; VNS],
     sweep: sweep::Sweep,
     tally: Tally,
+    burst: lookup::Burst,
 }
 
 impl Flows {
@@ -147,6 +144,7 @@ impl Flows {
             generations: [0; VNS],
             sweep: sweep::Sweep::default(),
             tally: Tally::default(),
+            burst: lookup::NO_BURST,
         })
     }
 
@@ -163,71 +161,6 @@ impl Flows {
     /// What became of flows.
     pub fn tally(&self) -> Tally {
         self.tally
-    }
-
-    /// Says of each packet whether it is of a flow, and counts it there. Later fragments are, if the first one was
-    /// before. What is left of the longer of the two slices is left alone.
-    ///
-    /// Costs about a cache line of memory a packet, and those of a burst of 64 together.
-    pub fn find_burst(&mut self, now_ns: u64, packets: &[Fields], found: &mut [bool]) {
-        let now = clock::steps(now_ns);
-        for (packets, found) in packets.chunks(BURST).zip(found.chunks_mut(BURST)) {
-            if self.len == 0 {
-                found.fill(false);
-                continue;
-            }
-            self.find_part(now, packets, found);
-        }
-    }
-
-    /// Up to [`BURST`] packets, stage by stage, so that what each waits for comes for all at once.
-    fn find_part(&mut self, now: u32, packets: &[Fields], found: &mut [bool]) {
-        let mut probes = ArrayVec::<Probe, BURST>::new();
-        let mut groups = ArrayVec::<[u32; 2], BURST>::new();
-        let mut places = ArrayVec::<Place, BURST>::new();
-        // There is room in each: as many as a burst has.
-        for packet in packets.iter().take(BURST) {
-            let probe = match Key::of(packet) {
-                Some((key, swapped)) => self.secret.probe(key, swapped),
-                None => Probe::default(),
-            };
-            let two = self.table.groups_of(probe.hash);
-            self.table.prefetch_groups(two);
-            let _ = probes.try_push(probe);
-            let _ = groups.try_push(two);
-        }
-        for (probe, two) in probes.iter().zip(&groups) {
-            let _ = places.try_push(self.table.guess(probe.hash, *two));
-        }
-        let looked_up = probes.iter().zip(&places);
-        for ((packet, found), (probe, place)) in packets.iter().zip(found).zip(looked_up) {
-            *found = self.meet(now, packet, probe, *place);
-        }
-    }
-
-    /// Whether a packet is of a flow, which is at `guess` or elsewhere; counts it there.
-    #[inline]
-    fn meet(&mut self, now: u32, packet: &Fields, probe: &Probe, guess: Place) -> bool {
-        let met = match self.touch(now, packet, probe, guess) {
-            Touch::Counted => true,
-            Touch::NotAlive => false,
-            // Where no flow was, none can be but fragments noted since.
-            Touch::NotThere if guess == Place::NONE && packet.upper != Upper::LaterFragment => {
-                false
-            }
-            Touch::NotThere => self.meet_elsewhere(now, packet, probe),
-        };
-        if met && packet.fragment && packet.upper != Upper::LaterFragment {
-            self.note_fragments(now, packet);
-        }
-        met
-    }
-
-    /// The tag of another flow was taken for this packet's, or something was moved in this burst.
-    #[cold]
-    fn meet_elsewhere(&mut self, now: u32, packet: &Fields, probe: &Probe) -> bool {
-        let place = self.table.find(probe);
-        place.is_some_and(|place| self.touch(now, packet, probe, place) == Touch::Counted)
     }
 
     /// Whether the flow at `place` is neither forgotten nor run out.
@@ -423,7 +356,7 @@ impl Flows {
         let Some(flow) = self.table.flow(place).copied() else {
             return;
         };
-        self.table.leave(place);
+        self.table.leave(place, self.secret.hash(&flow.key));
         if flow.phase.is_unanswered() {
             self.uncount(&flow);
         }

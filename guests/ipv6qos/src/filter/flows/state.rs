@@ -100,6 +100,20 @@ const NEXT: [u8; 64] = {
     next
 };
 
+/// Packets that leave the state as it is: by state, a bit for `TCP flags * 2 + direction`.
+const STAYS: [u64; 8] = {
+    let mut stays = [0; 8];
+    let mut at = 0;
+    while at < 8 * 64 {
+        let (state, flags, direction) = (at / 64, at / 2 % 32, at % 2);
+        if NEXT[state << 3 | (KINDS[flags] as usize) << 1 | direction] as usize == state {
+            stays[state] |= 1 << (at % 64);
+        }
+        at += 1;
+    }
+    stays
+};
+
 impl Phase {
     /// Of no flow.
     pub const NONE: Self = Phase(0);
@@ -129,6 +143,13 @@ impl Phase {
         let at = (self.0 & 7) << 3 | kind << 1 | u8::from(answers);
         let next = NEXT[usize::from(at & 63)];
         (next != ANOTHER).then_some(Phase(self.0 & !7 | next))
+    }
+
+    /// Whether [`after`](Self::after) such a packet it is the same.
+    #[inline]
+    pub fn stays(self, answers: bool, tcp_flags: u8) -> bool {
+        let packet = (tcp_flags & 31) << 1 | u8::from(answers);
+        STAYS[usize::from(self.0 & 7)] >> packet & 1 != 0
     }
 
     #[inline]

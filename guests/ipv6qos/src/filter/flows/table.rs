@@ -2,14 +2,15 @@
 //!
 //! A flow has one place in either of two groups, both given by its hash. What tells whether it may be there is in the
 //! groups ([`Group`]); the flows are a cache line each. Two choices of eight places hold a table that is five sixths
-//! full with hardly a flow that finds both groups full; then one of theirs is moved to its own other group.
+//! full with hardly a flow that finds both groups full; then one of theirs is moved to its own other group. Most flows
+//! lie in their first group, and a group counts those that do not: where there are none, no second one is looked at.
 //!
 //! Must know nothing of states and limits.
 
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
-use super::group::{Group, PLACES, Places};
+use super::group::{Group, PLACES};
 use super::key::{Key, Probe, Secret};
 use super::state::Phase;
 use crate::unsafe_prefetch::prefetch;
@@ -31,10 +32,6 @@ pub(super) struct Flow {
 }
 
 const _: () = assert!(size_of::<Flow>() == 64 && size_of::<Group>() == 16);
-
-/// The flows of a group: eight cache lines.
-#[derive(Debug, Clone, Copy)]
-struct Bucket([Flow; PLACES]);
 
 /// A place: `group * 8 + place in the group`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +61,15 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Table {
     groups: Vec<Group>,
-    buckets: Vec<Bucket>,
+    /// Eight a group.
+    flows: Vec<Flow>,
 }
+
+/// So few flows of a group give way to others that each would soon.
+const FEW: u32 = PLACES as u32 / 2;
+
+/// So many free places of a group are enough not to spare them. With 1, two of a million flows found no place.
+const AMPLE: u32 = 3;
 
 /// Groups for `flows` flows.
 fn groups_for(flows: u32) -> u32 {
@@ -73,16 +77,16 @@ fn groups_for(flows: u32) -> u32 {
     (flows.saturating_add(flows / 5) / PLACES as u32).saturating_add(4)
 }
 
-/// Eight bits of a hash, never 0, that have no part in the groups.
+/// Eight bits of a hash, never 0. They are the last of those that give the second group, and so of no weight there.
 #[inline]
 fn tag(hash: u64) -> u8 {
-    ((hash ^ hash >> 32) as u8).max(1)
+    (hash as u8).max(1)
 }
 
 impl Table {
     /// Octets of a table for `flows` flows.
     pub fn memory(flows: u32) -> u64 {
-        let group = size_of::<Group>() + size_of::<Bucket>();
+        let group = size_of::<Group>() + PLACES * size_of::<Flow>();
         // And what alignment may cost.
         u64::from(groups_for(flows)) * group as u64 + 2 * 64
     }
@@ -98,12 +102,12 @@ impl Table {
             swapped: false,
         };
         let count = groups_for(flows) as usize;
-        let (mut groups, mut buckets) = (Vec::new(), Vec::new());
+        let (mut groups, mut flows) = (Vec::new(), Vec::new());
         groups.try_reserve_exact(count)?;
-        buckets.try_reserve_exact(count)?;
+        flows.try_reserve_exact(count * PLACES)?;
         groups.resize(count, Group::EMPTY);
-        buckets.resize(count, Bucket([FREE; PLACES]));
-        Ok(Table { groups, buckets })
+        flows.resize(count * PLACES, FREE);
+        Ok(Table { groups, flows })
     }
 
     /// How many groups there are.
@@ -112,13 +116,16 @@ impl Table {
         self.groups.len() as u32
     }
 
-    /// The two groups of a hash; they may be the same.
+    /// The first and the second group of a hash; they may be the same.
     #[inline]
     pub fn groups_of(&self, hash: u64) -> [u32; 2] {
-        let groups = self.groups.len() as u64;
-        // Each half of the hash as a fraction of the table.
-        let scale = |half: u64| ((half * groups) >> 32) as u32;
-        [scale(hash >> 32), scale(hash & 0xffff_ffff)]
+        [self.fraction(hash >> 32), self.fraction(hash & 0xffff_ffff)]
+    }
+
+    /// The group that 32 bits give, as a fraction of the table.
+    #[inline]
+    fn fraction(&self, half: u64) -> u32 {
+        (half.wrapping_mul(self.groups.len() as u64) >> 32) as u32
     }
 
     #[inline]
@@ -133,75 +140,79 @@ impl Table {
 
     #[inline]
     pub fn flow(&self, place: Place) -> Option<&Flow> {
-        let bucket = self.buckets.get(place.group() as usize)?;
-        bucket.0.get(place.in_group())
+        self.flows.get(place.0 as usize)
     }
 
     #[inline]
     pub fn flow_mut(&mut self, place: Place) -> Option<&mut Flow> {
-        let bucket = self.buckets.get_mut(place.group() as usize)?;
-        bucket.0.get_mut(place.in_group())
+        self.flows.get_mut(place.0 as usize)
     }
 
-    /// Brings what [`guess`](Self::guess) looks at near.
+    /// Brings what [`guess`](Self::guess) looks at first near.
     #[inline]
-    pub fn prefetch_groups(&self, groups: [u32; 2]) {
-        for group in groups {
-            prefetch(&self.groups, group as usize);
-        }
+    pub fn prefetch_group(&self, hash: u64) {
+        prefetch(&self.groups, self.fraction(hash >> 32) as usize);
     }
 
     /// Brings near where a new flow of this hash would go most likely.
     #[inline]
     pub fn prefetch_room(&self, hash: u64) {
-        if let Some(place) = self.free(hash).or_else(|| self.oldest_displaceable(hash))
-            && let Some(bucket) = self.buckets.get(place.group() as usize)
-        {
-            prefetch(&bucket.0, place.in_group());
+        if let Some(place) = self.free(hash).or_else(|| self.oldest_displaceable(hash)) {
+            prefetch(&self.flows, place.0 as usize);
         }
     }
 
-    /// Where the flow of this hash, whose groups these are, is most likely, if it is anywhere: the flows are not
-    /// looked at, but brought near.
+    /// Where the flow of this hash is most likely, if it is anywhere: the flows are not looked at, but brought near.
     #[inline]
-    pub fn guess(&self, hash: u64, [first, second]: [u32; 2]) -> Place {
-        let tagged = |group| {
-            self.group(group)
-                .map_or(Places::NONE, |found| found.tagged(tag(hash)))
-        };
-        let (a, b) = (tagged(first), tagged(second));
-        // One of the two by selection, not by a branch: it is either in no order that could be predicted.
-        let straight = a != Places::NONE;
-        let places = if straight { a } else { b };
-        let group = if straight { first } else { second };
-        let Some(place) = places.first() else {
+    pub fn guess(&self, hash: u64) -> Place {
+        let first = self.fraction(hash >> 32);
+        let Some(group) = self.group(first) else {
             return Place::NONE;
         };
-        if let Some(bucket) = self.buckets.get(group as usize) {
-            prefetch(&bucket.0, place);
+        let place = match group.first_tagged(tag(hash)) {
+            Some(place) => Place::new(first, place),
+            None if group.has_elsewhere() => self.guess_second(hash),
+            None => return Place::NONE,
+        };
+        prefetch(&self.flows, place.0 as usize);
+        place
+    }
+
+    /// Where it is most likely in its second group.
+    #[inline]
+    fn guess_second(&self, hash: u64) -> Place {
+        let second = self.fraction(hash & 0xffff_ffff);
+        let group = self.group(second);
+        match group.and_then(|group| group.first_tagged(tag(hash))) {
+            Some(place) => Place::new(second, place),
+            None => Place::NONE,
         }
-        Place::new(group, place)
     }
 
     /// Where the flow is.
     pub fn find(&self, probe: &Probe) -> Option<Place> {
         for group in self.groups_of(probe.hash) {
-            for place in self.group(group)?.tagged(tag(probe.hash)) {
+            let state = self.group(group)?;
+            for place in state.tagged(tag(probe.hash)) {
                 let place = Place::new(group, place);
                 if self.flow(place)?.key == probe.key {
                     return Some(place);
                 }
             }
+            if !state.has_elsewhere() {
+                return None;
+            }
         }
         None
     }
 
-    /// A free place for a flow of this hash, in the group that has more of them.
+    /// A free place for a flow of this hash: in its first group, where it is found soonest, as long as that has
+    /// [`AMPLE`]; then in the group that has more of them.
     pub fn free(&self, hash: u64) -> Option<Place> {
         let [first, second] = self.groups_of(hash);
         let free = |group| self.group(group).map(Group::free);
         let (a, b) = (free(first)?, free(second)?);
-        let (group, mut places) = if b.count() > a.count() {
+        let (group, mut places) = if a.count() < AMPLE && b.count() > a.count() {
             (second, b)
         } else {
             (first, a)
@@ -225,7 +236,7 @@ impl Table {
                     self.put(to, hash, flow, due);
                     let to_group = self.group_mut(to.group())?;
                     to_group.set_displaceable(to.in_group(), displaceable);
-                    self.leave(from);
+                    self.leave(from, hash);
                     return Some(from);
                 }
             }
@@ -233,11 +244,12 @@ impl Table {
         None
     }
 
-    /// The oldest flow that may be displaced, of that of the two groups which has more of them.
+    /// The oldest flow that may be displaced: of the first group, unless there are few of them and more in the second.
     pub fn oldest_displaceable(&self, hash: u64) -> Option<Place> {
         let [first, second] = self.groups_of(hash);
         let (a, b) = (self.group(first)?, self.group(second)?);
-        let (group, index) = if b.displaceable() > a.displaceable() {
+        let (few, more) = (a.displaceable(), b.displaceable());
+        let (group, index) = if few < FEW && more > few {
             (b, second)
         } else {
             (a, first)
@@ -254,12 +266,24 @@ impl Table {
         if let Some(group) = self.group_mut(place.group()) {
             group.take(place.in_group(), tag(hash), due);
         }
+        let first = self.fraction(hash >> 32);
+        if first != place.group()
+            && let Some(group) = self.group_mut(first)
+        {
+            group.went_elsewhere();
+        }
     }
 
-    /// Makes a place free.
-    pub fn leave(&mut self, place: Place) {
+    /// Makes the place of a flow of this hash free.
+    pub fn leave(&mut self, place: Place, hash: u64) {
         if let Some(group) = self.group_mut(place.group()) {
             group.leave(place.in_group());
+        }
+        let first = self.fraction(hash >> 32);
+        if first != place.group()
+            && let Some(group) = self.group_mut(first)
+        {
+            group.left_elsewhere();
         }
     }
 }
