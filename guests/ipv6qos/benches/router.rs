@@ -141,7 +141,7 @@ impl<F: Function> Rig<F> {
             transmit.publish();
             crossed += BURST as u64;
         }
-        start.elapsed() / crossed as u32 * frames as u32
+        start.elapsed().mul_f64(frames as f64 / crossed as f64)
     }
 }
 

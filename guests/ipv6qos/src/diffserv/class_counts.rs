@@ -45,6 +45,12 @@ impl ClassCounts {
         }
     }
 
+    /// Packets passed that came one behind the other with this traffic class.
+    #[inline]
+    pub fn pass(&mut self, traffic_class: u8, packets: Count) {
+        self.passed[Phb::of(traffic_class) as usize].merge(packets);
+    }
+
     /// One more packet was dropped by a policer.
     #[inline]
     pub fn police(&mut self, phb: Phb, octets: u16) {

@@ -106,6 +106,12 @@ impl Diffserv {
         self.counts.add(passed);
     }
 
+    /// The same of packets with one traffic class.
+    #[inline]
+    pub fn count_run(&mut self, traffic_class: u8, packets: Count) {
+        self.counts.pass(traffic_class, packets);
+    }
+
     /// What becomes of `packets`, which come at `now_ns`; all of them are counted here. `marks` is as long.
     pub fn mark_burst(
         &mut self,

@@ -140,7 +140,8 @@ mod tests {
         let hop = protocol::HOP_BY_HOP;
         let to = protocol::DESTINATION_OPTIONS;
         let unknown = |octet: u8| [0, octet, 4, 0, 0, 0, 0];
-        let cases: &[(&[(u8, &[u8])], Result<(), Fault>)] = &[
+        type Headers<'a> = &'a [(u8, &'a [u8])];
+        let cases: &[(Headers<'_>, Result<(), Fault>)] = &[
             (&[(hop, &[0, 5, 2, 0, 0, 1, 0])], Ok(())),
             (
                 &[(hop, &unknown(0x3e)), (to, &[0, 0, 0, 0, 0, 0, 0])],

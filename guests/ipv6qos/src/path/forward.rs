@@ -3,7 +3,6 @@
 use super::next::Departures;
 use super::{Io, Packet, Packets};
 use crate::counters::Cause;
-use crate::diffserv::BurstCounts;
 use crate::icmp::Problem;
 use crate::interface::Port;
 use crate::packet::header::{HOP_LIMIT, OCTETS};
@@ -19,7 +18,6 @@ impl Running {
         io: &mut Io<'_, '_, '_>,
         packets: &mut Packets,
     ) {
-        let mut passed = BurstCounts::default();
         let mut departures = Departures::default();
         let mut staying = Packets::new();
         for packet in packets.drain(..) {
@@ -31,10 +29,10 @@ impl Running {
                 staying.push(packet);
                 continue;
             };
-            passed.add(traffic_class, packet.octets);
+            let packet = (packet, traffic_class);
             self.next(start, io.out, packet, (hop, port), &mut departures);
         }
-        self.diffserv.count(&passed);
+        self.count_classes(io, &departures);
         self.depart(io, &mut departures);
         for packet in staying.drain(..) {
             self.elsewhere(io, packet);

@@ -56,6 +56,7 @@ impl Running {
             }
             let hop = self.routing.hop(packet.hop);
             let port = self.interfaces.port(hop.interface);
+            let packet = (packet, traffic_class);
             self.next(start, io.out, packet, (hop, port), &mut departures);
         }
         self.depart(io, &mut departures);

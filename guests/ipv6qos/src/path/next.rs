@@ -14,14 +14,20 @@ use crate::router::Running;
 use crate::routing::{Hop, HopId, Way};
 use crate::vn::InterfaceId;
 
+/// Packets that left by one interface with one traffic class, one behind the other.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    interface: InterfaceId,
+    traffic_class: u8,
+    count: Count,
+}
+
 /// What left in a burst, and what could not at once.
 #[derive(Default)]
 pub(super) struct Departures {
-    /// Packets that left by the last interface one behind the other.
-    last: Option<InterfaceId>,
-    count: Count,
-    /// The same of those before.
-    runs: ArrayVec<(InterfaceId, Count), BURST>,
+    last: Option<Run>,
+    /// Those before the last.
+    runs: ArrayVec<Run, BURST>,
     /// Packets whose neighbour is not known, must hear that it is used, or is where they came from.
     waiting: Packets,
     /// The neighbour that was looked up for a hop, which may remember it.
@@ -30,20 +36,28 @@ pub(super) struct Departures {
 
 impl Departures {
     #[inline(always)]
-    fn add(&mut self, interface: InterfaceId, octets: u16) {
-        if self.last != Some(interface) {
-            self.turn(interface);
+    fn add(&mut self, interface: InterfaceId, traffic_class: u8, octets: u16) {
+        match &mut self.last {
+            Some(run) if run.interface == interface && run.traffic_class == traffic_class => {
+                run.count.add(octets);
+            }
+            _ => self.turn(interface, traffic_class, octets),
         }
-        self.count.add(octets);
     }
 
-    #[cold]
-    fn turn(&mut self, interface: InterfaceId) {
-        if let Some(last) = self.last.replace(interface) {
+    #[inline(never)]
+    fn turn(&mut self, interface: InterfaceId, traffic_class: u8, octets: u16) {
+        let mut count = Count::default();
+        count.add(octets);
+        let next = Run {
+            interface,
+            traffic_class,
+            count,
+        };
+        if let Some(last) = self.last.replace(next) {
             // No more runs than packets of a burst.
-            let _ = self.runs.try_push((last, self.count));
+            let _ = self.runs.try_push(last);
         }
-        self.count = Count::default();
     }
 }
 
@@ -65,7 +79,7 @@ impl Running {
         &self,
         start: &mut Start<START>,
         out: &mut Output<'_>,
-        packet: Packet,
+        (packet, traffic_class): (Packet, u8),
         (hop, port): (&Hop, &Port),
         departures: &mut Departures,
     ) {
@@ -83,7 +97,7 @@ impl Running {
         };
         self.form
             .rewrite(start, port.template, Station::of(neighbour.mac()));
-        departures.add(id, packet.octets);
+        departures.add(id, traffic_class, packet.octets);
         out.send(id.vif(), packet.frame);
     }
 
@@ -107,13 +121,28 @@ impl Running {
         }
     }
 
+    /// Counts the classes of what goes on as it came.
+    #[inline]
+    pub(super) fn count_classes(&mut self, io: &mut Io<'_, '_, '_>, departures: &Departures) {
+        for run in departures.runs.iter().chain(&departures.last) {
+            self.diffserv.count_run(run.traffic_class, run.count);
+        }
+        for packet in &departures.waiting {
+            let octets = io.frames.octets(&packet.frame).get(self.form.at..);
+            let class = octets.and_then(Header::of).map_or(0, Header::traffic_class);
+            let mut count = Count::default();
+            count.add(packet.octets);
+            self.diffserv.count_run(class, count);
+        }
+    }
+
     /// Counts what left, and deals with what could not.
     #[inline]
     pub(super) fn depart(&mut self, io: &mut Io<'_, '_, '_>, departures: &mut Departures) {
-        let last = departures.last.map(|last| (last, departures.count));
-        for (id, count) in departures.runs.drain(..).chain(last) {
-            self.interfaces.sent(id, count);
-            self.counters.of(id.vn()).forwarded.merge(count);
+        for run in departures.runs.drain(..).chain(departures.last) {
+            self.interfaces.sent(run.interface, run.count);
+            let fates = self.counters.of(run.interface.vn());
+            fates.forwarded.merge(run.count);
         }
         if let Some((hop, neighbour)) = departures.found {
             self.routing.remember(hop, neighbour);

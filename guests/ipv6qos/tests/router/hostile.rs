@@ -153,6 +153,11 @@ proptest! {
     }
 
     #[test]
+    fn any_octets_are_a_script(octets: Vec<u8>) {
+        crate::script::run(&octets);
+    }
+
+    #[test]
     fn nothing_crosses_to_another_network(packets in proptest::collection::vec(mutated(), 1..60)) {
         let mut bed = busy();
         for mutated in &packets {

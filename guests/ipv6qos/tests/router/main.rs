@@ -9,6 +9,7 @@ mod itself;
 mod neighbours;
 mod networks;
 mod requests;
+mod script;
 
 /// The same seed in every run.
 fn seeded(cases: u32) -> proptest::test_runner::Config {
