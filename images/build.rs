@@ -106,7 +106,9 @@ fn build(root: &Path, target_dir: &Path, images: &[&Image]) {
     // The node's own minimum of instructions, but for those that need more than the registers a guest keeps (AVX).
     let features = variable("CARGO_CFG_TARGET_FEATURE");
     let has = |feature: &str| features.split(',').any(|known| known == feature);
-    let general = ["bmi1", "bmi2", "lzcnt", "movbe", "popcnt", "sse4.2", "ssse3"];
+    let general = [
+        "bmi1", "bmi2", "lzcnt", "movbe", "popcnt", "sse4.2", "ssse3",
+    ];
     // Asks for a line to be written; where it is not known it does nothing.
     flags.push_str("\u{1f}-Ctarget-feature=+prfchw");
     for feature in general.into_iter().filter(|feature| has(feature)) {

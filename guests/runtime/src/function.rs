@@ -138,7 +138,7 @@ impl Output<'_> {
     /// Sends `frame` out of `to`, on the queue pair this burst came in by. Should the ring be full it waits,
     /// and no more is taken from where it came from until it is gone. A vif that does not exist
     /// discards it.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, to: VifIndex, frame: Frame) {
         match self.lanes.lane_of(to, self.pair) {
             Some(lane) => self.lanes.send(lane, frame),

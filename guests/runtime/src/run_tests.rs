@@ -274,12 +274,13 @@ fn requests_are_answered_one_by_one() {
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let mut fake = Fake::new(&lines, &[]);
     assert_eq!(fake.run(), Exit::Stopped);
-    let answers = fake.said.iter().filter_map(|line| {
-        match serde_json::from_str(line).unwrap() {
+    let answers = fake
+        .said
+        .iter()
+        .filter_map(|line| match serde_json::from_str(line).unwrap() {
             FromGuest::Response { id, result } => Some((id, result)),
             _ => None,
-        }
-    });
+        });
     let answers: Vec<(u64, Result<Value, String>)> = answers.collect();
     assert_eq!(answers.len(), 4);
     let error = |n: usize| answers[n].1.clone().unwrap_err();

@@ -362,20 +362,26 @@ impl Lanes {
     }
 
     /// Posts `frame` on lane `to`, or lets it wait there and holds up the lane whose buffer it is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send(&mut self, to: usize, frame: Frame) {
         let places = self.places;
+        match self.lanes.get_mut(to) {
+            Some(lane) if lane.waiting.is_empty() && lane.queues.transmit.free() > SPARE => {
+                lane.transmit(&places, &frame);
+            }
+            _ => self.hold_up(to, frame),
+        }
+    }
+
+    #[cold]
+    fn hold_up(&mut self, to: usize, frame: Frame) {
+        let source = Places::lane(frame.token);
         let Some(lane) = self.lanes.get_mut(to) else {
             return self.recycle(frame.token);
         };
-        if lane.waiting.is_empty() && lane.queues.transmit.free() > SPARE {
-            lane.transmit(&places, &frame);
-        } else {
-            let source = Places::lane(frame.token);
-            lane.waiting.push_back(frame);
-            if let Some(source) = self.lanes.get_mut(source) {
-                source.held += 1;
-            }
+        lane.waiting.push_back(frame);
+        if let Some(source) = self.lanes.get_mut(source) {
+            source.held += 1;
         }
     }
 

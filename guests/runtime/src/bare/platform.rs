@@ -7,8 +7,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::boot_info::MmioDevice;
-use super::{unsafe_entry, unsafe_heap};
 use super::unsafe_registers::{MmioRegisters, stolen_ns, tick_length, time_stamp};
+use super::{unsafe_entry, unsafe_heap};
 use crate::control::Config;
 use crate::run::Platform;
 use crate::unsafe_arena::Arena;
