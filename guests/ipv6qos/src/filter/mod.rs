@@ -128,8 +128,8 @@ impl Filter {
         self.rules.delete(tables, rule)
     }
 
-    /// Works on bringing changes into force, `budget` of work at most ([`SLICE`](crate::rules::SLICE): about
-    /// 30 us). True: all that was changed is in force.
+    /// Works on bringing changes into force, `budget` of work at most ([`SLICE`](crate::rules::SLICE)).
+    /// True: all that was changed is in force.
     pub fn work(&mut self, tables: &mut Tables, budget: u32) -> bool {
         self.rules.work(tables, budget)
     }

@@ -39,16 +39,17 @@ pub const MAX_RULES: usize = 4096;
 pub const MAX_TABLES: usize = 32;
 /// Distance of a rule without a priority to the one before.
 pub const PRIORITY_STEP: u32 = 10;
-/// Work that takes about 30 us: what [`Rules::work`] may do between two bursts.
-pub const SLICE: u32 = 3000;
+/// Work that takes 5 us to 50 us: what [`Rules::work`] may do between two bursts.
+pub const SLICE: u32 = 2400;
 
-/// Most rules that are in the list, or were until lately and are still in force.
-const SLOTS: usize = 3 * MAX_RULES;
+/// Rules for each that there may be: in the list, in force, or about to be; or so until lately.
+const SLOTS: usize = 3;
+const _: () = assert!(SLOTS * MAX_RULES <= u16::MAX as usize);
 /// Least rules that room is made for.
 const ROOM: usize = 64;
 /// Octets of a rule in its box, three times at worst: deleted ones are in force for a while; with names of a table
 /// on either side and of an interface.
-const RULE_OCTETS: usize = 3 * (size_of::<Rule>() + 3 * 64);
+const RULE_OCTETS: usize = SLOTS * (size_of::<Rule>() + 3 * 64);
 /// Cost of a rule that is forgotten, of [`SLICE`].
 const FORGET: u32 = 20;
 
@@ -146,7 +147,7 @@ impl<T> Rules<T> {
         }
         let room = room(most);
         // Vectors that grow hold twice what they need at worst.
-        let slots = 3 * most * (size_of::<Option<Slot<T>>>() + 2 * size_of::<u16>());
+        let slots = SLOTS * most * (size_of::<Option<Slot<T>>>() + 2 * size_of::<u16>());
         let order = most * size_of::<(u32, u16)>();
         most * RULE_OCTETS + 2 * (slots + order) + index::octets(room)
     }
@@ -239,7 +240,7 @@ impl<T> Rules<T> {
         Ok(())
     }
 
-    /// Works on bringing changes into force, for about as long as `budget` says ([`SLICE`]: 30 us). True: nothing is
+    /// Works on bringing changes into force, for about as long as `budget` says ([`SLICE`]). True: nothing is
     /// left to do, since all that was changed is in force, or for want of memory ([`is_starved`](Self::is_starved)).
     pub fn work(&mut self, tables: &mut Tables, mut budget: u32) -> bool {
         loop {
@@ -346,7 +347,7 @@ impl<T> Rules<T> {
         wanted: &Match,
         payload: T,
     ) -> Result<u16, RuleError> {
-        if self.free.is_empty() && self.slots.len() >= SLOTS {
+        if self.free.is_empty() && self.slots.len() >= SLOTS * self.most {
             return Err(RuleError::Busy);
         }
         self.reserve().map_err(|_| RuleError::OutOfMemory)?;

@@ -409,7 +409,7 @@ impl Index {
         }
         for ((numbers, classes), field) in self.numbers.iter_mut().zip(FIELDS) {
             let ranges = field.most_ranges(rules);
-            numbers.prepare(ranges)?;
+            numbers.prepare(ranges, field.uppers())?;
             classes.prepare(2 * ranges + 1)?;
         }
         Ok(())

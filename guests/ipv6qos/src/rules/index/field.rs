@@ -5,6 +5,7 @@ use arrayvec::ArrayVec;
 use super::super::condition::{Condition, Layer, WITH_PORTS};
 use crate::packet::Fields;
 use crate::packet::fields::Upper;
+use crate::vn::VNS;
 
 /// A field that is a number of 16 bits at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,16 @@ impl Field {
             Field::Layer => (4 * rules).min(4 * 256),
             Field::Dscp => rules.min(64),
             Field::Local => rules.min(2),
+        }
+    }
+
+    /// Upper octets of numbers are below this.
+    pub const fn uppers(self) -> usize {
+        match self {
+            Field::SourcePort | Field::DestinationPort => 256,
+            Field::Interface => VNS,
+            Field::Layer => 4,
+            Field::Dscp | Field::Local => 1,
         }
     }
 

@@ -105,8 +105,10 @@ pub(super) struct Index {
 pub(super) fn octets(rules: usize) -> usize {
     let sides = 2 * (Addresses::octets(rules) + (rules + 1) * size_of::<Stored>());
     let numbers: usize = { FIELDS.iter() }
-        .map(|field| field.most_ranges(rules))
-        .map(|ranges| Numbers::octets(ranges) + (2 * ranges + 1) * size_of::<Stored>())
+        .map(|field| (field.most_ranges(rules), field.uppers()))
+        .map(|(ranges, uppers)| {
+            Numbers::octets(ranges, uppers) + (2 * ranges + 1) * size_of::<Stored>()
+        })
         .sum();
     let naming = 2 * MAX_TABLES * size_of::<(Members, Vector)>();
     let index = rules * size_of::<u16>() + Chunks::octets(rules) + sides + numbers + naming;

@@ -25,20 +25,20 @@ impl Numbers {
         }
     }
 
-    /// Makes room for so many ranges.
-    pub fn prepare(&mut self, ranges: usize) -> Result<(), TryReserveError> {
+    /// Makes room for so many ranges of numbers, whose upper octets are below `uppers`.
+    pub fn prepare(&mut self, ranges: usize, uppers: usize) -> Result<(), TryReserveError> {
         self.pages.clear();
-        self.pages.try_reserve_exact(Self::room(ranges))
+        self.pages.try_reserve_exact(Self::room(ranges, uppers))
     }
 
-    /// Pages for so many ranges.
-    fn room(ranges: usize) -> usize {
-        (4 * ranges + 2).min(256)
+    /// Pages for so many ranges: one for all beyond `uppers`.
+    fn room(ranges: usize, uppers: usize) -> usize {
+        (4 * ranges + 2).min(uppers + 1).min(256)
     }
 
     /// Octets of the heap for so many ranges.
-    pub fn octets(ranges: usize) -> usize {
-        Self::room(ranges) * size_of::<[u16; PAGE]>()
+    pub fn octets(ranges: usize, uppers: usize) -> usize {
+        Self::room(ranges, uppers) * size_of::<[u16; PAGE]>()
     }
 
     pub fn clear(&mut self) {
