@@ -157,6 +157,48 @@ fn a_source_begins_no_more_than_its_share() {
 }
 
 #[test]
+fn a_flow_that_has_run_out_is_not_found_though_nobody_came_by() {
+    let mut flows = table(100, 0);
+    flows.track(0, &packet(1)).unwrap();
+    assert!(find(&mut flows, 29 * SECOND, &packet(1)));
+    assert!(find(&mut flows, 58 * SECOND, &packet(1)));
+    assert!(!find(&mut flows, 89 * SECOND, &packet(1)));
+    assert!(!find(&mut flows, 89 * SECOND, &packet(1)));
+}
+
+/// Tags are eight bits: of so many packets many have a flow's tag in its group and must be told from it by their key.
+#[test]
+fn a_packet_that_differs_in_one_part_of_the_name_is_of_no_flow() {
+    let mut flows = table(1000, 0);
+    let of = |port| udp(3, 1 << 64, FAR, (port, 53));
+    for port in 0..1000 {
+        flows.track(0, &of(port)).unwrap();
+    }
+    let differing: [fn(&mut Fields, u16); 7] = [
+        |packet, n| packet.source ^= u128::from(n),
+        |packet, n| packet.source ^= u128::from(n) << 65,
+        |packet, n| packet.destination ^= u128::from(n),
+        |packet, n| packet.destination ^= u128::from(n) << 64,
+        |packet, n| packet.source_port += 1000 * n,
+        |packet, n| packet.destination_port += n,
+        |packet, n| packet.interface = udp((3 + n as u8) % 32, 0, 0, (0, 0)).interface,
+    ];
+    for (part, differ) in differing.into_iter().enumerate() {
+        for port in 0..1000 {
+            let burst: [Fields; 31] = std::array::from_fn(|n| {
+                let mut packet = of(port);
+                differ(&mut packet, 1 + n as u16);
+                packet
+            });
+            let mut found = [true; 31];
+            flows.find_burst(0, &burst, &mut found);
+            assert_eq!(found, [false; 31], "part {part} port {port}");
+        }
+    }
+    assert!((0..1000).all(|port| find(&mut flows, 0, &of(port))));
+}
+
+#[test]
 fn later_fragments_follow_the_first() {
     let mut flows = table(100, 0);
     let first = Fields {
