@@ -1,16 +1,18 @@
 //! The demo's streams: one of each PI in each direction, in the seed's frame layout.
 
+use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use pinode_measure::meter::{FlowFigures, Meter, RatePoint};
-use pinode_measure::stream::{Stream, StreamSpec};
+use pinode_measure::stream::{Compare, Stream, StreamSpec};
 use pinode_measure::wire::{Probe, Snapshot, TesterWire};
 use pinode_scheduler::bounds;
 
 use crate::assemble;
 use crate::config::NodeConfig;
 use crate::dataplane::clock::{Clock, Monotonic};
+use crate::ipv6;
 
 /// Of each PI, in the order of the configuration: size in octets with FCS, offered share of the
 /// ceiling that it has in the first half. `can` is offered more than its phase can carry.
@@ -33,6 +35,38 @@ pub struct Planned {
     pub size: u16,
     /// Frames per second.
     pub offered_fps: f64,
+}
+
+/// What frames through the router need in one direction; as in `demo.toml`.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    /// The router's interface, the tester.
+    mac: ([u8; 6], [u8; 6]),
+    /// The tester at the other end, this one.
+    address: (Ipv6Addr, Ipv6Addr),
+}
+
+const WEST: Ipv6Addr = Ipv6Addr::new(0x2001, 2, 0, 1, 0, 0, 0, 1);
+const EAST: Ipv6Addr = Ipv6Addr::new(0x2001, 2, 0, 2, 0, 0, 0, 1);
+const EASTBOUND: Way = Way {
+    mac: ([2, 0, 0, 1, 1, 1], [2, 0, 0, 2, 1, 1]),
+    address: (EAST, WEST),
+};
+const WESTBOUND: Way = Way {
+    mac: ([2, 0, 0, 1, 2, 1], [2, 0, 0, 2, 2, 1]),
+    address: (WEST, EAST),
+};
+
+impl Way {
+    /// The stream as a router forwards it: addressed to it, and changed by it in addresses and hop limit.
+    fn through_router(self, spec: StreamSpec) -> StreamSpec {
+        StreamSpec {
+            mac: self.mac,
+            address: self.address,
+            compare: Compare::Payload,
+            ..spec
+        }
+    }
 }
 
 /// The probes that read source and sink of both ports.
@@ -79,17 +113,22 @@ pub fn planned(config: &NodeConfig) -> anyhow::Result<Vec<Planned>> {
 impl Traffic {
     /// Plans the streams for the first two ports of `config`; the wires are those of west and east.
     pub fn plan(config: &NodeConfig) -> anyhow::Result<(Self, [TesterWire; 2])> {
-        let direction = |first_id: u16| -> anyhow::Result<Vec<Stream>> {
+        let direction = |first_id: u16, way: Way| -> anyhow::Result<Vec<Stream>> {
             let specs = planned(config)?
                 .into_iter()
                 .zip(first_id..)
                 .map(|(plan, id)| {
-                    let code = config.pis[usize::from(plan.slot)].code.get();
-                    StreamSpec::new(id, code, plan.size, plan.offered_fps)
+                    let pi = &config.pis[usize::from(plan.slot)];
+                    let spec = StreamSpec::new(id, pi.code.get(), plan.size, plan.offered_fps);
+                    if ipv6::is_router(pi) {
+                        way.through_router(spec)
+                    } else {
+                        spec
+                    }
                 });
             Ok(Stream::all(specs)?)
         };
-        let (eastbound, westbound) = (direction(1)?, direction(101)?);
+        let (eastbound, westbound) = (direction(1, EASTBOUND)?, direction(101, WESTBOUND)?);
         let (west, west_probe) =
             TesterWire::new(&eastbound, &westbound, config.ports[0].capacity_bps);
         let (east, east_probe) =

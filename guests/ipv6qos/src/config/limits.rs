@@ -31,8 +31,8 @@ impl Default for Limits {
             next_hops: 1024,
             neighbours: 1024,
             table_prefixes: 4096,
-            filter_rules: 1024,
-            class_rules: 1024,
+            filter_rules: 256,
+            class_rules: 64,
             policers: 256,
         }
     }

@@ -31,7 +31,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            flows: 65_536,
+            flows: 16_384,
             per_source: 0,
             timeout: Timeouts::default(),
         }
