@@ -87,7 +87,7 @@ impl Arm {
     fn limits(self) -> String {
         match self {
             Arm::Routes(count) => format!("limits = {{ routes = {} }}\n", count + 1000),
-            Arm::Rules(_) => String::new(),
+            Arm::Rules(count) => format!("limits = {{ filter_rules = {count} }}\n"),
             // A hash table wants room.
             Arm::Flows(count) => format!(
                 "filter = {{ flows = {{ limit = {} }} }}\n",
