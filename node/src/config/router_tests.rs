@@ -97,8 +97,8 @@ fn mistakes_have_their_place_and_line() {
         ),
         (
             "[[pi.ipv6qos.config.route]]\nprefix = \"2001:db8:9::/48\"\nvia = \"2001:db8:2::9\"",
-            21,
-            "pi.ipv6qos.config.route[0]",
+            23,
+            "pi.ipv6qos.config.route[0].via",
             "is on no link",
         ),
         (
