@@ -23,8 +23,6 @@ use crate::vn::VNS;
 
 /// Octets of a next hop with what finds it.
 const HOP_OCTETS: u64 = 256;
-/// Octets of a prefix in a table.
-const TABLE_PREFIX_OCTETS: u64 = 96;
 /// Octets for what a request and its answer take for a while: a line each, read and taken apart.
 const REQUEST_OCTETS: u64 = 2 << 20;
 
@@ -59,6 +57,12 @@ impl Running {
             );
             alloc::vec![place.problem_in(&what)]
         })?;
+        let tables = Tables::with_room(limits.table_prefixes as usize);
+        let tables = tables.map_err(|_| {
+            let place = Place::key("limits.table_prefixes");
+            let what = "no memory for as many; give the guest more";
+            alloc::vec![place.problem_in(what)]
+        })?;
         let mut running = Running {
             form,
             limits,
@@ -69,7 +73,7 @@ impl Running {
             outbox: Outbox::default(),
             settled: Vec::with_capacity(HELD + BURST),
             limit: Limit::new(configuration.icmp, numbers),
-            tables: Tables::new(),
+            tables,
             filter: Filter::with_room(flows, limits.filter_rules),
             diffserv: Diffserv::with_room(limits.policers, limits.class_rules),
             counters: Counters::default(),
@@ -99,7 +103,7 @@ impl Running {
             + Flows::memory(&configuration.flows)
             + Routing::memory(limits.routes)
             + u64::from(limits.next_hops) * HOP_OCTETS
-            + u64::from(limits.table_prefixes) * TABLE_PREFIX_OCTETS
+            + Tables::memory(limits.table_prefixes as usize) as u64
             + Filter::octets(limits.filter_rules)
             + Diffserv::octets(limits.policers, limits.class_rules)
     }

@@ -72,7 +72,8 @@ impl Running {
         Fields::read(octets, packet.interface, local)
     }
 
-    /// Whether an ICMPv6 error is about a packet of a flow that was let pass.
+    /// Whether an ICMPv6 error is about a packet of a flow that was let pass, and goes to who sent that packet: to
+    /// anybody else it is no answer.
     #[cold]
     fn is_related(&self, io: &mut Io<'_, '_, '_>, packet: &Packet) -> bool {
         let octets = io.frames.octets(&packet.frame);
@@ -81,7 +82,7 @@ impl Running {
         let quoted = quoted.filter(|quoted| quoted.len() >= OCTETS);
         quoted.is_some_and(|quoted| {
             let fields = Fields::read(quoted, packet.interface, false);
-            self.filter.is_related(io.out.now_ns(), &fields)
+            fields.source == packet.destination && self.filter.is_related(io.out.now_ns(), &fields)
         })
     }
 

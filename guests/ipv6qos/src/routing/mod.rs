@@ -18,6 +18,8 @@ mod links;
 
 use crate::control::item::RouteKind;
 use crate::control::view::{Cursor, Origin};
+use arrayvec::ArrayVec;
+
 use crate::lpm::{Lpm, OutOfMemory};
 use crate::neighbour::NeighbourId;
 use crate::prefix::{InterfaceAddress, Prefix};
@@ -190,10 +192,18 @@ impl Routing {
                 }
             }
         }
+        let mut made = ArrayVec::<Prefix, 3>::new();
         for (prefix, origin) in wanted.into_iter().flatten() {
+            let was_there = self.exact(vn, prefix).is_some();
             if let Err(error) = self.put(vn, prefix, Target::own(origin, interface)) {
-                self.prune(interface, address, &[]);
+                // What other addresses of the interface brought stays.
+                for prefix in made {
+                    self.take(vn, prefix);
+                }
                 return Err(error);
+            }
+            if !was_there {
+                made.push(prefix);
             }
         }
         self.links.add(interface, address.prefix());

@@ -100,6 +100,11 @@ pub enum TableError {
         /// The prefix.
         prefix: Prefix,
     },
+    /// There are as many prefixes as are configured.
+    #[error(
+        "there are {0} prefixes in tables already; allowed: as many as limits.table_prefixes says"
+    )]
+    Full(usize),
     /// There is no such table.
     #[error("there is no table {0}")]
     NoTable(String),

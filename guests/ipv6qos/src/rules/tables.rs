@@ -61,6 +61,7 @@ struct Table {
 pub struct Tables {
     tables: [Option<Table>; MAX_TABLES],
     prefixes: Lpm,
+    most: Option<usize>,
 }
 
 impl Tables {
@@ -69,13 +70,37 @@ impl Tables {
         Self::default()
     }
 
+    /// No tables, with room for so many prefixes and no more.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for them.
+    pub fn with_room(prefixes: usize) -> Result<Self, OutOfMemory> {
+        Ok(Tables {
+            prefixes: Lpm::with_capacity(prefixes)?,
+            most: Some(prefixes),
+            ..Tables::default()
+        })
+    }
+
+    /// Octets of heap for so many prefixes.
+    pub fn memory(prefixes: usize) -> usize {
+        Lpm::memory(prefixes)
+    }
+
     /// Adds a prefix; in force from the next packet on.
     ///
     /// # Errors
     ///
-    /// It is there already; the name is none; there are too many tables; no memory is left.
+    /// It is there already; the name is none; there are too many tables or prefixes; no memory is left.
     pub fn add(&mut self, entry: &TableEntry) -> Result<(), TableError> {
         let id = self.named(&entry.table)?;
+        if self.most.is_some_and(|most| self.prefixes.len() >= most)
+            && self.prefixes.exact(id.root(), entry.prefix).is_none()
+        {
+            self.forget_unused(id);
+            return Err(TableError::Full(self.prefixes.len()));
+        }
         match self.prefixes.insert(id.root(), entry.prefix, THERE) {
             Ok(None) => {
                 if let Some(table) = self.table_mut(id) {

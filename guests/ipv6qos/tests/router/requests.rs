@@ -183,15 +183,18 @@ fn flows_pass_in_both_directions_and_errors_about_them() {
     back[40..44].copy_from_slice(&ports);
     assert_eq!(bed.give(1, &frame(port(1), host(1), 0, &back)).len(), 1);
     // An error about a packet of the flow passes, and one about another does not.
-    let error = |quoted: &[u8]| {
+    let error_to = |to: &str, quoted: &[u8]| {
         let from = crate::bed::address("2001:db8:2::9").octets();
-        let to = crate::bed::address("2001:db8:1::9").octets();
+        let to = crate::bed::address(to).octets();
         let mut packet = Vec::new();
         let builder = etherparse::PacketBuilder::ipv6(from, to, 9).icmpv6_raw(1, 4, [0; 4]);
         builder.write(&mut packet, quoted).unwrap();
         frame(port(1), host(1), 0, &packet)
     };
+    let error = |quoted: &[u8]| error_to("2001:db8:1::9", quoted);
     assert_eq!(bed.give(1, &error(&out)).len(), 1);
+    // To anybody but the sender of the packet it is no answer.
+    assert_eq!(bed.give(1, &error_to("2001:db8:1::8", &out)), []);
     let other = udp("2001:db8:1::9", "2001:db8:2::7", 9, 1);
     assert_eq!(bed.give(1, &error(&other)), []);
     assert_eq!(bed.list(json!({ "what": "flow" }), 64).len(), 1);
@@ -200,4 +203,17 @@ fn flows_pass_in_both_directions_and_errors_about_them() {
         json!({ "flushed": 1 })
     );
     assert_eq!(bed.give(1, &frame(port(1), host(1), 0, &back)), []);
+}
+
+#[test]
+fn an_address_that_finds_no_room_takes_nothing_along() {
+    let routes = Bed::pair(json!({}))
+        .list(json!({ "what": "route" }), 64)
+        .len();
+    let mut bed = Bed::pair(json!({ "limits": { "routes": routes } }));
+    let before = bed.list(json!({ "what": "route" }), 64);
+    let second = json!({ "address": { "address": "2001:db8:1::7/64", "dev": "west" } });
+    let answer = bed.ask(json!({ "change": { "op": "add", "items": [second] } }));
+    assert!(!answer["changed"]["error"].is_null(), "{answer}");
+    assert_eq!(bed.list(json!({ "what": "route" }), 64), before);
 }

@@ -122,3 +122,21 @@ fn tables_come_and_go() {
     assert_eq!(error, "table t0 has 2001:db8::/32 already");
     assert!(tables.entries("t99", None).is_err());
 }
+
+#[test]
+fn tables_have_room_for_so_many_prefixes_and_no_more() {
+    let mut tables = Tables::with_room(2).unwrap();
+    let entry = |prefix: &str| TableEntry {
+        table: "t".into(),
+        prefix: prefix.parse().unwrap(),
+    };
+    for prefix in ["2001:db8::/32", "2001:db9::/32"] {
+        tables.add(&entry(prefix)).unwrap();
+    }
+    let again = tables.add(&entry("2001:db8::/32")).unwrap_err();
+    assert!(again.to_string().contains("already"), "{again}");
+    let full = tables.add(&entry("2001:dba::/32")).unwrap_err();
+    assert!(full.to_string().contains("limits.table_prefixes"), "{full}");
+    tables.remove(&entry("2001:db8::/32")).unwrap();
+    tables.add(&entry("2001:dba::/32")).unwrap();
+}
