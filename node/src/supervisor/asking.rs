@@ -70,7 +70,9 @@ impl Run {
         }
     }
 
-    fn send_request(&mut self, slot: usize) {
+    /// Sends the next question, if none is under way. A guest may be ready before what runs it has been handed over:
+    /// then it is asked once that has happened.
+    pub(super) fn send_request(&mut self, slot: usize) {
         let now_ns = self.clock.now_ns();
         let guest = &mut self.guests[slot];
         if let Some(engine) = &guest.engine

@@ -145,6 +145,8 @@ impl Run {
                 if !is_up {
                     // It failed, or was told to stop, before its launcher returned.
                     self.take_down(slot, None);
+                } else {
+                    self.send_request(slot);
                 }
             }
             Err(error) if is_up => {
