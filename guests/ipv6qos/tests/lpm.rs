@@ -286,3 +286,17 @@ fn two_hundred_thousand_prefixes_and_a_million_addresses() {
     }
     assert_eq!((lpm.len(), lpm.entries()), (0, 0));
 }
+
+#[test]
+fn a_table_that_grows_refuses_nothing() {
+    for seed in [11, 12] {
+        let mut lpm = Lpm::new();
+        for (value, prefix) in (1..).zip(prefixes(100_000, seed)) {
+            assert_eq!(
+                lpm.insert(Vn::default(), prefix, value),
+                Ok(None),
+                "{prefix}"
+            );
+        }
+    }
+}

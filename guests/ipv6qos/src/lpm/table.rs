@@ -11,10 +11,13 @@ use crate::prefix::mask;
 use crate::unsafe_prefetch::prefetch;
 use crate::vn::Vn;
 
-/// Buckets behind a full one in which its entries may lie.
-const RUN: usize = 16;
-/// Largest share of the places that is used, in eighths.
-const FILL: usize = 5;
+/// Buckets behind a full one in which its entries may lie: so many in a row are never full at these shares, but for
+/// one table in some billions.
+const RUN: usize = 64;
+/// Largest share of the places that is used, in eighths, with `N` of them in a bucket.
+const fn fill<const N: usize>() -> usize {
+    if N < 4 { 4 } else { 5 }
+}
 
 /// Longest prefix whose key has room for what tells it from others.
 pub(super) const SHORT: u8 = 52;
@@ -175,6 +178,8 @@ pub(super) struct Table<K, const N: usize> {
     /// To the right, so that a mixed key becomes the number of a bucket.
     shift: u32,
     used: usize,
+    /// The farthest that any entry lies behind its own bucket.
+    reach: usize,
 }
 
 impl<K: Key, const N: usize> Table<K, N> {
@@ -184,12 +189,16 @@ impl<K: Key, const N: usize> Table<K, N> {
             aside: Vec::new(),
             shift: 63,
             used: 0,
+            reach: 0,
         }
     }
 
     /// Buckets for so many entries.
     fn buckets_for(entries: usize) -> usize {
-        (entries * 8).div_ceil(FILL * N).next_power_of_two().max(2)
+        (entries * 8)
+            .div_ceil(fill::<N>() * N)
+            .next_power_of_two()
+            .max(2)
     }
 
     /// Octets of a table that was reserved for so many entries.
@@ -199,7 +208,7 @@ impl<K: Key, const N: usize> Table<K, N> {
 
     /// Makes room for `entries` in all.
     pub(super) fn reserve(&mut self, entries: usize) -> Result<(), OutOfMemory> {
-        if entries <= self.buckets.len() * N * FILL / 8 {
+        if entries <= self.buckets.len() * N * fill::<N>() / 8 {
             return Ok(());
         }
         let wanted = Self::buckets_for(entries);
@@ -225,7 +234,7 @@ impl<K: Key, const N: usize> Table<K, N> {
 
     /// Makes room for `more` entries, many at a time: a table that was not reserved at its full size doubles.
     pub(super) fn reserve_more(&mut self, more: usize) -> Result<(), OutOfMemory> {
-        if self.used + more <= self.buckets.len() * N * FILL / 8 {
+        if self.used + more <= self.buckets.len() * N * fill::<N>() / 8 {
             return Ok(());
         }
         self.reserve((self.used + more) * 2)
@@ -266,7 +275,7 @@ impl<K: Key, const N: usize> Table<K, N> {
 
     #[cold]
     fn find_elsewhere(&self, home: usize, key: K, tag: Word) -> Word {
-        let words = (1..=RUN).map(|step| {
+        let words = (1..=self.reach).map(|step| {
             self.at(home + step)
                 .map_or(Word::NONE, |b| b.find(key, tag))
         });
@@ -285,7 +294,7 @@ impl<K: Key, const N: usize> Table<K, N> {
     /// Where this key is.
     pub(super) fn place(&self, key: K, tag: Word) -> Option<Place> {
         let home = self.home(key, tag);
-        (0..=RUN).find_map(|step| {
+        (0..=self.reach).find_map(|step| {
             let bucket = (home + step) & self.buckets.len().wrapping_sub(1);
             let there = self.buckets.get(bucket)?;
             let mut slots = there.keys.iter().zip(&there.words);
@@ -348,6 +357,7 @@ impl<K: Key, const N: usize> Table<K, N> {
             there.words[slot] = word.with_elsewhere(there.words[slot].elsewhere());
             let place = Place { bucket, slot };
             self.used += 1;
+            self.reach = self.reach.max(step);
             if step > 0 {
                 self.count_elsewhere(home, 1);
             }
