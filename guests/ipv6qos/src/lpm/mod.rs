@@ -88,7 +88,7 @@ impl Lpm {
         }
     }
 
-    /// With room for so many prefixes as tables have them (half as many points as prefixes, one in eight longer than /52, one in sixteen longer than /64): no
+    /// With room for so many prefixes as tables have them (half as many points as prefixes; all of them up to /52, or all up to /64; one in sixteen longer): no
     /// change copies it then.
     ///
     /// # Errors
@@ -195,7 +195,7 @@ impl Room {
     fn of(prefixes: usize) -> Self {
         Room {
             short: prefixes + prefixes / 2 + 32,
-            near: prefixes / 8 + 32,
+            near: prefixes + 32,
             far: prefixes / 16 + 32,
             leads: prefixes / 2 + 32,
         }
