@@ -88,8 +88,8 @@ impl Lpm {
         }
     }
 
-    /// With room for so many prefixes as tables have them (half as many points as prefixes; all of them up to /52, or all up to /64; one in sixteen longer): no
-    /// change copies it then.
+    /// With room for so many prefixes up to /64, whatever they are, each with two points of its own, and for one in
+    /// sixteen that is longer: no change copies anything then.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Lpm {
         Ok(lpm)
     }
 
-    /// Octets of heap that so many prefixes take, as tables have them, with capacity for them.
+    /// Octets of heap that so many prefixes take with capacity for them.
     pub fn memory(prefixes: usize) -> usize {
         let room = Room::of(prefixes);
         Table::<ShortKey, 4>::memory(room.short)
@@ -194,10 +194,10 @@ struct Room {
 impl Room {
     fn of(prefixes: usize) -> Self {
         Room {
-            short: prefixes + prefixes / 2 + 32,
+            short: 3 * prefixes + 32,
             near: prefixes + 32,
             far: prefixes / 16 + 32,
-            leads: prefixes / 2 + 32,
+            leads: 2 * prefixes + 32,
         }
     }
 }
