@@ -20,7 +20,7 @@ impl NodeConfig {
         let vifs = self.ports.iter().enumerate();
         let vifs = vifs.map(|(index, port)| VifConfig {
             name: port.name.clone(),
-            mac: mac_text(vif_mac(pi, index)),
+            mac: mac_text(self.vif_mac(pi, index)),
             mtu: port.largest_pdu(),
             access: match port.mode {
                 PortMode::Trunk => None,
@@ -46,15 +46,18 @@ impl NodeConfig {
             },
         }
     }
-}
 
-/// The MAC address of a guest's vif: locally administered, the same at each boot, and no other's: of
-/// two PIs with one code each has virtual networks of its own.
-#[must_use]
-pub fn vif_mac(pi: &PiConfig, port: usize) -> [u8; 6] {
-    let [high, low] = u16::try_from(port).unwrap_or(u16::MAX).to_be_bytes();
-    let vn = pi.vns.first().map_or(0, Vn::get);
-    [0x02, b'P', b'I', vn << 3 | pi.code.get(), high, low]
+    /// The MAC address of a guest's vif: locally administered, the same at each start, and no other's: of this node
+    /// ([`Identity`](super::Identity)), of the PI, of the port. Of two PIs with one code each has virtual networks of
+    /// its own.
+    #[must_use]
+    pub fn vif_mac(&self, pi: &PiConfig, port: usize) -> [u8; 6] {
+        let [a, b, c, d] = self.identity.octets();
+        let vn = pi.vns.first().map_or(0, Vn::get);
+        // There are 32 ports at most.
+        let port = u8::try_from(port).unwrap_or(u8::MAX);
+        [a, b, c, d, vn << 3 | pi.code.get(), port]
+    }
 }
 
 fn mac_text(mac: [u8; 6]) -> String {

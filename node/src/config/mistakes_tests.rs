@@ -383,7 +383,7 @@ fn mistakes_in_a_pi() {
         .lines()
         .next(),
         Some(
-            "node.toml:13: node.more: unknown key; allowed: name, ethertype, isolation, workers, idle, wake_interval, cpus"
+            "node.toml:13: node.more: unknown key; allowed: name, ethertype, isolation, workers, idle, wake_interval, cpus, identity"
         )
     );
     let thread = SMALL.replace("[[port]]", "isolation = \"thread\"\n[[port]]");
@@ -454,7 +454,7 @@ fn the_largest_config_of_the_largest_node_fits_the_line() {
     let (pi, most) = (&node.pis[0], control::LINE_OCTETS);
     let vif = |port: &PortConfig| control::VifConfig {
         name: port.name.clone(),
-        mac: "02:50:49:02:00:1f".into(),
+        mac: "a2:50:49:02:00:1f".into(),
         mtu: port.mtu,
         access: Some(31),
     };

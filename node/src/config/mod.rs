@@ -8,11 +8,12 @@
 //! schedule whether a port's cycle holds, and what each PI demands; strict what NC and RT take,
 //!          connections what these need of it
 //! guest    what a guest is configured with, and router whether a router takes it
+//! identity what tells the node from others in its guests' MAC addresses
 //! problem  what is wrong, where, and what is allowed; all of it in one go
 //! ```
 //!
 //! Nothing here opens an interface, a guest image or `/dev/kvm`: a configuration is right or wrong
-//! by itself. What the machine lacks is found out by `run`.
+//! by itself. What the machine lacks is found out by `run`; of the machine only its id is read.
 //!
 //! A PI needs a phase on every port that its guest can send on: on each trunk, and on the access
 //! ports of that PI. A PI that should not send on a trunk has no way to say so; leave its port out.
@@ -20,6 +21,7 @@
 mod connections;
 mod cpu;
 mod guest;
+mod identity;
 mod json;
 mod level2;
 mod node;
@@ -48,7 +50,7 @@ use toml::de::DeTable;
 
 pub use connections::{stream_problems, sure_tolerance_ns};
 pub use cpu::{CpuClaim, CpuShare};
-pub use guest::vif_mac;
+pub use identity::Identity;
 pub use level2::{
     ContentConfig, DiffservConfig, Level2Config, PolicedBounds, PolicedConfig, StreamConfig,
     WeightedConfig,
@@ -273,9 +275,16 @@ fn read_head(mut section: Section<'_, '_>) -> Option<NodeConfig> {
         Some(item) => item.section().and_then(|cpus| read_cpus(cpus, workers)),
         None => Some(Cpus::default()),
     };
+    let identity = match section.optional("identity") {
+        Some(item) => item.name().map(|text| Identity::of(&text)),
+        None => name
+            .as_ref()
+            .map(|name| Identity::of_node(identity::machine(), name)),
+    };
     section.finish();
     Some(NodeConfig {
         name: name?,
+        identity: identity?,
         ethertype: ethertype?,
         isolation: isolation?,
         workers: workers?,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::cpu::CpuShare;
+use super::identity::Identity;
 use super::level2::Level2Config;
 use super::pi::NOBODY;
 use super::schedule::Needs;
@@ -22,6 +23,8 @@ use crate::status::{GateStatus, PhaseEntry, PortPhases, Schedule};
 pub struct NodeConfig {
     /// Its name.
     pub name: String,
+    /// What tells it from other nodes on its links.
+    pub identity: Identity,
     /// The EtherType of frames with a PIH.
     pub ethertype: u16,
     /// How guest functions run.

@@ -67,6 +67,47 @@ fn a_pi_of_code_1_is_a_router_if_nothing_else_is_said() {
     );
 }
 
+/// The MAC addresses of the router's vifs.
+fn macs(text: &str) -> Vec<String> {
+    let node = parse("node.toml", Path::new(""), text, &["patch", "ipv6qos"]).unwrap();
+    let vifs = node.guest_config(&node.pis[0], 0).vifs;
+    vifs.into_iter().map(|vif| vif.mac).collect()
+}
+
+#[test]
+fn no_two_nodes_have_a_mac_address_in_common() {
+    let named = |name: &str| NODE.replace("name = \"n1\"", &format!("name = {name:?}"));
+    let of_machine = macs(NODE);
+    assert_eq!(of_machine, macs(NODE), "the same at each start");
+    // Two nodes of a machine, and two of one name on machines whose ids do not tell them apart.
+    let others = [
+        macs(&named("n2")),
+        macs(&NODE.replace("[node]", "[node]\nidentity = \"left\"")),
+        macs(&NODE.replace("[node]", "[node]\nidentity = \"right\"")),
+    ];
+    let mut all: Vec<&String> = others.iter().chain([&of_machine]).flatten().collect();
+    assert!(all.iter().all(|mac| mac[1..].starts_with("2:")), "{all:?}");
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 8);
+    // Who has a virtual network of a PI to itself has an address of its own too.
+    let [west, _] = &macs(&NODE.replace("vns = [0, 5]", "vns = [7]").replace(
+        "pi = \"ipv6qos\"\ncapacity",
+        "pi = \"ipv6qos\"\nvn = 7\ncapacity",
+    ))[..] else {
+        panic!("two vifs")
+    };
+    assert_eq!(west[..11], of_machine[0][..11]);
+    assert_eq!(west[12..], *"39:00");
+}
+
+#[test]
+fn an_identity_is_a_name() {
+    let text = NODE.replace("[node]", "[node]\nidentity = \"\"");
+    let error = parse("node.toml", Path::new(""), &text, &["ipv6qos"]).unwrap_err();
+    assert!(error.to_string().contains("node.identity: "), "{error}");
+}
+
 #[test]
 fn mistakes_have_their_place_and_line() {
     for (config, line, at, what) in [

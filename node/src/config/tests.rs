@@ -14,6 +14,7 @@ ethertype = 0x88B6
 isolation = "kvm"
 workers = 1
 cpus = { workers = [0], guests = [1] }
+identity = "hall-3"
 
 [[port]]
 name = "west"
@@ -252,7 +253,7 @@ memory = "4MiB"
         found,
         [
             "node.toml:1: node.name: is missing; needed: a name, such as \"n1\"",
-            "node.toml:2: node.nam: unknown key; allowed: name, ethertype, isolation, workers, idle, wake_interval, cpus",
+            "node.toml:2: node.nam: unknown key; allowed: name, ethertype, isolation, workers, idle, wake_interval, cpus, identity",
             "node.toml:3: node.isolation: \"xen\" is not allowed; allowed: \"kvm\", \"thread\"",
             "node.toml:7: port.west.mode: \"trunkk\" is not allowed; allowed: \"trunk\", \"access\"",
             "node.toml:8: port.west.capacity: \"1 Gbps\" is not allowed; allowed: a number and bps, \

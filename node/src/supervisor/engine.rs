@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use super::share::ShareError;
 use super::unsafe_thread_time;
-use crate::config::{GuestImage, Isolation, NodeConfig, PiConfig, vif_mac};
+use crate::config::{GuestImage, Isolation, NodeConfig, PiConfig};
 use crate::dataplane::bell::Bell;
 use crate::dataplane::vif::{PairsInUse, Vif};
 
@@ -181,7 +181,7 @@ fn machine_config(
         .iter()
         .enumerate()
         .map(|(index, port)| NetConfig {
-            mac: vif_mac(pi, index),
+            mac: node.vif_mac(pi, index),
             mtu: port.mtu,
             queue_pairs: node.workers,
             queue_size: pi.queue,

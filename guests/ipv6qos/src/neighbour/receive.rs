@@ -131,13 +131,17 @@ impl<F> Discovery<F> {
         let Some(link) = self.link_mut(interface) else {
             return;
         };
-        // Our own, come back.
-        if said.mac == Some(link.mac) {
-            return;
-        }
+        let from_us = said.mac == Some(link.mac);
         let Some(own) = link.own_mut(said.target) else {
+            if from_us {
+                return;
+            }
             return self.cache.advertised(now_ns, interface, said, out);
         };
+        // Our own, come back; we advertise no tentative address, so of one it is another's, even with our MAC address.
+        if from_us && own.state != AddressState::Tentative {
+            return;
+        }
         if own.is_claimed(now_ns, None) {
             link.due_ns = 0;
         } else if own.state == AddressState::Preferred {

@@ -31,6 +31,9 @@ pub(super) struct Hops {
     entries: Vec<Option<Entry>>,
     free: Vec<HopId>,
     by_key: BTreeMap<(Vn, Target), HopId>,
+    /// Of them, those of static routes: `most` at most. Those of the router's own addresses are bounded by its
+    /// interfaces, and do not count: else it would matter which came first.
+    statics: u32,
     most: u32,
 }
 
@@ -48,6 +51,7 @@ impl Hops {
             entries: alloc::vec![None],
             free: Vec::new(),
             by_key: BTreeMap::new(),
+            statics: 0,
             most,
         }
     }
@@ -83,10 +87,11 @@ impl Hops {
             }
             return Ok(*id);
         }
-        // Those of the router's own addresses are bounded by its interfaces.
-        if target.origin == Origin::Static && self.by_key.len() >= self.most as usize {
+        let is_static = target.origin == Origin::Static;
+        if is_static && self.statics >= self.most {
             return Err(RouteError::TooManyHops(self.most));
         }
+        self.statics += u32::from(is_static);
         let hop = resolved(vn, &target, links);
         let entry = Some(Entry { key, routes: 1 });
         let id = match self.free.pop() {
@@ -117,6 +122,7 @@ impl Hops {
         };
         entry.routes -= 1;
         if entry.routes == 0 {
+            self.statics -= u32::from(entry.key.1.origin == Origin::Static);
             self.by_key.remove(&entry.key);
             *slot = None;
             self.free.push(id);

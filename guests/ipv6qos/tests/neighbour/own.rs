@@ -119,6 +119,37 @@ fn who_claims_a_tentative_address_has_it() {
     }
 }
 
+/// What a router has just said to all of its link, heard by another that sends with `mac`.
+fn heard(from: &mut Lab, to: &mut Lab, mac: Mac) {
+    for message in from.said() {
+        let (packet, _) = from.write(message);
+        // Reports of groups have a header before the message, and say nothing of addresses.
+        if let Ok(received) = icmp::parse(&packet, 40) {
+            to.receive(mac, &received);
+        }
+    }
+}
+
+#[test]
+fn two_routers_with_one_address_notice_whatever_their_mac_addresses_are() {
+    let ours = address("2001:db8:1::1");
+    // Lab's links all have ROUTER_MAC, as if two nodes had been given the same one.
+    let mut first = Lab::quiet(&[OURS]);
+    let (mut second, _) = probing(ours);
+    heard(&mut second, &mut first, ROUTER_MAC);
+    heard(&mut first, &mut second, ROUTER_MAC);
+    second.run(3 * SECOND);
+    assert_eq!(
+        state(&second, "2001:db8:1::1"),
+        Some(AddressState::Duplicated)
+    );
+    assert_eq!(
+        state(&first, "2001:db8:1::1"),
+        Some(AddressState::Preferred),
+        "who had it keeps it"
+    );
+}
+
 #[test]
 fn our_own_probe_come_back_claims_nothing() {
     let ours = address("2001:db8:1::1");
