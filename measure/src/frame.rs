@@ -12,6 +12,8 @@ pub use crate::signature::SIGNATURE_OCTETS;
 pub const ETHERNET_OCTETS: usize = 14;
 /// Octets of the IPv6 header (RFC 8200 3).
 pub const IPV6_OCTETS: usize = 40;
+/// Octets of an IPv6 address.
+pub(crate) const ADDRESS_OCTETS: usize = 16;
 /// Octets of the UDP header (RFC 768).
 pub const UDP_OCTETS: usize = 8;
 /// Octets of the frame check sequence, which is counted in sizes but not held in memory.
@@ -102,6 +104,13 @@ impl Layout {
         self.ipv6_at + IPV6_OCTETS
     }
 
+    /// The destination address, which ends the IPv6 header.
+    #[inline]
+    #[must_use]
+    pub(crate) const fn destination_at(&self) -> usize {
+        self.ipv6_end() - ADDRESS_OCTETS
+    }
+
     /// The padding.
     #[inline]
     #[must_use]
@@ -164,10 +173,11 @@ pub(crate) fn build(spec: &StreamSpec, len: usize) -> Box<[u8]> {
     frame.into_boxed_slice()
 }
 
-/// What of a stream's UDP checksum is the same in all its frames: only the signature and the length are not.
+/// What of a stream's UDP checksum is the same in all its frames: the destination, the signature and the length are
+/// not.
 #[derive(Debug, Clone)]
 pub(crate) struct UdpSums {
-    /// Of addresses, next header and ports.
+    /// Of source address, next header and ports.
     fixed: u32,
     /// Of the first so many octets of the padding: at most 4500 words of 16 bits, so it fits.
     padding: Box<[u32]>,
@@ -175,7 +185,7 @@ pub(crate) struct UdpSums {
 
 impl UdpSums {
     pub(crate) fn new(layout: &Layout, template: &[u8]) -> Self {
-        let addresses = &template[layout.ipv6_at + 8..layout.ipv6_end()];
+        let source = &template[layout.ipv6_at + 8..layout.destination_at()];
         let ports = &template[layout.ipv6_end()..layout.ipv6_end() + UDP_LENGTH_AT];
         let mut sum = 0;
         let mut padding = vec![0];
@@ -185,7 +195,7 @@ impl UdpSums {
             padding.push(sum);
         }
         Self {
-            fixed: words(addresses) + words(ports) + u32::from(NEXT_HEADER_UDP),
+            fixed: words(source) + words(ports) + u32::from(NEXT_HEADER_UDP),
             padding: padding.into_boxed_slice(),
         }
     }
@@ -196,9 +206,11 @@ impl UdpSums {
         let length = (frame.len() - layout.ipv6_end()) as u32;
         let padding = self.padding.get(frame.len() - layout.padding_at());
         let signature = words(&frame[layout.signature_at..layout.padding_at()]);
-        // The length is in the pseudo-header and in the UDP header. Ten and some words, and the padding's: no
+        let destination = words(&frame[layout.destination_at()..layout.ipv6_end()]);
+        // The length is in the pseudo-header and in the UDP header. Twenty and some words, and the padding's: no
         // overflow of 32 bits.
-        let sum = self.fixed + 2 * length + signature + padding.copied().unwrap_or(0);
+        let varying = 2 * length + destination + signature;
+        let sum = self.fixed + varying + padding.copied().unwrap_or(0);
         let folded = (sum & 0xffff) + (sum >> 16);
         let folded = (folded & 0xffff) + (folded >> 16);
         // Of two ways to write zero, 0 means that there is no checksum.

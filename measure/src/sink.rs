@@ -7,7 +7,7 @@ use crate::frame::{FCS, Layout};
 use crate::order::{Arrival, Order};
 use crate::signature::{NO_STREAM, Signature};
 use crate::stats::Latency;
-use crate::stream::{Encapsulation, Stream};
+use crate::stream::{Compare, Encapsulation, Stream};
 
 /// What arrived of a stream so far.
 ///
@@ -216,16 +216,17 @@ impl Sink {
     }
 
     /// The stream by flow label, or by the number in the damaged signature; or the only one of its PIH. A frame
-    /// of another EtherType or PIH, or without PIH to another destination, resembles none: what a host nearby
-    /// sends of its own accord is no damage.
+    /// of another EtherType or PIH, or, without PIH or behind a router, to another destination, resembles none: what
+    /// a host nearby or the router sends of its own accord is no damage.
     fn resembled(&self, frame: &[u8]) -> Option<usize> {
         let is_alike = |lane: &Lane| {
             let (ipv6_at, template) = (lane.stream.layout().ipv6_at, lane.stream.template());
             let alike =
                 |octets: std::ops::Range<usize>| frame.get(octets.clone()) == template.get(octets);
-            let destination = ipv6_at + 24..ipv6_at + 40;
-            let is_plain = lane.stream.spec().encapsulation == Encapsulation::Plain;
-            alike(12..ipv6_at) && (!is_plain || alike(destination))
+            let spec = lane.stream.spec();
+            let speaks =
+                spec.encapsulation == Encapsulation::Plain || spec.compare == Compare::Payload;
+            alike(12..ipv6_at) && (!speaks || lane.stream.goes_as(frame))
         };
         let by_number = |number: Option<u16>| {
             let index = *self.by_id.get(usize::from(number?))?;

@@ -21,7 +21,7 @@ use std::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::frame::{self, UdpSums};
+use crate::frame::{self, ADDRESS_OCTETS, UdpSums};
 use crate::signature::NO_STREAM;
 
 pub use crate::frame::{Encapsulation, FCS, Layout, TEST_PORT, Transport};
@@ -156,6 +156,10 @@ pub struct StreamSpec {
     pub mac: ([u8; 6], [u8; 6]),
     /// Destination and source address.
     pub address: (Ipv6Addr, Ipv6Addr),
+    /// Destinations beside that one: each frame goes to one of them all, drawn by its sequence number, each as likely
+    /// as any other (RFC 2544 12: random addresses over 256 networks). None: all frames go to the one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_destinations: Vec<Ipv6Addr>,
 }
 
 impl StreamSpec {
@@ -179,6 +183,7 @@ impl StreamSpec {
             ethertype: 0x88b5,
             mac: ([2, 0, 0, 2, hi, lo], [2, 0, 0, 1, hi, lo]),
             address: (address(2), address(1)),
+            other_destinations: Vec::new(),
         }
     }
 
@@ -266,6 +271,8 @@ pub struct Stream {
     spec: StreamSpec,
     layout: Layout,
     template: Box<[u8]>,
+    /// All of them, where there is more than one.
+    destinations: Box<[[u8; ADDRESS_OCTETS]]>,
     udp: Option<UdpSums>,
 }
 
@@ -311,10 +318,18 @@ impl Stream {
         let template = frame::build(&spec, usize::from(largest) - FCS);
         let udp = matches!(spec.transport, Transport::Udp { .. })
             .then(|| UdpSums::new(&layout, &template));
+        let destinations = match &*spec.other_destinations {
+            [] => Box::default(),
+            others => std::iter::once(&spec.address.0)
+                .chain(others)
+                .map(Ipv6Addr::octets)
+                .collect(),
+        };
         Ok(Self {
             spec,
             layout,
             template,
+            destinations,
             udp,
         })
     }
@@ -378,9 +393,35 @@ impl Stream {
         let length_at = self.layout.length_at();
         slot[length_at..length_at + 2].copy_from_slice(&self.layout.payload_length(len));
         slot[signature_at..signature_at + frame::SIGNATURE_OCTETS].copy_from_slice(signature);
+        if let Some(destination) = self.destination(signature) {
+            slot[self.layout.destination_at()..self.layout.ipv6_end()].copy_from_slice(destination);
+        }
         if let Some(udp) = &self.udp {
             udp.finish(&self.layout, slot);
         }
+    }
+
+    /// Where a frame with this signature goes, if not all go to one address.
+    #[inline]
+    fn destination(&self, signature: &[u8]) -> Option<&[u8; ADDRESS_OCTETS]> {
+        let count = self.destinations.len() as u64;
+        if count == 0 {
+            return None;
+        }
+        let mut sequence = [0; 8];
+        sequence[2..].copy_from_slice(&signature[3..9]);
+        // The high half of a product maps 32 random bits onto the list without a division.
+        let drawn = mix(u64::from_be_bytes(sequence)) >> 32;
+        self.destinations.get(((drawn * count) >> 32) as usize)
+    }
+
+    /// Whether `frame` goes to an address that a frame of the stream goes to.
+    #[must_use]
+    pub(crate) fn goes_as(&self, frame: &[u8]) -> bool {
+        let destination = self.layout.destination_at()..self.layout.ipv6_end();
+        frame.get(destination.clone()).is_some_and(|found| {
+            found == &self.template[destination] || self.destinations.iter().any(|to| to == found)
+        })
     }
 
     /// Whether `frame`, whose signature was checked, is otherwise as it was sent.
@@ -404,9 +445,13 @@ impl Stream {
                 Compare::Payload => frame[12..layout.ipv6_at] == template[12..layout.ipv6_at],
                 Compare::Whole => {
                     // What is behind the IPv6 header was compared above.
-                    let behind = layout.ipv6_end();
+                    let (to, behind) = (layout.destination_at(), layout.ipv6_end());
+                    let signature = &frame[layout.signature_at..padding_at];
+                    let destination = self.destination(signature);
                     frame[..length_at] == template[..length_at]
-                        && frame[length_at + 2..behind] == template[length_at + 2..behind]
+                        && frame[length_at + 2..to] == template[length_at + 2..to]
+                        && frame[to..behind]
+                            == *destination.map_or(&template[to..behind], |octets| octets)
                 }
             }
     }

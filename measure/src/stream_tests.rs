@@ -166,6 +166,51 @@ fn a_router_may_rewrite_addresses_of_the_link_and_the_hop_limit() {
 }
 
 #[test]
+fn frames_go_to_each_destination_alike_and_to_no_other() {
+    for compare in [Compare::Whole, Compare::Payload] {
+        let networks = |n: u16| Ipv6Addr::new(0x2001, 2, 0, n, 0, 0, 0, 2);
+        let mut spec = StreamSpec {
+            compare,
+            other_destinations: (1..256).map(networks).collect(),
+            transport: Transport::Udp {
+                from: 49_184,
+                to: TEST_PORT,
+            },
+            ..StreamSpec::new(7, 1, 128, 1.0)
+        };
+        spec.address.0 = networks(0);
+        let s = Stream::new(spec).unwrap();
+        let mut found = [0u32; 256];
+        let mut frame = vec![0; 124];
+        for sequence in 0..25_600 {
+            let signature = crate::signature::Signature {
+                stream: 7,
+                epoch: 0,
+                sequence,
+                sent_ns: 1,
+            };
+            s.write(&mut frame, &signature.encode());
+            assert!(s.is_intact(&frame) && s.goes_as(&frame));
+            let to = &frame[s.layout().destination_at()..s.layout().ipv6_end()];
+            assert_eq!((&to[..6], to[15]), (&[0x20, 1, 0, 2, 0, 0][..], 2));
+            found[usize::from(u16::from_be_bytes([to[6], to[7]]))] += 1;
+        }
+        // A hundred each on the mean: six standard deviations about it.
+        let bounds = (found.iter().min(), found.iter().max());
+        assert!(
+            bounds.0 >= Some(&40) && bounds.1 <= Some(&160),
+            "{bounds:?}"
+        );
+        // Sent to another of them than its number says: a change. A checksum, too, tells.
+        let at = s.layout().destination_at() + 7;
+        frame[at] ^= 1;
+        assert!(!s.is_intact(&frame) && s.goes_as(&frame));
+        frame[at + 1] ^= 1;
+        assert!(!s.goes_as(&frame));
+    }
+}
+
+#[test]
 fn without_pih_a_frame_may_be_shorter_and_its_pi_is_not_looked_at() {
     let plain = |size| StreamSpec {
         encapsulation: Encapsulation::Plain,

@@ -5,7 +5,7 @@ use pinode_measure::sink::{Received, Sink, Strays};
 use pinode_measure::source::Source;
 use pinode_measure::stats::{self, Latency};
 use pinode_measure::stream::{
-    Encapsulation, PADDING_AT, PIH_AT, SIGNATURE_AT, Sizes, Stream, StreamSpec,
+    Compare, Encapsulation, PADDING_AT, PIH_AT, SIGNATURE_AT, Sizes, Stream, StreamSpec,
 };
 use proptest::prelude::*;
 
@@ -332,4 +332,29 @@ fn what_a_host_sends_of_its_own_accord_is_foreign_not_corrupted() {
     solicitation[15..18].fill(0);
     sink.absorb(0, &solicitation, &mut latency);
     assert_eq!(sink.foreign(), 3);
+}
+
+#[test]
+fn what_a_router_sends_of_its_own_accord_is_foreign_not_corrupted() {
+    let routed = StreamSpec {
+        compare: Compare::Payload,
+        ..StreamSpec::new(5, 1, 79, 1.0)
+    };
+    let streams = Stream::all([routed]).unwrap();
+    let (mut sink, mut latency) = (Sink::new(&streams), latencies());
+    // A router advertisement to all nodes, behind the stream's own PIH.
+    let mut advertisement = [0; 87];
+    advertisement[..15].copy_from_slice(&streams[0].template()[..15]);
+    advertisement[15..23].copy_from_slice(&[0x60, 0, 0, 0, 0, 32, 58, 255]);
+    advertisement[39..41].copy_from_slice(&[0xff, 2]);
+    advertisement[54] = 1;
+    advertisement[55] = 134;
+    sink.absorb(0, &advertisement, &mut latency);
+    assert_eq!(sink.foreign(), 1);
+    // A frame of the stream that was damaged on the way is still one.
+    let mut damaged = frames(&streams, 1).swap_remove(0).1;
+    damaged[SIGNATURE_AT + 10] ^= 1;
+    sink.absorb(0, &damaged, &mut latency);
+    let corrupted: Vec<u64> = sink.received().map(|of| of.corrupted).collect();
+    assert_eq!((sink.foreign(), corrupted), (1, vec![1]));
 }

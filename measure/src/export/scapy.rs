@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::Plan;
 use super::python::{number, text};
+use super::table::one_of_many;
 use crate::stream::{Encapsulation, Pattern, Sizes, Stream, Transport};
 
 const PROGRAM: &str = include_str!("scapy_program.py");
@@ -53,6 +54,10 @@ fn write_stream(name: &str, stream: &Stream, out: &mut impl Write) -> io::Result
         text(&octets.join(":"))
     };
     let ip = stream.layout().ipv6_at;
+    let others = one_of_many(spec);
+    if !others.is_empty() {
+        writeln!(out, "    # stream {}{others}", spec.id)?;
+    }
     writeln!(
         out,
         "    dict(stream={id}, name={name}, pps={pps}, burst={burst}, sizes={sizes},\n\

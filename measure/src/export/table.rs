@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::{Plan, headers};
-use crate::stream::{Encapsulation, Sizes};
+use crate::stream::{Encapsulation, Sizes, StreamSpec};
 
 pub(super) fn write(plan: &Plan<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
@@ -45,6 +45,14 @@ pub(super) fn describe(sizes: &Sizes) -> String {
             format!("{} in turn", sizes.join(" "))
         }
         Sizes::Uniform { from, to, .. } => format!("{from}..{to} uniform"),
+    }
+}
+
+/// That a stream has more destinations than the one that is written, if it has.
+pub(super) fn one_of_many(spec: &StreamSpec) -> String {
+    match spec.other_destinations.len() {
+        0 => String::new(),
+        others => format!(", asked for to {} destinations, here to one", others + 1),
     }
 }
 

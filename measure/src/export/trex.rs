@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use super::Plan;
 use super::python::{number, text};
-use super::table::{describe, hex};
+use super::table::{describe, hex, one_of_many};
 use crate::signature::SIGNATURE_OCTETS;
 use crate::stream::{FCS, Pattern, Sizes, Stream, Transport};
 
@@ -39,10 +39,11 @@ fn write_stream(name: &str, stream: &Stream, isg_us: f64, out: &mut impl Write) 
     let spec = stream.spec();
     writeln!(
         out,
-        "    # stream {}: {} octets with FCS, {} frames/s{}",
+        "    # stream {}: {} octets with FCS, {} frames/s{}{}",
         spec.id,
         describe(&spec.sizes),
         spec.rate_fps,
+        one_of_many(spec),
         match spec.pattern {
             Pattern::Even => String::new(),
             Pattern::Bursts(frames) => format!(", asked for in bursts of {frames}, here evenly"),

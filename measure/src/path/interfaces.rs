@@ -106,6 +106,7 @@ fn learning_frames(streams: &[Stream]) -> Vec<Box<[u8]>> {
     let turned = |spec: &StreamSpec| StreamSpec {
         mac: (spec.mac.1, spec.mac.0),
         address: (spec.address.1, spec.address.0),
+        other_destinations: Vec::new(),
         transport: match spec.transport {
             Transport::None => Transport::None,
             Transport::Udp { from, to } => Transport::Udp { from: to, to: from },
