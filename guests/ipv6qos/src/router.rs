@@ -18,7 +18,7 @@ use crate::neighbour::{Discovery, Fate, Outbox};
 use crate::packet::Form;
 use crate::path::{Held, Io};
 use crate::routing::Routing;
-use crate::rules::Tables;
+use crate::rules::{SLICE, Tables};
 
 /// The IPv6 router of a guest.
 #[derive(Debug, Default)]
@@ -96,5 +96,10 @@ impl Function for Router {
             Some(running) => running.request(now_ns, request),
             None => Err(format!("{} is not configured", self.name())),
         }
+    }
+
+    fn work(&mut self) -> bool {
+        let running = self.running.as_mut();
+        running.is_none_or(|running| running.work(SLICE))
     }
 }

@@ -21,6 +21,8 @@ pub const HELD: usize = 256;
 /// How often a function is told that time has passed while its guest is awake, nanoseconds. One that sleeps is
 /// woken by the host's pings, five times a second.
 pub const TICK_NS: u64 = 1_000_000;
+/// How often a function goes on with unfinished work while frames come, nanoseconds.
+pub const WORK_NS: u64 = 250_000;
 
 /// A vif of the guest: port i of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +66,13 @@ pub trait Function {
     /// What is wrong with it, and what is allowed.
     fn request(&mut self, _now_ns: u64, _request: &Value) -> Result<Value, String> {
         Err(format!("{} takes no requests", self.name()))
+    }
+
+    /// Goes on with what requests began, for no longer than frames may wait; true: nothing is left. Called after
+    /// each request and, as long as something is left, in rounds without frames and every [`WORK_NS`]. The guest
+    /// does not sleep meanwhile, and answers wait: what was answered is done.
+    fn work(&mut self) -> bool {
+        true
     }
 }
 

@@ -8,11 +8,12 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use pinode_virtqueue::QueueError;
 
 use crate::control::{self, ABI, Config, FromGuest, LINE_OCTETS, ToGuest};
-use crate::function::{Function, TICK_NS};
+use crate::function::{Function, TICK_NS, WORK_NS};
 use crate::usage::{Clock, Meter};
 use crate::vif::{Direction, Net};
 
@@ -128,6 +129,7 @@ fn forward(
 ) -> Result<(), QueueError> {
     let mut meter = Meter::new(platform);
     let (mut empty, mut tick_due_ns) = (0u32, 0);
+    let mut unfinished = Unfinished::default();
     loop {
         let now_ns = meter.now_ns(platform);
         if now_ns >= tick_due_ns {
@@ -144,6 +146,10 @@ fn forward(
         if line.is_some() {
             meter.talked(platform);
         }
+        if unfinished.is_any && (!moved.any() || now_ns >= unfinished.due_ns) {
+            unfinished.work(platform, function, now_ns);
+            meter.talked(platform);
+        }
         if !moved.any() {
             // Where a core has two threads, what this one does not use is the worker's.
             core::hint::spin_loop();
@@ -156,17 +162,42 @@ fn forward(
             }
             Some(ToGuest::Ping(_)) => {}
             Some(ToGuest::Request { id, body }) => {
-                let result = function.request(meter.now_ns(platform), &body);
-                respond(platform, id, result);
+                let now_ns = meter.now_ns(platform);
+                let result = function.request(now_ns, &body);
+                unfinished.answers.push((id, result));
+                unfinished.work(platform, function, now_ns);
                 meter.talked(platform);
             }
-            None if moved.any() => empty = 0,
+            None if moved.any() || unfinished.is_any => empty = 0,
             None => {
                 empty = empty.saturating_add(1);
                 if empty >= idle_after && idle_after != u32::MAX {
                     sleep(platform, &mut net, &mut meter);
                     empty = 0;
                 }
+            }
+        }
+    }
+}
+
+/// What requests began and is not done yet, with the answers that wait for it: one, as the host asks one thing at a
+/// time, or a few if it does not wait for them.
+#[derive(Debug, Default)]
+struct Unfinished {
+    is_any: bool,
+    due_ns: u64,
+    answers: Vec<(u64, Result<serde_json::Value, String>)>,
+}
+
+impl Unfinished {
+    /// Goes on; when nothing is left, answers.
+    #[cold]
+    fn work(&mut self, platform: &mut impl Platform, function: &mut dyn Function, now_ns: u64) {
+        self.due_ns = now_ns.saturating_add(WORK_NS);
+        self.is_any = !function.work();
+        if !self.is_any {
+            for (id, result) in self.answers.drain(..) {
+                respond(platform, id, result);
             }
         }
     }

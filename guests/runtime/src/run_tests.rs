@@ -51,6 +51,9 @@ struct Fake {
     script: Script,
     sleeps: usize,
     clock: core::cell::Cell<u64>,
+    /// Rounds in each of which a frame comes, and how long each of these takes.
+    feed: usize,
+    step_ns: u64,
 }
 
 const CONFIG: &str = concat!(
@@ -69,6 +72,8 @@ impl Fake {
             script: script.iter().copied().collect(),
             sleeps: 0,
             clock: core::cell::Cell::new(0),
+            feed: 0,
+            step_ns: 0,
         }
     }
 
@@ -92,6 +97,12 @@ impl Clock for Fake {
 
 impl Platform for Fake {
     fn receive_line(&mut self) -> Option<String> {
+        if self.net.is_none() && self.feed > 0 {
+            self.feed -= 1;
+            self.clock.set(self.clock.get() + self.step_ns);
+            assert!(self.hosts[0].give(&[2; 60]));
+            self.hosts[1].take();
+        }
         self.inbox.pop_front()
     }
     fn send_line(&mut self, line: &str) {
@@ -294,4 +305,70 @@ fn requests_are_answered_one_by_one() {
 fn a_function_without_requests_says_so() {
     let error = Ticks::default().request(0, &Value::Null).unwrap_err();
     assert_eq!(error, "ticks takes no requests");
+}
+
+/// Begins work that takes some calls, and notes before how many frames each came.
+#[derive(Default)]
+struct Slow {
+    left: u64,
+    frames: usize,
+    worked_at: Vec<usize>,
+}
+
+impl Function for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+    fn configure(&mut self, _: &Config) -> Result<(), String> {
+        Ok(())
+    }
+    fn burst(&mut self, from: VifIndex, frames: &mut Frames<'_>, out: &mut Output<'_>) {
+        while let Some(frame) = frames.next() {
+            self.frames += 1;
+            out.send(VifIndex(1 - from.0), frame);
+        }
+    }
+    fn request(&mut self, _: u64, request: &Value) -> Result<Value, String> {
+        self.left += request.as_u64().ok_or("a number wanted")?;
+        Ok(request.clone())
+    }
+    fn work(&mut self) -> bool {
+        self.worked_at.push(self.frames);
+        self.left = self.left.saturating_sub(1);
+        self.left == 0
+    }
+}
+
+#[test]
+fn an_answer_comes_when_what_it_answers_is_done_and_nobody_sleeps_before() {
+    fn ask(fake: &mut Fake) {
+        let lines = [
+            r#"{"request":{"id":1,"body":50}}"#,
+            r#"{"ping":9}"#,
+            r#"{"request":{"id":2,"body":"no"}}"#,
+        ];
+        fake.inbox.extend(lines.map(str::to_string));
+    }
+    fn look(fake: &mut Fake) {
+        let said = |what: &str| fake.said.iter().position(|line| line.contains(what));
+        let first = said(r#""id":1"#).expect("slept before it answered");
+        assert!(said(r#""pong":9"#).unwrap() < first && first < said(r#""id":2"#).unwrap());
+    }
+    let mut fake = Fake::new(&[CONFIG], &[ask, look]);
+    let mut slow = Slow::default();
+    assert_eq!(run(&mut fake, &mut slow), Exit::Stopped);
+    assert_eq!((slow.left, slow.worked_at.len(), fake.sleeps), (0, 50, 3));
+}
+
+#[test]
+fn work_goes_on_now_and_then_while_frames_come_in_every_round() {
+    let ask = r#"{"request":{"id":1,"body":5}}"#;
+    let mut fake = Fake::new(&[CONFIG, ask], &[]);
+    (fake.feed, fake.step_ns) = (40, 100_000);
+    let mut slow = Slow::default();
+    assert_eq!(run(&mut fake, &mut slow), Exit::Stopped);
+    assert_eq!((slow.left, slow.frames), (0, 40));
+    // A round of 100 us has a frame, and what is left is gone on with every 250 us; the first time behind the request.
+    let mut between = slow.worked_at.windows(2).map(|at| at[1] - at[0]).skip(1);
+    assert!(between.all(|frames| frames == 3), "{:?}", slow.worked_at);
 }

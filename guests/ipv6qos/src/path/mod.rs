@@ -34,7 +34,6 @@ use pinode_guest_runtime::{BURST, Frame, Frames, Output, VifIndex};
 
 use crate::packet::form;
 use crate::router::Running;
-use crate::rules::SLICE;
 use crate::vn::{InterfaceId, Vn};
 
 /// Groups of flows that are looked through each tick, for those that have run out: a million flows in a second.
@@ -114,7 +113,6 @@ impl Running {
     pub(crate) fn tick(&mut self, io: &mut Io<'_, '_, '_>) {
         self.now_ns = io.now_ns();
         self.discovery.tick(self.now_ns, &mut self.outbox);
-        self.work(SLICE);
         self.filter.flows_mut().work(self.now_ns, SWEPT);
         if !self.outbox.is_empty() {
             self.settle(io);

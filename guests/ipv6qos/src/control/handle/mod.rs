@@ -18,7 +18,6 @@ use serde_json::Value;
 use super::request::{Answer, Op, Request};
 use crate::control::Item;
 use crate::router::Running;
-use crate::rules::SLICE;
 use list::Wanted;
 
 impl Running {
@@ -52,7 +51,8 @@ impl Running {
         serde_json::to_value(answer).map_err(|error| error.to_string())
     }
 
-    /// One change after the other; the first that cannot be ends it.
+    /// One change after the other; the first that cannot be ends it. Those of rules are in force when
+    /// [`work`](Self::work) is done: the runtime answers then.
     fn changes(&mut self, op: Op, items: &[Item]) -> Answer {
         let mut done = Vec::new();
         let mut error = None;
@@ -65,7 +65,6 @@ impl Running {
                 }
             }
         }
-        self.work(SLICE);
         Answer::Changed { items: done, error }
     }
 }
