@@ -8,6 +8,8 @@ mod hostile;
 mod itself;
 mod neighbours;
 mod networks;
+mod plain;
+mod replay;
 mod requests;
 mod script;
 
