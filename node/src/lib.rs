@@ -19,4 +19,6 @@ pub mod run;
 pub mod running;
 pub mod status;
 pub mod supervisor;
+#[allow(unsafe_code)]
+mod unsafe_segments;
 mod words;

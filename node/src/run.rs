@@ -13,6 +13,7 @@ use pinode_ports::{Cables, Port, PortSpec};
 use crate::api::{Server, Socket};
 use crate::config::{NodeConfig, PortConfig};
 use crate::running::RunningNode;
+use crate::unsafe_segments;
 
 /// A node whose guests are not ready by then does not come up.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -46,6 +47,7 @@ fn serve(node: &RunningNode, socket: Socket, ended: &AtomicBool) -> anyhow::Resu
         .context("cannot serve the control API")?;
     node.wait_ready(READY_LIMIT, || ended.load(Ordering::Relaxed))?;
     if !ended.load(Ordering::Relaxed) {
+        unsafe_segments::release();
         announce(server.path())?;
     }
     while !ended.load(Ordering::Relaxed) {

@@ -3,7 +3,8 @@
 //! ```text
 //! socket   the socket in the file system: in use, stale, mode 0600
 //! server   its thread and event loop; the only tokio of the node
-//! routes   what there is under /v1, and its OpenAPI document
+//! routes   what there is under /v1
+//! listing  the same list for the router and for its OpenAPI document
 //! ipv6     what routers of PI IPv6 QoS are told and asked
 //! problem  errors: where and what
 //! stream   console and capture, which have no end of their own
@@ -14,6 +15,7 @@
 //! data plane: calls are made off the event loop, and a reader that does not read holds up itself.
 
 mod ipv6;
+mod listing;
 mod metrics;
 mod problem;
 mod routes;
@@ -25,7 +27,6 @@ mod stream;
 mod tests;
 
 pub use problem::Problem;
-pub use routes::openapi;
 pub use server::{ServeError, Server};
 pub use socket::{DEFAULT_DIRECTORY, Socket, SocketError, default_path};
 pub(crate) use stream::{ENDED, NODE_ENDED};

@@ -9,10 +9,9 @@ use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde::Deserialize;
-use utoipa::{IntoParams, OpenApi};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa::IntoParams;
 
+use super::listing::{Listing, routes};
 use super::problem::{Problem, Refusal};
 use super::server::Closing;
 use super::{ipv6, metrics, stream};
@@ -45,7 +44,8 @@ impl FromRef<Shared> for Closing {
 pub(super) type Node = State<Arc<dyn Control>>;
 pub(super) type Answer<T> = Result<Json<T>, Refusal>;
 
-#[derive(OpenApi)]
+#[cfg(test)]
+#[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "pinode control API",
     version = "1",
@@ -55,8 +55,8 @@ pub(super) type Answer<T> = Result<Json<T>, Refusal>;
 ))]
 struct Document;
 
-fn documented() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(Document::openapi())
+fn listing() -> Listing {
+    Listing::default()
         .routes(routes!(get_status))
         .routes(routes!(get_phases, put_phases))
         .routes(routes!(get_guests))
@@ -64,22 +64,28 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(get_console))
         .routes(routes!(get_capture))
         .routes(routes!(get_metrics))
-        .merge(ipv6::documented())
+        .merge(ipv6::listing())
 }
 
-/// The OpenAPI document of the API, as JSON.
-#[must_use]
-pub fn openapi() -> String {
-    let (_, document) = documented().split_for_parts();
+/// The OpenAPI document of the API as the code has it, as JSON.
+#[cfg(test)]
+pub(super) fn openapi() -> String {
+    let head = <Document as utoipa::OpenApi>::openapi();
     // The document is plain data: nothing in it that JSON cannot carry.
-    document.to_pretty_json().unwrap_or_default() + "\n"
+    listing()
+        .into_document(head)
+        .to_pretty_json()
+        .unwrap_or_default()
+        + "\n"
 }
+
+/// What [`openapi`] says, as it lies in the folder of documents; a test compares them.
+const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json"));
 
 pub(super) fn router(control: Arc<dyn Control>, closing: Closing) -> Router {
-    let document: Bytes = openapi().into();
-    let (router, _) = documented().split_for_parts();
-    let get_document = move || async move { ([(header::CONTENT_TYPE, JSON)], document) };
-    router
+    let get_document = || async { ([(header::CONTENT_TYPE, JSON)], DOCUMENT) };
+    listing()
+        .into_router()
         .route("/v1/openapi.json", axum::routing::get(get_document))
         .fallback(no_resource)
         .method_not_allowed_fallback(no_method)

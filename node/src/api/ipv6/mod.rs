@@ -15,7 +15,7 @@ mod tests;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use pinode_guest_ipv6qos::Vn;
 use pinode_guest_ipv6qos::control::item::{Item, TableEntry};
@@ -26,16 +26,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::net::Ipv6Addr;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
+use super::listing::{Listing, routes};
 use super::problem::{Problem, Refusal};
-use super::routes::{Answer, Node, Shared, ask, bad_query};
+use super::routes::{Answer, Node, ask, bad_query};
 use crate::ipv6::Key;
 use crate::ipv6::Router;
 
-pub(super) fn documented() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
+pub(super) fn listing() -> Listing {
+    Listing::default()
         .routes(routes!(get_interfaces))
         .routes(routes!(
             get_addresses,
@@ -85,7 +84,7 @@ pub(super) fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(get_flows))
         .routes(routes!(flush_flows))
         .routes(routes!(get_counters))
-        .layer(DefaultBodyLimit::max(body::OCTETS_MOST))
+        .bodies_at_most(body::OCTETS_MOST)
 }
 
 /// Which entries of a list.
