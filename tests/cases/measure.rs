@@ -16,6 +16,7 @@ use crate::Case;
 
 mod links;
 mod refused;
+mod routed;
 
 pub fn cases() -> Vec<Case> {
     let links = [Need::Root, Need::Command("ip", "iproute2")];
@@ -53,6 +54,21 @@ pub fn cases() -> Vec<Case> {
         Case::new("measure::one_test_of_a_node_kvm", &[Need::Kvm], || {
             whole("kvm")
         }),
+        Case::new(
+            "measure::nothing_is_lost_through_a_router_thread",
+            &[],
+            || routed::nothing_lost("thread"),
+        ),
+        Case::new(
+            "measure::nothing_is_lost_through_a_router_kvm",
+            &[Need::Kvm],
+            || routed::nothing_lost("kvm"),
+        ),
+        Case::new(
+            "measure::a_router_that_leads_nowhere_is_refused",
+            &[],
+            routed::unrouted,
+        ),
         Case::new("measure::json_is_the_only_output", &[], json_only),
         Case::new("measure::interrupted_keeps_what_is_done", &[], interrupted),
         Case::new("measure::reset_of_the_guests_is_seen", &[], reset),

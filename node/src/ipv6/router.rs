@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use pinode_guest_ipv6qos::Vn;
+use pinode_guest_ipv6qos::control::refusal::Kind as Refused;
 use pinode_guest_ipv6qos::control::request::{Kind, Op};
 use pinode_guest_ipv6qos::control::view::Hop;
 use pinode_guest_ipv6qos::control::{Answer, Item, Request};
@@ -38,8 +39,8 @@ pub struct Stopped {
 /// Why an item was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// The router refuses it: its own words.
-    Item(String),
+    /// The router refuses it: of which kind that is, and its own words.
+    Item(Refused, String),
     /// The router could not be asked.
     Guest(ControlError),
 }
@@ -55,6 +56,51 @@ struct Entries<E> {
     entries: Vec<E>,
     #[serde(default)]
     next: Option<String>,
+}
+
+const NO_END: &str = "its list has no end";
+
+fn page_of(what: Kind, vn: Option<Vn>, of: Option<&str>, after: Option<String>) -> Request {
+    Request::List {
+        what,
+        vn,
+        of: of.map(str::to_owned),
+        after,
+        most: PAGE,
+    }
+}
+
+fn entries<E: DeserializeOwned>(answer: Value) -> Result<Entries<E>, String> {
+    let page: Result<Page<E>, _> = serde_json::from_value(answer);
+    Ok(page.map_err(|error| error.to_string())?.page)
+}
+
+/// All entries of a list, of whichever router answers `ask`; `nonsense` is an answer that is none.
+///
+/// # Errors
+///
+/// Those of `ask`, and nonsense.
+pub fn all_pages<E: DeserializeOwned, R>(
+    what: Kind,
+    vn: Option<Vn>,
+    of: Option<&str>,
+    mut ask: impl FnMut(&Request) -> Result<Value, R>,
+    nonsense: impl Fn(String) -> R,
+) -> Result<Vec<E>, R> {
+    let mut all = Vec::new();
+    let mut after = None;
+    loop {
+        let answer = ask(&page_of(what, vn, of, after.clone()))?;
+        let Entries { entries, next } = entries(answer).map_err(&nonsense)?;
+        all.extend(entries);
+        if next.is_none() {
+            return Ok(all);
+        }
+        if next == after || all.len() > LISTED_MOST {
+            return Err(nonsense(NO_END.to_owned()));
+        }
+        after = next;
+    }
 }
 
 impl<'c> Router<'c> {
@@ -112,13 +158,13 @@ impl<'c> Router<'c> {
                 items: chunk.to_vec(),
             };
             let why = match self.answer(&request) {
-                Ok(Answer::Changed { items, error }) if items.len() <= chunk.len() => {
+                Ok(Answer::Changed { items, error, kind }) if items.len() <= chunk.len() => {
                     let all = items.len() == chunk.len();
                     done.extend(items);
                     match error {
                         None if all => continue,
                         None => Reason::Guest(self.nonsense(&"too few items")),
-                        Some(what) => Reason::Item(what),
+                        Some(what) => Reason::Item(kind.unwrap_or(Refused::Invalid), what),
                     }
                 }
                 Ok(_) => Reason::Guest(self.nonsense(&"it is none to a change")),
@@ -140,28 +186,34 @@ impl<'c> Router<'c> {
         vn: Option<Vn>,
         of: Option<&str>,
     ) -> Result<Vec<E>, ControlError> {
-        let mut all = Vec::new();
-        let mut after = None;
-        loop {
-            let request = Request::List {
-                what,
-                vn,
-                of: of.map(str::to_owned),
-                after: after.clone(),
-                most: PAGE,
-            };
-            let answer = serde_json::from_value(self.ask(&request)?);
-            let Page { page } = answer.map_err(|error| self.nonsense(&error))?;
-            let Entries { entries, next } = page;
-            all.extend(entries);
-            if next.is_none() {
-                return Ok(all);
-            }
-            if next == after || all.len() > LISTED_MOST {
-                return Err(self.nonsense(&"its list has no end"));
-            }
-            after = next;
+        all_pages(
+            what,
+            vn,
+            of,
+            |request| self.ask(request),
+            |why| self.nonsense(&why),
+        )
+    }
+
+    /// A page of a list, what stands behind `after` or its beginning, and where the next one begins.
+    ///
+    /// # Errors
+    ///
+    /// The router refuses, or cannot be asked.
+    pub fn page(
+        &self,
+        what: Kind,
+        vn: Option<Vn>,
+        of: Option<&str>,
+        after: Option<String>,
+    ) -> Result<(Vec<Value>, Option<String>), ControlError> {
+        let asked = after.clone();
+        let answer = self.ask(&page_of(what, vn, of, after))?;
+        let Entries { entries, next } = entries(answer).map_err(|why| self.nonsense(&why))?;
+        if next.is_some() && next == asked {
+            return Err(self.nonsense(&NO_END));
         }
+        Ok((entries, next))
     }
 
     /// The route that a packet takes; none: there is none.

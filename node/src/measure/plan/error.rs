@@ -51,6 +51,44 @@ pub enum PlanError {
         /// What there is.
         known: Vec<String>,
     },
+    /// The router of a PI refuses its configuration, or to say what it would do.
+    #[error("the router of PI {pi}: {what}")]
+    Router {
+        /// The PI.
+        pi: String,
+        /// In its words.
+        what: String,
+    },
+    /// Frames that nobody would ever see again.
+    #[error(
+        "the router of PI {pi} sends nothing that comes in at {enters} out of {leaves} (virtual network {vn}); allowed: \
+         an address on {leaves} in [pi.{pi}.config.interface], or a route that leads there in [[pi.{pi}.config.route]]"
+    )]
+    Unrouted {
+        /// The PI.
+        pi: String,
+        /// The virtual network.
+        vn: u8,
+        /// The interface where they come in.
+        enters: String,
+        /// Where they should leave.
+        leaves: String,
+    },
+    /// The same with an address of the user's.
+    #[error(
+        "--stream dst_ip={to}: the router of PI {pi} has {goes} for it; allowed: an address whose packets leave at \
+         {leaves}, or no dst_ip: it is found then"
+    )]
+    Elsewhere {
+        /// The PI.
+        pi: String,
+        /// The destination.
+        to: std::net::Ipv6Addr,
+        /// Where packets to it should leave.
+        leaves: String,
+        /// What the router does with them.
+        goes: String,
+    },
     /// A virtual network that the PI does not carry.
     #[error(
         "--stream pi={pi},vn={vn}: PI {pi} carries no such virtual network; allowed: {}",

@@ -5,6 +5,7 @@
 //! node     the node in this process
 //! links    or the two interfaces
 //! streams  what is sent, size by size
+//! routed   whom it is addressed to, where a router is on the way
 //! bound    what each stream can get
 //! demand   what is demanded of it
 //! error    why it cannot be
@@ -17,6 +18,7 @@ mod demand;
 mod error;
 mod links;
 mod node;
+mod routed;
 mod streams;
 
 use pinode_measure::method::demand::Demanded;
@@ -92,7 +94,7 @@ impl Plan {
     ///
     /// Why it cannot be; nothing was started.
     pub fn of(asked: &Asked) -> Result<Self, PlanError> {
-        let target = match &asked.under {
+        let mut target = match &asked.under {
             Under::Node { config, isolation } => {
                 Target::Node(Box::new(NodePlan::read(config.as_deref(), *isolation)?))
             }
@@ -131,6 +133,10 @@ impl Plan {
                 .collect()
         };
         let rounds = rounds?;
+        if let Target::Node(node) = &mut target {
+            let streams = rounds.iter().flat_map(|round| &round.traffic.streams);
+            notes.extend(node.tell_neighbours(streams)?);
+        }
         Ok(Self {
             profile: match asked.profile {
                 None if !asked.tests.is_empty() => "single",

@@ -3,17 +3,23 @@
 use std::path::Path;
 
 use pinode_classifier::Vn;
+use pinode_guest_ipv6qos::control::item::Neighbour;
+use pinode_measure::method::TrafficStream;
+use pinode_measure::stream::{SMALLEST, StreamSpec};
 use pinode_measure::trial::Side;
 use pinode_ports::BackendSpec;
 use pinode_scheduler::Cycle;
+use serde_json::Value;
 
 use super::PlanError;
 use super::bound::Bound;
+use super::routed::Consulted;
 use crate::assemble;
 use crate::config::{
     self, BitRate, GuestImage, Isolation, NodeConfig, PiConfig, PihMode, PortConfig, PortMode,
 };
 use crate::facts;
+use crate::ipv6;
 use crate::measure::asked::FrameSize;
 
 /// Where the built-in configuration is from, in errors.
@@ -124,6 +130,68 @@ impl NodePlan {
         matches!(&pi.guest, GuestImage::Builtin(name) if name == "patch") && pi.pih == PihMode::Keep
     }
 
+    /// Puts the tester into the configurations of routers as the neighbour that each of these streams is sent to, and
+    /// says so: source and sink in memory ports answer no neighbour solicitation.
+    ///
+    /// # Errors
+    ///
+    /// A router refuses one.
+    pub fn tell_neighbours<'s>(
+        &mut self,
+        streams: impl Iterator<Item = &'s TrafficStream> + Clone,
+    ) -> Result<Vec<String>, PlanError> {
+        let mut notes = Vec::new();
+        for slot in 0..self.config.pis.len() {
+            let pi = &self.config.pis[slot];
+            if !ipv6::is_router(pi) {
+                continue;
+            }
+            let mut router = Consulted::of(self, pi)?;
+            let mut told: Vec<Neighbour> = Vec::new();
+            let own = streams.clone().filter(|stream| stream.pi == pi.name);
+            for TrafficStream { stream, .. } in own {
+                let spec = &stream.spec;
+                let destinations = std::iter::once(spec.address.0);
+                let destinations = destinations.chain(spec.other_destinations.iter().copied());
+                let far = StreamSpec::new(spec.id, spec.pi_code, SMALLEST, spec.rate_fps)
+                    .mac
+                    .0;
+                let vn = pinode_guest_ipv6qos::Vn::new(spec.vn).unwrap_or_default();
+                for unknown in router.unknown(vn, destinations, far)? {
+                    let is_it =
+                        |of: &Neighbour| (of.address, &of.dev) == (unknown.address, &unknown.dev);
+                    if !told.iter().any(is_it) {
+                        told.push(unknown);
+                    }
+                }
+            }
+            if told.is_empty() {
+                continue;
+            }
+            notes.push(format!(
+                "The router of PI {} was told of {} where the tester is: {}. In a node that runs, `pinode ipv6 neigh \
+                 add` does that.",
+                pi.name,
+                if told.len() == 1 { "a neighbour" } else { "the neighbours" },
+                named(&told)
+            ));
+            let pi = &mut self.config.pis[slot];
+            let known = &mut pi.config["neighbour"];
+            if known.is_null() {
+                *known = Value::Array(Vec::new());
+            }
+            if let Value::Array(known) = known {
+                known.extend(
+                    told.iter()
+                        .filter_map(|told| serde_json::to_value(told).ok()),
+                );
+            }
+            // All of it at once may be more than it takes.
+            Consulted::of(self, &self.config.pis[slot])?;
+        }
+        Ok(notes)
+    }
+
     /// What a stream of the PI in `slot` that enters at `from` can get at most.
     ///
     /// # Errors
@@ -148,6 +216,17 @@ impl NodePlan {
         let carried = (0..=31).find(|vn| Vn::new(*vn).is_ok_and(|vn| pi.vns.contains(vn)));
         carried.unwrap_or(0)
     }
+}
+
+/// Neighbours in a line: the first few.
+fn named(neighbours: &[Neighbour]) -> String {
+    const SHOWN: usize = 3;
+    let one = |of: &Neighbour| format!("{} lladdr {} dev {}", of.address, of.lladdr, of.dev);
+    let mut shown: Vec<String> = neighbours.iter().take(SHOWN).map(one).collect();
+    if neighbours.len() > SHOWN {
+        shown.push(format!("and {} more", neighbours.len() - SHOWN));
+    }
+    shown.join(", ")
 }
 
 /// The side that frames from `side` leave at.

@@ -3,13 +3,15 @@
 use pinode_classifier::Vn;
 use pinode_measure::method::TrafficStream;
 use pinode_measure::stream::{
-    Compare, Encapsulation, LARGEST, Stream, StreamError, StreamSpec, TEST_PORT, Transport,
+    Compare, Encapsulation, LARGEST, Layout, Stream, StreamError, StreamSpec, TEST_PORT, Transport,
 };
 use pinode_measure::trial::{LoadStream, Side};
 
 use super::node::other;
+use super::routed::{Consulted, Way};
 use super::{Bound, Links, NodePlan, PlanError, Target};
 use crate::config::{PiConfig, PortMode};
+use crate::ipv6;
 use crate::measure::asked::{Asked, FrameSize, StreamAsked};
 
 /// The three PIs and their codes, for what is between two interfaces.
@@ -99,6 +101,12 @@ fn back(stream: &StreamAsked) -> StreamAsked {
 fn through_node(node: &NodePlan, wanted: &[Wanted]) -> Result<Vec<TrafficStream>, PlanError> {
     let slots = wanted.iter().map(|wanted| slot(node, &wanted.asked));
     let slots = slots.collect::<Result<Vec<_>, _>>()?;
+    let mut routers: Vec<(u8, Consulted<'_>)> = Vec::new();
+    for (slot, pi) in &slots {
+        if ipv6::is_router(pi) && routers.iter().all(|(of, _)| of != slot) {
+            routers.push((*slot, Consulted::of(node, pi)?));
+        }
+    }
     let ways: Vec<(u8, Side)> = slots
         .iter()
         .zip(wanted)
@@ -116,8 +124,6 @@ fn through_node(node: &NodePlan, wanted: &[Wanted]) -> Result<Vec<TrafficStream>
             let known = carried;
             return Err(PlanError::UnknownVn { pi, vn, known });
         }
-        let mut spec = spec(wanted, pi.code.get(), bound);
-        spec.vn = vn;
         let (allowed, has) = match node.port(wanted.from).mode {
             PortMode::Trunk => (Encapsulation::Pih, "trunks carry a PIH: pih"),
             PortMode::Access { .. } => (Encapsulation::Plain, "access ports carry none: plain"),
@@ -129,8 +135,17 @@ fn through_node(node: &NodePlan, wanted: &[Wanted]) -> Result<Vec<TrafficStream>
                     allowed: has,
                 });
             }
-            _ => spec.encapsulation = allowed,
+            _ => {}
         }
+        let way = match routers.iter_mut().find(|(of, _)| of == slot) {
+            Some((_, router)) => {
+                let vn = pinode_guest_ipv6qos::Vn::new(vn).unwrap_or_default();
+                Some(router.way(vn, wanted.from, wanted.asked.dst_ip)?)
+            }
+            None => None,
+        };
+        let mut spec = spec(wanted, pi.code.get(), bound, Some(allowed), way);
+        spec.vn = vn;
         spec.ethertype = node.config.ethertype;
         if !NodePlan::is_transparent(pi) {
             spec.compare = Compare::Payload;
@@ -170,7 +185,9 @@ fn through_links(links: &Links, all: &[Wanted]) -> Result<Vec<TrafficStream>, Pl
         let line_rate_fps = slower as f64 / (8.0 * (wanted.size.sizes.mean() + WIRE_OVERHEAD));
         let alike = all.iter().filter(|other| other.from == wanted.from).count();
         let bound = Bound::of_link(line_rate_fps).shared(alike);
-        checked(name, wanted, spec(wanted, code, bound), bound)
+        let encapsulation = wanted.asked.encapsulation;
+        let spec = spec(wanted, code, bound, encapsulation, None);
+        checked(name, wanted, spec, bound)
     });
     streams.collect()
 }
@@ -191,7 +208,15 @@ fn known_pi(name: &str) -> Result<(String, u8), PlanError> {
     }
 }
 
-fn spec(wanted: &Wanted, code: u8, bound: Bound) -> StreamSpec {
+/// What is sent: what the user says, and where he says nothing what the way through the router asks for, or what any
+/// stream has.
+fn spec(
+    wanted: &Wanted,
+    code: u8,
+    bound: Bound,
+    encapsulation: Option<Encapsulation>,
+    way: Option<Way>,
+) -> StreamSpec {
     let asked = &wanted.asked;
     let full = bound.ceiling_fps;
     let rate = asked
@@ -199,16 +224,28 @@ fn spec(wanted: &Wanted, code: u8, bound: Bound) -> StreamSpec {
         .map_or(full, |rate| rate.fps(wanted.size.sizes.mean(), full));
     let mut spec = StreamSpec::new(wanted.id, code, LARGEST, rate);
     spec.vn = asked.vn.unwrap_or(0);
-    spec.encapsulation = asked.encapsulation.unwrap_or_default();
+    spec.encapsulation = encapsulation.unwrap_or_default();
     spec.traffic_class = asked.dscp.unwrap_or(0) << 2;
-    if asked.udp {
-        let to = TEST_PORT;
-        spec.transport = Transport::Udp {
-            from: FROM_PORT,
-            to,
-        };
+    let udp = Transport::Udp {
+        from: FROM_PORT,
+        to: TEST_PORT,
+    };
+    // Routers look at ports: UDP (RFC 2544 C.2.6.4.2) wherever the frame has room for it.
+    let holds_udp = || {
+        let smallest = Layout::of(spec.encapsulation, udp).smallest();
+        wanted.size.sizes.smallest() >= Some(smallest)
+    };
+    if asked.udp || way.is_some() && holds_udp() {
+        spec.transport = udp;
     }
     spec.sizes = wanted.size.from_smallest(spec.smallest()).sizes;
+    if let Some(way) = way {
+        let mut destinations = way.destinations.into_iter();
+        spec.mac.0 = way.mac;
+        spec.address.0 = destinations.next().unwrap_or(spec.address.0);
+        spec.address.1 = way.source.unwrap_or(spec.address.1);
+        spec.other_destinations = destinations.collect();
+    }
     let (dst, src) = spec.mac;
     spec.mac = (asked.dst.unwrap_or(dst), asked.src.unwrap_or(src));
     let (dst, src) = spec.address;
