@@ -63,6 +63,7 @@ fn change(router: &mut Router, op: &str, items: &[Value]) {
         let request = json!({ "change": { "op": op, "items": items } });
         let answer = router.request(0, &request).unwrap();
         assert!(answer["changed"]["error"].is_null(), "{answer}");
+        while !router.work() {}
     }
 }
 

@@ -136,9 +136,24 @@ impl Bed {
         self.stand.vif(vif).give(frame)
     }
 
-    /// Asks the router.
+    /// Asks the router; the answer comes when what it answers is done.
     pub fn ask(&mut self, request: Value) -> Value {
-        self.router.request(self.now_ns, &request).unwrap()
+        self.ask_between(request, |_| ()).0
+    }
+
+    /// Likewise, with something done between the slices of what is asked; gives their number, too.
+    pub fn ask_between(
+        &mut self,
+        request: Value,
+        mut between: impl FnMut(&mut Self),
+    ) -> (Value, usize) {
+        let answer = self.router.request(self.now_ns, &request).unwrap();
+        let mut slices = 1;
+        while !self.router.work() {
+            slices += 1;
+            between(self);
+        }
+        (answer, slices)
     }
 
     /// That every packet is accounted for: what came in, and what the router made.
