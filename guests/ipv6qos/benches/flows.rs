@@ -61,7 +61,7 @@ fn table(limit: u32, per_source: u32, flows: u32) -> Flows {
         per_source,
         ..Limits::default()
     };
-    let mut table = Flows::new(&limits, 1).expect("memory");
+    let mut table = Flows::new(&limits, 1, 1).expect("memory");
     for number in 0..u64::from(flows) {
         table.track(0, &packet(number, false)).expect("room");
     }

@@ -43,7 +43,9 @@ impl Running {
         let interfaces = interfaces.map_err(|what| whole(&what))?;
         let numbers = config.vifs.len() * VNS;
         let limits = configuration.limits;
-        let flows = Flows::new(&configuration.flows, config.seed);
+        let vns = names.all().fold(0u32, |vns, id| vns | 1 << id.vn().get());
+        let vns = vns.count_ones() as usize;
+        let flows = Flows::new(&configuration.flows, vns, config.seed);
         let flows = flows.map_err(|what| {
             let place = Place::key("filter.flows");
             alloc::vec![place.problem_in(&what)]

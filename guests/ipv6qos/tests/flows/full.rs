@@ -19,7 +19,7 @@ fn table(flows: u32, per_source: u32) -> Flows {
         per_source,
         ..Limits::default()
     };
-    Flows::new(&limits, 42).unwrap()
+    Flows::new(&limits, 1, 42).unwrap()
 }
 
 /// A packet of flow `number`, each from a network of its own.
@@ -241,7 +241,7 @@ fn what_cannot_hold_is_refused() {
         ),
     ] {
         let limits: Limits = serde_json::from_str(text).unwrap();
-        let error = Flows::new(&limits, 0).unwrap_err();
+        let error = Flows::new(&limits, 1, 0).unwrap_err();
         assert!(error.contains(part), "{error}");
     }
     for text in [r#"{"flows":1}"#, r#"{"timeout":{"tcp":"1s"}}"#] {

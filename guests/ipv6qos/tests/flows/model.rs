@@ -237,7 +237,7 @@ proptest! {
     #[test]
     fn table_and_map_agree(steps in steps(), seed: u64, begin in 0u64..1 << 33) {
         let limits = Limits { flows: 4000, ..Limits::default() };
-        let mut flows = Flows::new(&limits, seed).unwrap();
+        let mut flows = Flows::new(&limits, 1, seed).unwrap();
         let mut model = Model::default();
         // From anywhere: the clock of flows wraps after 52 days.
         let mut now = begin;

@@ -217,3 +217,37 @@ fn an_address_that_finds_no_room_takes_nothing_along() {
     assert!(!answer["changed"]["error"].is_null(), "{answer}");
     assert_eq!(bed.list(json!({ "what": "route" }), 64), before);
 }
+
+#[test]
+fn rules_that_are_answered_judge_the_next_frame() {
+    let mut bed = Bed::pair(json!({ "limits": { "filter_rules": 4096, "class_rules": 1024 } }));
+    let given = udp("2001:db8:1::9", "2001:db8:2::9", 9, 1);
+    let passes = |bed: &mut Bed| !bed.give(0, &frame(port(0), host(0), 0, &given)).is_empty();
+    // So many that they are not in force after one slice.
+    let rule = |n: u32| {
+        let wanted =
+            json!({ "from": format!("2001:db8:ffff:{n:x}::/64"), "dport": format!("{n}") });
+        json!({ "filter": { "priority": n, "match": wanted, "action": "drop" } })
+    };
+    let many: Vec<Value> = (1..2000).map(rule).collect();
+    bed.ask(json!({ "change": { "op": "add", "items": many } }));
+    assert!(passes(&mut bed));
+    let last =
+        json!({ "filter": { "priority": 3000, "match": { "protocol": "udp" }, "action": "drop" } });
+    for op in ["add", "delete", "replace"] {
+        let before = passes(&mut bed);
+        let asked = json!({ "change": { "op": op, "items": [last] } });
+        let (answer, slices) = bed.ask_between(asked, |bed| assert_eq!(passes(bed), before));
+        assert_eq!(answer["changed"]["error"], Value::Null);
+        assert!(slices > 20, "{slices}");
+        assert_eq!(passes(&mut bed), op == "delete", "{op}");
+    }
+    // Rules of the classifier likewise.
+    assert_eq!(change(&mut bed, "delete", &last), None);
+    let policer = json!({ "policer": { "name": "p", "meter": "srtcm", "cir": "1Mbps", "cbs": "64KiB", "ebs": "0B", "green": "drop" } });
+    assert_eq!(change(&mut bed, "add", &policer), None);
+    assert!(passes(&mut bed));
+    let class = json!({ "class": { "priority": 1, "policer": "p" } });
+    assert_eq!(change(&mut bed, "add", &class), None);
+    assert!(!passes(&mut bed));
+}

@@ -22,7 +22,7 @@ fn filter(per_source: u32) -> Filter {
         per_source,
         ..Limits::default()
     };
-    Filter::new(Flows::new(&limits, 1).unwrap())
+    Filter::new(Flows::new(&limits, 1, 1).unwrap())
 }
 
 fn rule(json: &str) -> FilterRule {

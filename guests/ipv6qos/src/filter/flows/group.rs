@@ -146,11 +146,11 @@ impl Group {
         self.displaceable.count_ones()
     }
 
-    /// The place of the oldest flow that may be displaced.
-    pub fn oldest_displaceable(&self) -> Option<usize> {
+    /// The places of flows that may be displaced, the oldest first.
+    pub fn oldest_first(self) -> impl Iterator<Item = usize> {
         (0..PLACES as u32)
-            .map(|at| (self.order >> (4 * at) & 15) as usize)
-            .find(|place| self.is_displaceable(*place))
+            .map(move |at| (self.order >> (4 * at) & 15) as usize)
+            .filter(move |place| self.is_displaceable(*place))
     }
 
     /// Whether a flow whose first group this is may lie in its second.

@@ -32,7 +32,7 @@ impl Flows {
     pub fn find_burst(&mut self, now_ns: u64, packets: &[Fields], found: &mut [bool]) {
         let now = clock::steps(now_ns);
         for (packets, found) in packets.chunks(BURST).zip(found.chunks_mut(BURST)) {
-            if self.len == 0 {
+            if self.is_empty() {
                 found.fill(false);
                 continue;
             }

@@ -9,13 +9,15 @@
 //! table     where a flow lies, where a new one goes
 //! lookup    which packets of a burst are of a flow
 //! sources   how many flows without an answer each source has
+//! shares    how many flows each virtual network has, and may have
 //! sweep     what is done besides frames: forgetting, listing
 //! ```
 //!
 //! [`Flows::find_burst`] says which packets are of a flow; of the others those that a rule with `track` matches are
-//! given to [`Flows::track`]. Everything is allocated by [`Flows::new`]. When the table is full, a new flow displaces
-//! one that has run out, or the oldest of those that are not established (see `state`) in one of its two groups of
-//! eight places; an established flow is never displaced.
+//! given to [`Flows::track`]. Everything is allocated by [`Flows::new`]. When the table is full, or a virtual network
+//! has all that it may have (see `shares`), a new flow displaces one that has run out, or the oldest of those that
+//! are not established (see `state`) and may give way to it in one of its two groups of eight places; an established
+//! flow is never displaced.
 //!
 //! A flow that was made by the first fragment of a packet, or has one, is followed by a note of that packet's
 //! identification, by which its later fragments are found (RFC 8200 4.5). Notes are flows of their own in all
@@ -28,6 +30,7 @@ mod group;
 mod key;
 mod limits;
 mod lookup;
+mod shares;
 mod sources;
 mod state;
 mod sweep;
@@ -41,6 +44,7 @@ pub use limits::{Limits, MOST_FLOWS, Timeouts};
 pub use sweep::Page;
 
 use key::{Key, Probe, Secret};
+use shares::Shares;
 use sources::Sources;
 use state::{Lasting, Phase};
 use table::{Flow, Place, Table};
@@ -51,7 +55,8 @@ use crate::vn::{VNS, Vn};
 /// Why no flow was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// All flows that would have to give way are established.
+    /// The table is full, or the share of the virtual network, and no flow may give way: those in question are
+    /// established, or within the share of another virtual network.
     Table,
     /// The source has as many flows without an answer as one may have.
     Source,
@@ -60,7 +65,7 @@ pub enum Full {
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Full::Table => "the flow table is full of established flows",
+            Full::Table => "the flow table, or the virtual network's share of it, is full",
             Full::Source => "the source has too many flows without an answer",
         })
     }
@@ -101,11 +106,8 @@ pub struct Flows {
     secret: Secret,
     lasting: Lasting,
     sources: Sources,
-    limit: u32,
     /// Flows of each virtual network's present generation.
-    live: [u32; VNS],
-    /// Their sum.
-    len: u32,
+    shares: Shares,
     /// By virtual network: flows of another generation are forgotten, and wait for the sweep.
     generations: [u16; VNS],
     sweep: sweep::Sweep,
@@ -114,17 +116,19 @@ pub struct Flows {
 }
 
 impl Flows {
-    /// Octets that [`new`](Self::new) allocates: about 80 a flow, 84 with a limit by source.
+    /// Octets that [`new`](Self::new) allocates: about 80 a flow, with a limit by source 2 to 4 more, or 64 to 128 by
+    /// that limit if it is below 32.
     pub fn memory(limits: &Limits) -> u64 {
         Table::memory(limits.flows) + Sources::memory(limits.flows, limits.per_source)
     }
 
-    /// A table without flows. Nobody who sends packets may know `seed`.
+    /// A table without flows, which so many virtual networks share: each is sure of an equal part of half of it, as
+    /// one would be of all. Nobody who sends packets may know `seed`.
     ///
     /// # Errors
     ///
     /// Which limit is wrong, and what is allowed; or that there is no memory, and how much it takes.
-    pub fn new(limits: &Limits, seed: u64) -> Result<Self, String> {
+    pub fn new(limits: &Limits, vns: usize, seed: u64) -> Result<Self, String> {
         limits.check()?;
         let scarce = |_| {
             let octets = Self::memory(limits);
@@ -138,9 +142,7 @@ impl Flows {
             secret: Secret::new(seed),
             lasting: Lasting::new(&limits.timeout),
             sources: Sources::new(limits.flows, limits.per_source).map_err(scarce)?,
-            limit: limits.flows,
-            live: [0; VNS],
-            len: 0,
+            shares: Shares::new(limits.flows, vns),
             generations: [0; VNS],
             sweep: sweep::Sweep::default(),
             tally: Tally::default(),
@@ -150,12 +152,13 @@ impl Flows {
 
     /// Flows there are, with those that have run out and were not come by yet.
     pub fn len(&self) -> u32 {
-        self.len
+        self.shares.len()
     }
 
     /// Whether there is no flow.
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// What became of flows.
@@ -306,11 +309,11 @@ impl Flows {
 
     /// Makes a flow that is not there.
     fn make(&mut self, now: u32, probe: &Probe, phase: Phase) -> Result<(), Full> {
-        let Some(place) = self.place(now, probe.hash) else {
+        let vn = probe.key.vn();
+        let Some(place) = self.place(now, vn, probe.hash) else {
             self.tally.refused_table += 1;
             return Err(Full::Table);
         };
-        let vn = probe.key.vn();
         let flow = Flow {
             key: probe.key,
             packets: [u64::from(phase != Phase::fragments()), 0],
@@ -321,17 +324,14 @@ impl Flows {
         };
         let due = clock::due(flow.expires, now);
         self.table.put(place, probe.hash, flow, due);
-        if let Some(live) = self.live.get_mut(vn.index()) {
-            *live += 1;
-            self.len += 1;
-        }
+        self.shares.begun(vn);
         self.tally.made += 1;
         Ok(())
     }
 
-    /// A free place for a flow of this hash, made so if need be.
-    fn place(&mut self, now: u32, hash: u64) -> Option<Place> {
-        if self.len < self.limit
+    /// A free place for a flow of `vn` with this hash, made so if need be.
+    fn place(&mut self, now: u32, vn: Vn, hash: u64) -> Option<Place> {
+        if self.shares.has_room(vn)
             && let Some(place) = self.table.free(hash)
         {
             return Some(place);
@@ -339,13 +339,16 @@ impl Flows {
         for group in self.table.groups_of(hash) {
             self.sweep_group(now, group);
         }
-        if self.len < self.limit {
+        if self.shares.has_room(vn) {
             let room = self.table.free(hash);
             if let Some(place) = room.or_else(|| self.table.make_room(&self.secret, hash)) {
                 return Some(place);
             }
         }
-        let oldest = self.table.oldest_displaceable(hash)?;
+        let oldest = self.table.displaceable(hash).find(|place| {
+            let flow = self.table.flow(*place);
+            flow.is_some_and(|flow| self.shares.gives_way(flow.key.vn(), vn))
+        })?;
         self.forget(oldest);
         self.tally.displaced += 1;
         Some(oldest)
@@ -361,11 +364,8 @@ impl Flows {
             self.uncount(&flow);
         }
         let vn = flow.key.vn();
-        if flow.generation == self.generation(vn)
-            && let Some(live) = self.live.get_mut(vn.index())
-        {
-            *live = live.saturating_sub(1);
-            self.len = self.len.saturating_sub(1);
+        if flow.generation == self.generation(vn) {
+            self.shares.over(vn);
         }
     }
 

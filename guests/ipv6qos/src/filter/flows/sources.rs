@@ -2,15 +2,19 @@
 //!
 //! Sources are counted in two rows of counters, each at a place that the keyed hash of the source gives; a source has
 //! as many as the smaller of its two counters says (a count-min sketch). What it says is never too small. It is too
-//! large only for a source that shares both counters with others: with `n` others at their limit in a table of `c`
-//! counters a row, that has a chance of about (n/c)^2.
+//! large only for a source that shares both counters with others. A row has at least eight times as many counters as
+//! a full table has sources at their limit, so whoever fills the table, from however many addresses, refuses another
+//! source with a chance of 1/64 at most.
 
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
-/// Counters of a row: one for four flows, a power of two.
-fn row(flows: u32) -> usize {
-    (flows as usize / 4).next_power_of_two().max(1024)
+/// Counters of a row, a power of two: one for four flows, and eight for so many as one source may begin.
+fn row(flows: u32, limit: u32) -> usize {
+    let at_limit = u64::from(flows) * 8 / u64::from(limit.max(1));
+    // Below 2^27 by the most flows there are.
+    let counters = at_limit.max(u64::from(flows) / 4) as usize;
+    counters.next_power_of_two().max(1024)
 }
 
 /// Counters of sources.
@@ -27,15 +31,15 @@ impl Sources {
         if limit == 0 {
             return 0;
         }
-        2 * (row(flows) * size_of::<u32>()) as u64
+        2 * (row(flows, limit) * size_of::<u32>()) as u64
     }
 
     pub fn new(flows: u32, limit: u32) -> Result<Self, TryReserveError> {
         let mut rows = [Vec::new(), Vec::new()];
         if limit != 0 {
             for counters in &mut rows {
-                counters.try_reserve_exact(row(flows))?;
-                counters.resize(row(flows), 0);
+                counters.try_reserve_exact(row(flows, limit))?;
+                counters.resize(row(flows, limit), 0);
             }
         }
         Ok(Sources { rows, limit })

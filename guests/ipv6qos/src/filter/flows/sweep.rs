@@ -8,7 +8,7 @@ use super::table::{Flow, Place};
 use super::{Flows, clock};
 use crate::control::matching::Protocol;
 use crate::control::view::FlowView;
-use crate::vn::Vn;
+use crate::vn::{VNS, Vn};
 
 /// What looking at the flows of a group costs, in groups that are passed by.
 const FLOWS_COST: u32 = 8;
@@ -84,15 +84,15 @@ impl Flows {
     /// Forgets all flows, or those of a virtual network; how many. At once: their places are come by later.
     pub fn flush(&mut self, vn: Option<Vn>) -> u64 {
         let mut forgotten = 0;
-        for (index, live) in self.live.iter_mut().enumerate() {
-            if vn.is_some_and(|vn| vn.index() != index) || *live == 0 {
-                continue;
-            }
-            if let Some(generation) = self.generations.get_mut(index) {
+        let all = (0..VNS as u8).map(Vn::of_pih);
+        for of in all.filter(|of| vn.is_none_or(|vn| vn == *of)) {
+            let there = self.shares.flush(of);
+            if there > 0
+                && let Some(generation) = self.generations.get_mut(of.index())
+            {
                 *generation = generation.wrapping_add(1);
             }
-            self.len = self.len.saturating_sub(*live);
-            forgotten += u64::from(core::mem::take(live));
+            forgotten += u64::from(there);
         }
         if forgotten > 0 {
             self.sweep.forgotten = self.table.groups();

@@ -157,7 +157,7 @@ impl Table {
     /// Brings near where a new flow of this hash would go most likely.
     #[inline]
     pub fn prefetch_room(&self, hash: u64) {
-        if let Some(place) = self.free(hash).or_else(|| self.oldest_displaceable(hash)) {
+        if let Some(place) = self.free(hash).or_else(|| self.displaceable(hash).next()) {
             prefetch(&self.flows, place.0 as usize);
         }
     }
@@ -244,18 +244,24 @@ impl Table {
         None
     }
 
-    /// The oldest flow that may be displaced: of the first group, unless there are few of them and more in the second.
-    pub fn oldest_displaceable(&self, hash: u64) -> Option<Place> {
-        let [first, second] = self.groups_of(hash);
-        let (a, b) = (self.group(first)?, self.group(second)?);
-        let (few, more) = (a.displaceable(), b.displaceable());
-        let (group, index) = if few < FEW && more > few {
-            (b, second)
+    /// The flows that may be displaced for one of this hash, the oldest first: of its first group, or of its second if
+    /// that has few of them and the second more; then those of the other.
+    pub fn displaceable(&self, hash: u64) -> impl Iterator<Item = Place> + '_ {
+        let groups = self.groups_of(hash);
+        let [a, b] = groups.map(|group| self.group(group).map_or(0, Group::displaceable));
+        let [first, second] = groups;
+        let order = if a < FEW && b > a {
+            [second, first]
         } else {
-            (a, first)
+            [first, second]
         };
-        let place = group.oldest_displaceable()?;
-        Some(Place::new(index, place))
+        // They may be the same.
+        let differing = if first == second { 1 } else { 2 };
+        order.into_iter().take(differing).flat_map(|index| {
+            let group = self.group(index).copied();
+            let places = group.into_iter().flat_map(Group::oldest_first);
+            places.map(move |place| Place::new(index, place))
+        })
     }
 
     /// Puts a flow, which may be displaced and does not run out before `due`, in a free place of its hash's.
