@@ -32,6 +32,7 @@ fn discovery(links: u8, neighbours: u32) -> (Discovery<()>, Outbox<()>) {
             mac: MAC,
             mtu: 1500,
             advertise: None,
+            if_addressed: false,
             verify: false,
         };
         discovery

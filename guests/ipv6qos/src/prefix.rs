@@ -139,6 +139,20 @@ impl InterfaceAddress {
     pub const fn prefix(self) -> Prefix {
         Prefix::of(self.address, self.length)
     }
+
+    /// The subnet-router anycast address of its subnet (RFC 4291 2.6.1), which is the router's too: none of a prefix
+    /// of 127 and more (RFC 6164), nor where it would be this address or the unspecified one. That of link-local
+    /// addresses is left alone: a router is known there by its own.
+    pub const fn subnet_router(self) -> Option<u128> {
+        let link = self.prefix();
+        let anycast = link.bits();
+        let is_link_local = self.address >> 118 == 0xfe80 >> 6;
+        if link.length() < 127 && anycast != self.address && anycast != 0 && !is_link_local {
+            Some(anycast)
+        } else {
+            None
+        }
+    }
 }
 
 impl fmt::Display for InterfaceAddress {

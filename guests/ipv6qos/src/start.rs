@@ -13,7 +13,7 @@ use crate::filter::Filter;
 use crate::filter::flows::Flows;
 use crate::icmp::Limit;
 use crate::interface::Interfaces;
-use crate::neighbour::{Advertise, Discovery, Limits, LinkConfig, Outbox, Parameters};
+use crate::neighbour::{Advertise, Discovery, Limits, LinkConfig, Outbox};
 use crate::packet::Form;
 use crate::path::Held;
 use crate::router::Running;
@@ -124,21 +124,17 @@ impl Running {
             let id = interface.id;
             let set = configuration.interfaces.iter().find(|(of, _)| *of == id);
             let set = set.map(|(_, settings)| settings);
-            // Hosts on an access port configure themselves once it has an address to advertise.
+            // Hosts on an access port configure themselves once it has an address to advertise, now or later.
             let is_access = config
                 .vifs
                 .get(usize::from(id.vif().0))
                 .is_some_and(|vif| vif.access.is_some());
-            let has_address = set.is_some_and(|set| !set.address.is_empty());
-            let advertise = match set.and_then(|set| set.ra.clone()) {
-                Some(Advertise::With(parameters)) => Some(parameters),
-                Some(Advertise::Switch(on)) => on.then(Parameters::default),
-                None => (is_access && has_address).then(Parameters::default),
-            };
+            let said = set.and_then(|set| set.ra.as_ref());
             let link = LinkConfig {
                 mac: interface.mac,
                 mtu: self.interfaces.port(id).mtu,
-                advertise,
+                advertise: Advertise::parameters(said, is_access),
+                if_addressed: said.is_none(),
                 verify: set.is_none_or(|set| set.dad),
             };
             if let Err(what) = self.discovery.add_link(0, id, link) {

@@ -57,6 +57,12 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
+    /// Whether there is a token at `now_ns` in a bucket of `burst` that gets `rate` a second.
+    #[inline]
+    pub(crate) fn has(mut self, now_ns: u64, rate: u32, burst: u32) -> bool {
+        self.take(now_ns, rate, burst)
+    }
+
     /// Takes a token at `now_ns`, if there is one, of a bucket of `burst` that gets `rate` a second.
     #[inline]
     pub(crate) fn take(&mut self, now_ns: u64, rate: u32, burst: u32) -> bool {

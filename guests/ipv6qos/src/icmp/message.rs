@@ -41,12 +41,7 @@ pub enum Message<'a> {
     /// Echo reply.
     EchoReply,
     /// Multicast Listener Query (RFC 3810 5.1, RFC 2710 3).
-    Query {
-        /// Within how many milliseconds to answer.
-        within_ms: u32,
-        /// The group asked for; unspecified (0): all.
-        group: u128,
-    },
+    Query(Query),
     /// Multicast Listener Report or Done: the router forwards no multicast and does not look into it.
     Listener,
     /// Router Solicitation (RFC 4861 4.1).
@@ -74,6 +69,26 @@ pub enum Message<'a> {
         /// Its type, 128 or more.
         kind: u8,
     },
+}
+
+/// Which version of multicast listener discovery a querier speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// RFC 2710.
+    One,
+    /// RFC 3810.
+    Two,
+}
+
+/// What a Multicast Listener Query asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query {
+    /// The version it is of, by its length (RFC 3810 8.1).
+    pub version: Version,
+    /// Within how many milliseconds to answer.
+    pub within_ms: u32,
+    /// The group asked for; unspecified (0): all.
+    pub group: u128,
 }
 
 /// What a Neighbour Advertisement says.
@@ -247,7 +262,7 @@ fn advertisement(source: u128, destination: u128, body: &[u8]) -> Result<Message
     }))
 }
 
-/// RFC 3810 5.1 and 6.2; RFC 2710 3 where it has no more than 24 octets.
+/// RFC 3810 5.1 and 6.2; RFC 2710 3 where it has 24 octets.
 fn query<'a>(
     packet: &[u8],
     source: u128,
@@ -271,15 +286,24 @@ fn query<'a>(
         return Err(Refused::RouterAlert);
     }
     let code = u16::from_be_bytes([*high, *low]);
-    let is_version_1 = body.len() == 20;
-    let within_ms = if is_version_1 || code < 0x8000 {
+    // Behind type, code and checksum; what is between the two is neither (RFC 3810 8.1).
+    let version = match body.len() {
+        20 => Version::One,
+        24.. => Version::Two,
+        _ => return Err(Refused::Short),
+    };
+    let within_ms = if version == Version::One || code < 0x8000 {
         u32::from(code)
     } else {
         // RFC 3810 5.1.3: a floating-point number.
         let (exponent, mantissa) = (code >> 12 & 7, u32::from(code & 0xfff));
         (mantissa | 0x1000) << (exponent + 3)
     };
-    Ok(Message::Query { within_ms, group })
+    Ok(Message::Query(Query {
+        version,
+        within_ms,
+        group,
+    }))
 }
 
 /// Whether the hop-by-hop options have a router alert (RFC 2711).

@@ -7,7 +7,7 @@ use super::advertise::config::Parameters;
 use super::cache::Cache;
 use super::groups::{ALL_ROUTERS, Groups};
 use super::link::{Link, LinkConfig, LinkError, link_local};
-use super::outbox::{Outbox, Outgoing};
+use super::outbox::{Message, Outbox, Outgoing};
 use super::own::Own;
 use super::random::Random;
 use super::receive::Ignored;
@@ -133,6 +133,8 @@ impl<F> Discovery<F> {
             addresses: arrayvec::ArrayVec::new(),
             groups: Groups::default(),
             advertise: Schedule::default(),
+            if_addressed: None,
+            answers: arrayvec::ArrayVec::new(),
             redirects: crate::icmp::limit::Bucket::default(),
             defences: crate::icmp::limit::Bucket::default(),
             due_ns: 0,
@@ -140,8 +142,13 @@ impl<F> Discovery<F> {
         for group in ALL_ROUTERS {
             link.groups.join(now_ns, group);
         }
-        link.advertise
-            .set(now_ns, config.advertise, &mut self.random);
+        if config.if_addressed {
+            link.if_addressed = config.advertise;
+        } else {
+            link.advertise
+                .set(now_ns, config.advertise, &mut self.random);
+        }
+        self.cache.serve(interface.vn());
         self.links.push(link);
         let address = InterfaceAddress {
             address: link_local(config.mac),
@@ -150,7 +157,8 @@ impl<F> Discovery<F> {
         self.add_address(now_ns, interface, address)
     }
 
-    /// Changes what an interface advertises; none: it stops, with last advertisements (RFC 4861 6.2.5).
+    /// Changes what an interface advertises, whether it has an address or not; none: it stops, with last
+    /// advertisements (RFC 4861 6.2.5).
     ///
     /// # Errors
     ///
@@ -165,6 +173,7 @@ impl<F> Discovery<F> {
         if let Some(parameters) = &parameters {
             parameters.check(link.mtu).map_err(LinkError::Advertise)?;
         }
+        link.if_addressed = None;
         link.advertise.set(now_ns, parameters, random);
         link.due_ns = 0;
         Ok(())
@@ -193,8 +202,16 @@ impl<F> Discovery<F> {
         }
         let own = Own::new(now_ns, address, link.verify, random);
         link.addresses.try_push(own).map_err(|_| LinkError::Full)?;
-        link.groups.join(now_ns, solicited_node(address.address));
+        for answered in [Some(address.address), address.subnet_router()] {
+            if let Some(answered) = answered {
+                link.groups.join(now_ns, solicited_node(answered));
+            }
+        }
         if !is_link_local(address.address) {
+            if let Some(parameters) = link.if_addressed.clone().filter(|_| !link.advertise.is_on())
+            {
+                link.advertise.set(now_ns, Some(parameters), random);
+            }
             link.advertise
                 .change(now_ns, address.prefix(), true, random);
         }
@@ -222,14 +239,21 @@ impl<F> Discovery<F> {
         let at = link.addresses.iter().position(is_it);
         let removed = at.and_then(|at| link.addresses.pop_at(at));
         let removed = removed.ok_or(LinkError::AddressUnknown)?.address;
-        let group = solicited_node(address);
-        if !link.listens(group) {
-            link.groups.leave(now_ns, group);
+        for answered in [Some(address), removed.subnet_router()] {
+            let group = answered.map(solicited_node);
+            if let Some(group) = group.filter(|group| !link.listens(*group)) {
+                link.groups.leave(now_ns, group);
+            }
         }
         let prefix = removed.prefix();
         let mut left = link.addresses.iter();
         if !is_link_local(address) && !left.any(|own| own.address.prefix() == prefix) {
             link.advertise.change(now_ns, prefix, false, random);
+        }
+        let mut left = link.addresses.iter();
+        if link.if_addressed.is_some() && left.all(|own| is_link_local(own.address.address)) {
+            // The last ones tell hosts of the prefix, too.
+            link.advertise.set(now_ns, None, random);
         }
         link.due_ns = 0;
         Ok(removed)
@@ -298,6 +322,29 @@ impl<F> Discovery<F> {
             links.get(usize::from(at))?.solicits_from(target)
         };
         cache.tick(now_ns, &source, out);
+    }
+
+    /// A message left by its interface: what waits for an answer to it does so from now on. To be told of each one.
+    pub fn left(&mut self, now_ns: u64, outgoing: &Outgoing) {
+        let id = outgoing.interface;
+        if let Message::Solicitation { source, target, .. } = outgoing.message
+            && source != 0
+        {
+            return self.cache.left(now_ns, id, target);
+        }
+        let Some(link) = self.link_mut(id) else {
+            return;
+        };
+        match outgoing.message {
+            Message::Solicitation { target, nonce, .. } => {
+                if let Some(own) = link.own_mut(target) {
+                    own.probed(now_ns, nonce);
+                    link.due_ns = 0;
+                }
+            }
+            Message::RouterAdvertisement { .. } => link.advertise.left(now_ns),
+            Message::Advertisement { .. } | Message::Report(_) => {}
+        }
     }
 
     /// Writes the packet of a message into `packet`, 1280 octets being enough for any. None: there is no room, or

@@ -1,10 +1,14 @@
-//! The groups an interface listens to, and their reports (MLDv2, RFC 3810): as a host does (6), for any source.
+//! The groups an interface listens to, and their reports (MLDv2, RFC 3810): as a host does (6), for any source. While
+//! there is a querier of version 1 on the link, all is said in its words, as it knows no others (RFC 3810 8.2.1).
+//!
+//! A report of another listener suppresses none of ours: switches that look into them want to hear of each port.
 
 use arrayvec::ArrayVec;
 
 use super::outbox::{Message, Outbox, Report};
 use super::own::ADDRESSES;
 use super::random::Random;
+use crate::icmp::message::{Query, Version};
 use crate::vn::InterfaceId;
 
 /// All nodes on the link: never reported (RFC 3810 6).
@@ -18,8 +22,12 @@ const INTERFACE_LOCAL: [u128; 2] = [0xff01 << 112 | 1, 0xff01 << 112 | 2];
 const ROBUSTNESS: u8 = 2;
 /// Longest time between these, nanoseconds (RFC 3810 9.11).
 const UNSOLICITED_NS: u64 = 1_000_000_000;
-/// Most groups: a solicited-node group for each address, those of routers, and as many that were left.
-pub(super) const GROUPS: usize = 2 * ADDRESSES + 2;
+/// How long a querier of version 1 is taken to be there: the robustness variable times the query interval, and the
+/// time to answer, with the values that queriers have if nobody sets them (RFC 3810 9.12).
+const OLD_QUERIER_NS: u64 = (2 * 125 + 10) * 1_000_000_000;
+/// Most groups: a solicited-node group for each address and its anycast address, those of routers, and as many as
+/// there are addresses that were left.
+pub(super) const GROUPS: usize = 3 * ADDRESSES + 2;
 
 /// Whether every router listens to it, on each interface.
 pub(super) fn is_always(group: u128) -> bool {
@@ -43,6 +51,8 @@ pub(super) struct Groups {
     groups: ArrayVec<Group, GROUPS>,
     /// When a general query is to be answered.
     answer_ns: Option<u64>,
+    /// Until when a querier of version 1 is taken to be there.
+    old_until_ns: Option<u64>,
 }
 
 impl Groups {
@@ -88,16 +98,51 @@ impl Groups {
         current.map(|group| group.address)
     }
 
-    /// A query asks for `group` (0: for all), to be answered within so many milliseconds (RFC 3810 6.2).
-    pub(super) fn queried(
-        &mut self,
-        now_ns: u64,
-        group: u128,
-        within_ms: u32,
-        random: &mut Random,
-    ) {
-        let delay_ns = random.between(0, u64::from(within_ms).saturating_mul(1_000_000));
-        let due_ns = now_ns.saturating_add(delay_ns);
+    /// Whether version 1 is spoken; what was to be said in another version is not said.
+    fn is_old(&mut self, now_ns: u64) -> bool {
+        if self.old_until_ns.is_some_and(|until_ns| until_ns <= now_ns) {
+            self.old_until_ns = None;
+            self.cancel();
+        }
+        self.old_until_ns.is_some()
+    }
+
+    fn cancel(&mut self) {
+        self.answer_ns = None;
+        for group in &mut self.groups {
+            group.changes = 0;
+            group.answer_ns = u64::MAX;
+        }
+    }
+
+    /// A query, to be answered within so many milliseconds (RFC 3810 6.2, RFC 2710 4).
+    pub(super) fn queried(&mut self, now_ns: u64, query: Query, random: &mut Random) {
+        let Query {
+            within_ms, group, ..
+        } = query;
+        let mut is_old = self.is_old(now_ns);
+        if query.version == Version::One {
+            if !is_old {
+                self.cancel();
+            }
+            self.old_until_ns = Some(now_ns.saturating_add(OLD_QUERIER_NS));
+            is_old = true;
+        }
+        let mut due_ns = || {
+            let delay_ns = random.between(0, u64::from(within_ms).saturating_mul(1_000_000));
+            now_ns.saturating_add(delay_ns)
+        };
+        if is_old {
+            // A message tells of one group.
+            let is_asked = |known: &&mut Group| group == 0 || known.address == group;
+            for known in self.groups.iter_mut().filter(is_asked) {
+                if !known.is_left {
+                    known.answer_ns = known.answer_ns.min(due_ns());
+                }
+            }
+            return;
+        }
+        let due_ns = due_ns();
         if self.answer_ns.is_some_and(|answer_ns| answer_ns <= due_ns) {
             return;
         }
@@ -120,6 +165,7 @@ impl Groups {
         out: &mut Outbox<F>,
     ) -> u64 {
         let mut due_ns = u64::MAX;
+        let is_old = self.is_old(now_ns);
         if let Some(answer_ns) = self.answer_ns {
             if answer_ns > now_ns {
                 due_ns = answer_ns;
@@ -140,16 +186,25 @@ impl Groups {
             if group.changes > 0 && group.change_ns <= now_ns {
                 group.changes -= 1;
                 group.change_ns = now_ns.saturating_add(random.between(1, UNSOLICITED_NS));
-                let report = if group.is_left {
-                    Report::Left(group.address)
-                } else {
-                    Report::Joined(group.address)
+                let report = match (is_old, group.is_left) {
+                    (false, false) => Report::Joined(group.address),
+                    (false, true) => Report::Left(group.address),
+                    (true, false) => Report::Old(group.address),
+                    (true, true) => {
+                        group.changes = 0;
+                        Report::OldDone(group.address)
+                    }
                 };
                 out.send(interface, Message::Report(report));
             }
             if group.answer_ns <= now_ns {
                 group.answer_ns = u64::MAX;
-                out.send(interface, Message::Report(Report::Group(group.address)));
+                let report = if is_old {
+                    Report::Old(group.address)
+                } else {
+                    Report::Group(group.address)
+                };
+                out.send(interface, Message::Report(report));
             }
             if group.changes > 0 {
                 due_ns = due_ns.min(group.change_ns);

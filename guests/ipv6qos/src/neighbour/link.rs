@@ -26,6 +26,8 @@ pub struct LinkConfig {
     pub mtu: u16,
     /// What it advertises; none: it does not.
     pub advertise: Option<Parameters>,
+    /// It advertises only while it has an address beside the link-local one.
+    pub if_addressed: bool,
     /// Whether addresses are used only after nobody else was found to have them (RFC 4862 5.4).
     pub verify: bool,
 }
@@ -61,6 +63,9 @@ pub enum LinkError {
     Full,
 }
 
+/// Most answers for anycast addresses that wait on a link.
+pub(super) const ANSWERS: usize = 8;
+
 /// The link-local address of an interface with this MAC address (RFC 4291 2.5.6, RFC 2464 4 and 5).
 pub const fn link_local(mac: Mac) -> u128 {
     let [a, b, c, d, e, f] = mac.0;
@@ -78,6 +83,10 @@ pub(super) struct Link {
     pub(super) addresses: ArrayVec<Own, ADDRESSES>,
     pub(super) groups: Groups,
     pub(super) advertise: Schedule,
+    /// What it advertises while it has an address beside the link-local one; none: that does not matter.
+    pub(super) if_addressed: Option<Parameters>,
+    /// Answers for anycast addresses, and when they are due.
+    pub(super) answers: ArrayVec<(u64, Message), ANSWERS>,
     /// Redirects that may be sent.
     pub(super) redirects: Bucket,
     /// Advertisements to all nodes, of addresses that others claim.
@@ -96,6 +105,16 @@ impl Link {
     pub(super) fn own_mut(&mut self, address: u128) -> Option<&mut Own> {
         let is_it = |own: &&mut Own| own.address.address == address;
         self.addresses.iter_mut().find(is_it)
+    }
+
+    /// Its address by which it is in the subnet whose router anycast address `address` is (RFC 4291 2.6.1); one in
+    /// use, as that address is the router's own no sooner.
+    pub(super) fn anycast(&self, address: u128) -> Option<u128> {
+        let of = |own: &InterfaceAddress| own.subnet_router() == Some(address);
+        let in_subnet = self.preferred().find(of);
+        in_subnet
+            .map(|own| own.address)
+            .filter(|_| self.own(address).is_none())
     }
 
     /// Its addresses in use.
@@ -143,7 +162,9 @@ impl Link {
             || self
                 .addresses
                 .iter()
-                .any(|own| solicited_node(own.address.address) == group)
+                .flat_map(|own| [Some(own.address.address), own.address.subnet_router()])
+                .flatten()
+                .any(|address| solicited_node(address) == group)
     }
 
     /// It is `now_ns`.
@@ -163,6 +184,7 @@ impl Link {
             self.advertise.restart(now_ns, random);
         }
         due_ns = due_ns.min(self.groups.tick(now_ns, self.id, random, out));
+        due_ns = due_ns.min(self.answer(now_ns, out));
         if self.link_local().is_some() {
             let (sent, next_ns) = self.advertise.tick(now_ns, random, out.has_room());
             if let Some(last) = sent {
@@ -171,5 +193,19 @@ impl Link {
             due_ns = due_ns.min(next_ns);
         }
         self.due_ns = due_ns;
+    }
+
+    /// Gives the answers that are due; and when to look again.
+    fn answer<F>(&mut self, now_ns: u64, out: &mut Outbox<F>) -> u64 {
+        let id = self.id;
+        self.answers.retain(|(due_ns, answer)| {
+            let is_due = *due_ns <= now_ns && out.has_room();
+            if is_due {
+                out.send(id, *answer);
+            }
+            !is_due
+        });
+        let due = self.answers.iter().map(|(due_ns, _)| *due_ns);
+        due.min().unwrap_or(u64::MAX)
     }
 }

@@ -35,7 +35,7 @@ mod redirect;
 mod wire;
 
 pub use advertise::config::{Advertise, Parameters};
-pub use cache::{Counts, Filter, Hop, Listed, NeighbourId};
+pub use cache::{Asker, Counts, Filter, Hop, Listed, NeighbourId};
 pub use discovery::{Discovery, Limits};
 pub use link::{LinkConfig, LinkError, link_local};
 pub use neighbours::NeighbourError;

@@ -1,6 +1,6 @@
 //! What the caller asks of the neighbour cache.
 
-use super::cache::{Counts, Filter, Full, Hop, Listed, NeighbourId};
+use super::cache::{Asker, Counts, Filter, Full, Hop, Listed, NeighbourId, Question};
 use super::discovery::Discovery;
 use super::link::Link;
 use super::outbox::{Fate, Outbox};
@@ -47,13 +47,14 @@ impl<F> Discovery<F> {
         self.cache.used(now_ns, id);
     }
 
-    /// `frame` is for a neighbour that is not usable, or not known: it waits, and the neighbour is asked for. What
-    /// cannot wait is in `out` at once.
+    /// `frame` is for a neighbour that is not usable, or not known: it waits, and the neighbour is asked for, as far
+    /// as `asker` may. What cannot wait is in `out` at once.
     pub fn resolve(
         &mut self,
         now_ns: u64,
         interface: InterfaceId,
         address: u128,
+        asker: Asker,
         frame: F,
         out: &mut Outbox<F>,
     ) {
@@ -62,9 +63,13 @@ impl<F> Discovery<F> {
         let Some(link) = link.filter(is_neighbour).filter(|_| address > 1) else {
             return out.frames.push((Fate::Refused, frame));
         };
-        let source = link.solicits_from(address);
-        self.cache
-            .resolve(now_ns, interface, address, source, frame, out);
+        let question = Question {
+            interface,
+            address,
+            source: link.solicits_from(address),
+            asker,
+        };
+        self.cache.resolve(now_ns, question, frame, out);
     }
 
     /// Configures a neighbour, whatever was known of it.

@@ -1,7 +1,8 @@
 //! What the control side of the links asks of its caller: messages to be sent, frames that waited, news.
 //!
-//! Bounded and allocated once. A timer that finds no room waits for the next tick; an answer that finds none is
-//! lost, as on a link. Must never lose a frame: the list of frames holds all that can be kept and a burst.
+//! Bounded and allocated once. A message stays until it has left; meanwhile what speaks by a timer stands still. A
+//! timer that finds no room waits for the next tick; an answer that finds none is lost, as on a link. Must never
+//! lose a frame: the list of frames holds all that can be kept and a burst.
 
 use alloc::vec::Vec;
 
@@ -42,7 +43,7 @@ pub enum Message {
     },
     /// Neighbour Advertisement (RFC 4861 4.4) for one of our addresses.
     Advertisement {
-        /// The address advertised, which is the source too.
+        /// The address advertised: one of ours, or the anycast address of a subnet.
         target: u128,
         /// Who asked, address and MAC address; none: all nodes are told, unsolicited.
         to: Option<(u128, Mac)>,
@@ -52,7 +53,7 @@ pub enum Message {
         /// The last one before the router stops to advertise: router lifetime 0 (RFC 4861 6.2.5).
         last: bool,
     },
-    /// Multicast Listener Report, version 2 (RFC 3810 5.2).
+    /// Multicast Listener Report, version 2 (RFC 3810 5.2), or a message of version 1 (RFC 2710 3).
     Report(Report),
 }
 
@@ -67,6 +68,10 @@ pub enum Report {
     Joined(u128),
     /// One was left.
     Left(u128),
+    /// One is listened to, said in version 1 (RFC 2710 3, Report).
+    Old(u128),
+    /// One was left, said in version 1 (RFC 2710 3, Done).
+    OldDone(u128),
 }
 
 /// What becomes of a frame that waited for its neighbour.
@@ -91,10 +96,10 @@ pub enum Event {
     Duplicated(InterfaceId, u128),
 }
 
-/// What is to be done; emptied by the caller after each burst and tick.
+/// What is to be done; emptied by the caller after each burst and tick, as far as messages can leave.
 #[derive(Debug)]
 pub struct Outbox<F> {
-    /// Messages to be sent.
+    /// Messages to be sent, in order; who sends one tells [`Discovery::left`](super::Discovery::left).
     pub messages: ArrayVec<Outgoing, MESSAGES>,
     /// Frames that waited, and what becomes of them. Those of one neighbour in the order in which they came.
     pub frames: Vec<(Fate, F)>,
@@ -102,6 +107,8 @@ pub struct Outbox<F> {
     pub events: ArrayVec<Event, EVENTS>,
     /// Messages that found no room.
     pub lost: u64,
+    /// There are messages that could not leave when they were to: to be set by who sends them.
+    pub held_up: bool,
 }
 
 impl<F> Default for Outbox<F> {
@@ -111,6 +118,7 @@ impl<F> Default for Outbox<F> {
             frames: Vec::with_capacity(HELD + BURST),
             events: ArrayVec::new(),
             lost: 0,
+            held_up: false,
         }
     }
 }
@@ -122,9 +130,14 @@ impl<F> Outbox<F> {
         self.messages.is_empty() && self.frames.is_empty() && self.events.is_empty()
     }
 
-    /// Whether a timer may say something: a few places are kept for answers.
+    /// Whether a timer may say something: a few places are kept for answers, and nothing waits to leave.
     pub(super) fn has_room(&self) -> bool {
-        self.messages.len() < MESSAGES - MESSAGES / 4 && self.events.len() < EVENTS
+        !self.held_up && self.messages.len() < MESSAGES - MESSAGES / 4 && self.events.len() < EVENTS
+    }
+
+    /// Whether a new address may be asked for: these leave places to all else.
+    pub(super) fn has_room_for_new(&self) -> bool {
+        self.messages.len() < MESSAGES / 2
     }
 
     pub(super) fn send(&mut self, interface: InterfaceId, message: Message) {

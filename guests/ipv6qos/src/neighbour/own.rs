@@ -128,6 +128,13 @@ impl Own {
         };
     }
 
+    /// A probe left only now: its answer is waited for from now on.
+    pub(super) fn probed(&mut self, now_ns: u64, nonce: Option<Nonce>) {
+        if self.step == Step::Use && nonce == self.nonce {
+            self.due_ns = now_ns.saturating_add(RETRANS_NS);
+        }
+    }
+
     /// Somebody probes for the address, or claims it (RFC 4862 5.4.3, 5.4.4): while it is verified, it is not ours,
     /// unless that is our own probe (`nonce`) come back (RFC 7527 4.2). True: that changed it.
     pub(super) fn is_claimed(&mut self, now_ns: u64, nonce: Option<Nonce>) -> bool {

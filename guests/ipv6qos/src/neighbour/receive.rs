@@ -11,6 +11,9 @@ use crate::vn::InterfaceId;
 
 /// Advertisements to all nodes that others provoke: a second, and at once.
 const DEFENCES: (u32, u32) = (10, 10);
+/// Longest delay of an answer for an anycast address, which other routers may give too: `MAX_ANYCAST_DELAY_TIME`
+/// (RFC 4861 7.2.7, 10).
+const ANYCAST_DELAY_NS: u64 = 1_000_000_000;
 
 /// What was received and not obeyed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,9 +55,9 @@ impl<F> Discovery<F> {
                     link.due_ns = 0;
                 }
             }
-            icmp::Message::Query { within_ms, group } => {
+            icmp::Message::Query(query) => {
                 if let Some((link, random)) = self.link_and_random(interface) {
-                    link.groups.queried(now_ns, group, within_ms, random);
+                    link.groups.queried(now_ns, query, random);
                     link.due_ns = 0;
                 }
             }
@@ -77,7 +80,8 @@ impl<F> Discovery<F> {
             return;
         };
         let Some(own) = link.own_mut(target) else {
-            return;
+            let to = ((source, mac), sender);
+            return self.solicited_anycast(now_ns, interface, to, target, out);
         };
         let is_probe = source == 0;
         match own.state {
@@ -96,16 +100,54 @@ impl<F> Discovery<F> {
         if link.own(source).is_some() {
             return;
         }
+        if let Some(to) = self.asked_by(now_ns, interface, ((source, mac), sender), out) {
+            let to = Some((source, to));
+            out.send(interface, Message::Advertisement { target, to });
+        }
+    }
+
+    /// The MAC address that an answer goes to, whoever asks being learned.
+    fn asked_by(
+        &mut self,
+        now_ns: u64,
+        interface: InterfaceId,
+        ((source, mac), sender): ((u128, Option<Mac>), Mac),
+        out: &mut Outbox<F>,
+    ) -> Option<Mac> {
         self.learn(now_ns, interface, source, mac, out);
         let known = self.find(interface, source).map(|id| *self.hop(id));
         let known = known.filter(super::Hop::is_usable).map(|hop| hop.mac());
         // Who does not say its MAC address is asked for it, or, if that is not known, answered where it came from.
-        let to = mac.or(known).unwrap_or(sender);
-        if to.is_group() {
+        Some(mac.or(known).unwrap_or(sender)).filter(|to| !to.is_group())
+    }
+
+    /// Somebody asks for the MAC address of a subnet-router anycast address, if `target` is one of ours. Those that
+    /// only look whether it is free are not answered: an anycast address may be many nodes' (RFC 4862 5.4).
+    fn solicited_anycast(
+        &mut self,
+        now_ns: u64,
+        interface: InterfaceId,
+        ((source, mac), sender): ((u128, Option<Mac>), Mac),
+        target: u128,
+        out: &mut Outbox<F>,
+    ) {
+        let is_asked = |link: &Link| {
+            source != 0 && link.anycast(target).is_some() && link.own(source).is_none()
+        };
+        if !self.link(interface).is_some_and(is_asked) {
             return;
         }
+        let to = self.asked_by(now_ns, interface, ((source, mac), sender), out);
+        let (Some(to), Some((link, random))) = (to, self.link_and_random(interface)) else {
+            return;
+        };
+        let due_ns = now_ns.saturating_add(random.between(0, ANYCAST_DELAY_NS));
         let to = Some((source, to));
-        out.send(interface, Message::Advertisement { target, to });
+        let answer = (due_ns, Message::Advertisement { target, to });
+        link.due_ns = 0;
+        if link.answers.try_push(answer).is_err() {
+            self.ignored.unanswered += 1;
+        }
     }
 
     /// Tells all nodes that `target` is ours (RFC 4861 7.2.4, RFC 4862 5.4.3), not too often.
@@ -163,7 +205,8 @@ impl<F> Discovery<F> {
             return;
         };
         let is_believed = |link: &Link, mac: &Mac| {
-            source != 0 && *mac != link.mac && link.is_on_link(source) && link.own(source).is_none()
+            let is_ours = link.own(source).is_some() || link.anycast(source).is_some();
+            source != 0 && *mac != link.mac && link.is_on_link(source) && !is_ours
         };
         if let Some(mac) = mac.filter(|mac| is_believed(link, mac)) {
             self.cache.learn(now_ns, interface, source, mac, out);

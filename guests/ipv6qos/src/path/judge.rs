@@ -1,7 +1,7 @@
 //! Third stage, where the filter has rules: does it let a packet pass?
 //!
-//! Neighbour discovery and listener queries are not asked about: without them a link does not work, and they never
-//! come from beyond it.
+//! Neighbour discovery and listener queries to the router are not asked about: without them a link does not work, and
+//! they never come from beyond it.
 
 use arrayvec::ArrayVec;
 use pinode_guest_runtime::BURST;
@@ -10,8 +10,9 @@ use super::{Io, Packet, Packets};
 use crate::counters::Cause;
 use crate::filter::{self, Verdict};
 use crate::icmp::Problem;
+use crate::icmp::message::UNFORWARDED;
 use crate::packet::fields::{Upper, protocol};
-use crate::packet::header::OCTETS;
+use crate::packet::header::{HOP_LIMIT, OCTETS};
 use crate::packet::{Chain, Fields};
 use crate::router::Running;
 use crate::routing::Way;
@@ -26,7 +27,8 @@ impl Running {
         for packet in packets.drain(..) {
             let local = self.routing.hop(packet.hop).way == Way::Local;
             let seen = self.fields(io, &packet, local);
-            if is_error(&seen) && self.is_related(io, &packet) {
+            let related = is_error(&seen) && self.is_related(io, &packet);
+            if related || local && self.is_discovery(io, &packet, &seen) {
                 passed.push(packet);
             } else {
                 fields.push(seen);
@@ -89,6 +91,16 @@ impl Running {
     /// A packet that does not pass.
     fn turn_away(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet, verdict: Verdict) {
         let (cause, problem) = match verdict {
+    /// Whether it is a message of neighbour discovery that was never forwarded (RFC 4861 7.1), such as one that looks
+    /// whether a global address of the router is still there.
+    fn is_discovery(&self, io: &mut Io<'_, '_, '_>, packet: &Packet, fields: &Fields) -> bool {
+        let octets = io.frames.octets(&packet.frame);
+        let hops = octets.get(self.form.at + HOP_LIMIT);
+        is_of_the_link(fields)
+            && matches!(fields.source_port, 133..=137)
+            && hops == Some(&UNFORWARDED)
+    }
+
             Verdict::Drop(filter::Cause::FlowsFull) => (Cause::FlowsFull, None),
             Verdict::Reject => (Cause::Filter, Some(Problem::Prohibited)),
             _ => (Cause::Filter, None),

@@ -8,7 +8,7 @@ use super::{Io, Packet, Packets};
 use crate::control::view::Count;
 use crate::icmp::MINIMUM_MTU;
 use crate::interface::Port;
-use crate::neighbour::{self, NeighbourId};
+use crate::neighbour::{self, Asker, NeighbourId};
 use crate::packet::{Header, Start, Station};
 use crate::router::Running;
 use crate::routing::{Hop, HopId, Way};
@@ -163,17 +163,24 @@ impl Running {
             self.redirect(io, &packet, to);
         }
         self.counters.of(packet.vn()).held += 1;
+        let asker = Asker {
+            interface: packet.interface,
+            network: self.source(io, &packet).map_or(0, |of| (of >> 64) as u64),
+        };
         let held = Held::forwarded(packet);
         self.discovery
-            .resolve(now_ns, hop.interface, to, held, &mut self.outbox);
+            .resolve(now_ns, hop.interface, to, asker, held, &mut self.outbox);
+    }
+
+    fn source(&self, io: &mut Io<'_, '_, '_>, packet: &Packet) -> Option<u128> {
+        let octets = io.frames.octets(&packet.frame).get(self.form.at..);
+        octets.and_then(Header::of).map(Header::source)
     }
 
     /// Tells the sender of a packet that `to` is on its own link (RFC 4861 8.2).
     fn redirect(&mut self, io: &mut Io<'_, '_, '_>, packet: &Packet, to: u128) {
         let id = packet.interface;
-        let octets = io.frames.octets(&packet.frame);
-        let source = octets.get(self.form.at..).and_then(Header::of);
-        let ends = (source.map_or(0, Header::source), packet.destination);
+        let ends = (self.source(io, packet).unwrap_or(0), packet.destination);
         let Some(redirect) = self.discovery.redirect(io.now_ns(), id, ends, to) else {
             return;
         };

@@ -6,7 +6,7 @@ use pinode_guest_runtime::Frame;
 use super::settle::Held;
 use super::{Io, Packet};
 use crate::icmp::{MINIMUM_MTU, is_link_local};
-use crate::neighbour::{Discovery, Outgoing, Written};
+use crate::neighbour::{Asker, Discovery, Outgoing, Written};
 use crate::packet::{Header, Station};
 use crate::router::Running;
 use crate::routing::Way;
@@ -85,8 +85,14 @@ impl Running {
             hop: 0,
         };
         let now_ns = io.now_ns();
+        // Who provoked it is who it goes to.
+        let asker = Asker {
+            interface,
+            network: (destination >> 64) as u64,
+        };
+        let held = Held::own(packet);
         self.discovery
-            .resolve(now_ns, out, to, Held::own(packet), &mut self.outbox);
+            .resolve(now_ns, out, to, asker, held, &mut self.outbox);
     }
 
     fn lose(&mut self, io: &mut Io<'_, '_, '_>, frame: Frame, interface: InterfaceId) {
@@ -94,17 +100,29 @@ impl Running {
         io.out.discard(frame);
     }
 
-    /// Sends a message of neighbour discovery.
-    pub(super) fn say(&mut self, io: &mut Io<'_, '_, '_>, outgoing: &Outgoing) {
-        let id = outgoing.interface;
+    /// Sends what neighbour discovery has to say, in order. What finds no frame, as rings are full, stays where it
+    /// is and is sent after the next burst or tick.
+    pub(super) fn speak(&mut self, io: &mut Io<'_, '_, '_>) {
+        // What is sent brings nothing new about.
+        let mut messages = core::mem::take(&mut self.outbox.messages);
+        let left = messages.iter().take_while(|said| self.say(io, said));
+        let left = left.count();
+        self.outbox.held_up = left < messages.len();
+        messages.drain(..left);
+        self.outbox.messages = messages;
+    }
+
+    /// Sends a message of neighbour discovery. False: there is no frame for it.
+    fn say(&mut self, io: &mut Io<'_, '_, '_>, outgoing: &Outgoing) -> bool {
         let Some(frame) = io.out.make() else {
-            // Rings are full: as if it was lost on the link.
-            self.counters.of(id.vn()).unsaid += 1;
-            return;
+            return false;
         };
+        let id = outgoing.interface;
         self.put(io, frame, id, |discovery, buffer| {
             discovery.write(outgoing, buffer)
         });
+        self.discovery.left(io.now_ns(), outgoing);
+        true
     }
 
     /// Writes a message into a frame of the router's own and sends it out of `id`.

@@ -40,9 +40,7 @@ impl Running {
         for _ in 0..3 {
             // What becomes of addresses is seen where it matters, and listed.
             self.outbox.events.clear();
-            for outgoing in core::mem::take(&mut self.outbox.messages) {
-                self.say(io, &outgoing);
-            }
+            self.speak(io);
             let frames = core::mem::take(&mut self.settled);
             let mut frames = core::mem::replace(&mut self.outbox.frames, frames);
             for (fate, held) in frames.drain(..) {

@@ -336,15 +336,14 @@ impl Routing {
     }
 }
 
-/// The routes that an address brings with it; prefixes of 127 and more have no anycast address (RFC 6164).
+/// The routes that an address brings with it.
 fn own_routes(address: InterfaceAddress) -> [Option<(Prefix, Origin)>; 3] {
     let link = address.prefix();
-    let anycast = Prefix::host(link.bits());
+    let anycast = address.subnet_router().map(Prefix::host);
     let own = Prefix::host(address.address);
-    let has_anycast = link.length() < 127 && anycast != own && link.bits() != 0;
     [
         Some((own, Origin::Local)),
         (link != own).then_some((link, Origin::Connected)),
-        has_anycast.then_some((anycast, Origin::Local)),
+        anycast.map(|anycast| (anycast, Origin::Local)),
     ]
 }

@@ -1,7 +1,7 @@
 //! What is received: every check of the protocols, and any octets at all.
 
 use pinode_guest_ipv6qos::control::item::Mac;
-use pinode_guest_ipv6qos::icmp::message::Advertisement;
+use pinode_guest_ipv6qos::icmp::message::{Advertisement, Version};
 use pinode_guest_ipv6qos::icmp::{Message, Refused, parse, solicited_node};
 use proptest::prelude::*;
 
@@ -222,7 +222,11 @@ fn queries_are_checked_and_their_times_read() {
         let packet = icmpv6(ends, hop_limit, (0, chain), message);
         let at = 40 + chain.len();
         match parse(&packet, at)?.message {
-            Message::Query { within_ms, group } => Ok((within_ms, group)),
+            Message::Query(query) => {
+                let is_long = message.len() > 24;
+                assert_eq!(query.version == Version::Two, is_long, "by its length");
+                Ok((query.within_ms, query.group))
+            }
             other => panic!("{other:?}"),
         }
     };
@@ -251,6 +255,13 @@ fn queries_are_checked_and_their_times_read() {
     );
     let specific = read((LINK_LOCAL, group), 1, &alert, &query(1, group, true));
     assert_eq!(specific, Ok((1, solicited_node(1))));
+
+    // Neither 24 octets nor 28 and more (RFC 3810 8.1).
+    let mut between = query(1, "::", true);
+    for _ in 0..3 {
+        between.pop();
+        assert_eq!(read(all, 1, &alert, &between), Err(Refused::Short));
+    }
 
     let general = query(1, "::", true);
     assert_eq!(read(all, 2, &alert, &general), Err(Refused::HopLimit));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use pinode_guest_ipv6qos::control::item::Mac;
+use pinode_guest_ipv6qos::icmp::message::{Query, Version};
 use pinode_guest_ipv6qos::icmp::{self, Received};
 use pinode_guest_ipv6qos::neighbour::cache::{Cache, PER_NEIGHBOUR};
 use pinode_guest_ipv6qos::neighbour::{Filter, Limits, Message, Outbox};
@@ -16,7 +17,7 @@ enum Step {
     Na(u8, [bool; 3], Option<u8>),
     Ns(u8, u8, Option<u8>),
     Rs(u8, Option<u8>),
-    Query(u8),
+    Query(u8, Version),
     Set(u8, u8),
     Remove(u8),
     Flush,
@@ -28,13 +29,14 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let who = 0u8..40;
+    let version = prop_oneof![Just(Version::One), Just(Version::Two)];
     let mac = || proptest::option::of(0u8..3);
     let step = prop_oneof![
         8 => who.clone().prop_map(Step::Packet),
         6 => (who.clone(), any::<[bool; 3]>(), mac()).prop_map(|(a, b, c)| Step::Na(a, b, c)),
         4 => (who.clone(), who.clone(), mac()).prop_map(|(a, b, c)| Step::Ns(a, b, c)),
         1 => (who.clone(), mac()).prop_map(|(a, b)| Step::Rs(a, b)),
-        1 => who.clone().prop_map(Step::Query),
+        1 => (who.clone(), version).prop_map(|(group, version)| Step::Query(group, version)),
         1 => (who.clone(), 0u8..3).prop_map(|(a, b)| Step::Set(a, b)),
         1 => who.clone().prop_map(Step::Remove),
         1 => Just(Step::Flush),
@@ -78,16 +80,17 @@ fn take(lab: &mut Lab, step: Step) {
             let message = icmp::Message::RouterSolicitation { mac: said };
             lab.receive(mac(1), &received(who(source), message));
         }
-        Step::Query(group) => {
+        Step::Query(group, version) => {
             let group = if group < 20 {
                 0
             } else {
                 icmp::solicited_node(who(group))
             };
-            let message = icmp::Message::Query {
+            let message = icmp::Message::Query(Query {
+                version,
                 within_ms: 500,
                 group,
-            };
+            });
             lab.receive(mac(1), &received(address("fe80::9"), message));
         }
         Step::Set(to, said) => {

@@ -1,5 +1,6 @@
 //! Groups and their reports (RFC 3810 6).
 
+use pinode_guest_ipv6qos::icmp::message::{Query, Version};
 use pinode_guest_ipv6qos::icmp::{self, Received, solicited_node};
 use pinode_guest_ipv6qos::neighbour::Message;
 use pinode_guest_ipv6qos::neighbour::outbox::Report;
@@ -9,10 +10,18 @@ use super::lab::{HOST_MAC, Lab, SECOND, address, interface};
 const OURS: &str = "2001:db8:1::1/64";
 
 fn query(group: u128, within_ms: u32) -> Received<'static> {
+    query_of(Version::Two, group, within_ms)
+}
+
+fn query_of(version: Version, group: u128, within_ms: u32) -> Received<'static> {
     Received {
         source: address("fe80::aa"),
         destination: address("ff02::1"),
-        message: icmp::Message::Query { within_ms, group },
+        message: icmp::Message::Query(Query {
+            version,
+            within_ms,
+            group,
+        }),
     }
 }
 
@@ -94,4 +103,72 @@ fn queries_are_answered_in_time_and_once() {
     lab.receive(HOST_MAC, &query(address("ff0e::5"), 1000));
     lab.run(SECOND);
     assert_eq!(lab.said(), [Message::Report(Report::Group(group))]);
+}
+
+/// The first two of what is told of each group, in the words of version 1.
+fn told(lab: &mut Lab) -> (Vec<u128>, Vec<Message>) {
+    let mut others = Vec::new();
+    let mut groups: Vec<u128> = Vec::new();
+    for said in lab.said() {
+        match said {
+            Message::Report(Report::Old(group)) => groups.push(group),
+            other => others.push(other),
+        }
+    }
+    groups.sort_unstable();
+    (groups, others)
+}
+
+#[test]
+fn a_querier_of_version_1_is_answered_in_its_words() {
+    let mut lab = Lab::quiet(&[OURS]);
+    let mut all: Vec<u128> = [
+        "ff02::2",
+        "ff05::2",
+        "ff02::1:ff00:0",
+        "ff02::1:ff00:1",
+        "ff02::1:ff01:101",
+    ]
+    .map(address)
+    .into();
+    all.sort_unstable();
+    lab.receive(HOST_MAC, &query_of(Version::One, 0, 1000));
+    lab.run(SECOND);
+    assert_eq!(told(&mut lab), (all.clone(), vec![]), "one each");
+    // While it is there, other queriers are answered so, too.
+    lab.run(200 * SECOND);
+    lab.receive(HOST_MAC, &query(0, 1000));
+    lab.run(SECOND);
+    assert_eq!(told(&mut lab), (all, vec![]));
+
+    let (at, other) = (interface(0, 0), address("2001:db8:2::99"));
+    let (group, added) = (solicited_node(other), "2001:db8:2::99/128");
+    lab.discovery
+        .add_address(lab.now_ns, at, added.parse().expect("an address"))
+        .expect("room");
+    lab.run(3 * SECOND);
+    let (groups, _) = told(&mut lab);
+    assert_eq!(groups, [group; 2], "joined");
+    lab.discovery
+        .remove_address(lab.now_ns, at, other)
+        .expect("it is there");
+    lab.run(3 * SECOND);
+    let done = Message::Report(Report::OldDone(group));
+    assert_eq!(told(&mut lab), (vec![], vec![done]));
+
+    // It is gone: 2 times 125 s and 10 s after its last query.
+    lab.run(60 * SECOND);
+    lab.receive(HOST_MAC, &query(0, 1000));
+    lab.run(SECOND);
+    assert_eq!(lab.said(), [Message::Report(Report::Current)]);
+}
+
+#[test]
+fn what_was_to_be_said_in_another_version_is_not_said() {
+    let mut lab = Lab::quiet(&[OURS]);
+    lab.receive(HOST_MAC, &query(0, 5000));
+    let group = solicited_node(address("2001:db8:1::1"));
+    lab.receive(HOST_MAC, &query_of(Version::One, group, 100));
+    lab.run(6 * SECOND);
+    assert_eq!(lab.said(), [Message::Report(Report::Old(group))]);
 }

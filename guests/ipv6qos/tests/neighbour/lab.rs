@@ -6,7 +6,7 @@ use pinode_guest_ipv6qos::control::item::Mac;
 use pinode_guest_ipv6qos::icmp::{self, Received};
 use pinode_guest_ipv6qos::neighbour::outbox::{Fate, Outbox};
 use pinode_guest_ipv6qos::neighbour::{
-    Discovery, Event, Limits, LinkConfig, Message, Outgoing, Parameters, Written,
+    Asker, Discovery, Event, Limits, LinkConfig, Message, Outgoing, Parameters, Written,
 };
 use pinode_guest_ipv6qos::{InterfaceId, Vn};
 use pinode_guest_runtime::VifIndex;
@@ -86,6 +86,7 @@ impl Lab {
             mac: ROUTER_MAC,
             mtu: 1500,
             advertise,
+            if_addressed: false,
             verify,
         };
         self.discovery
@@ -99,13 +100,15 @@ impl Lab {
         }
     }
 
-    /// Empties the outbox into the log.
+    /// Empties the outbox into the log; messages stay while they are held up.
     pub(crate) fn drain(&mut self) {
         let now_ns = self.now_ns;
-        let messages = self.out.messages.drain(..);
-        self.log
-            .messages
-            .extend(messages.map(|message| (now_ns, message)));
+        if !self.out.held_up {
+            for message in self.out.messages.drain(..) {
+                self.discovery.left(now_ns, &message);
+                self.log.messages.push((now_ns, message));
+            }
+        }
         self.log.frames.append(&mut self.out.frames);
         self.log.events.extend(self.out.events.drain(..));
     }
@@ -125,16 +128,28 @@ impl Lab {
     }
 
     pub(crate) fn receive(&mut self, from: Mac, received: &Received<'_>) {
-        let at = interface(0, 0);
+        self.receive_on(interface(0, 0), from, received);
+    }
+
+    pub(crate) fn receive_on(&mut self, at: InterfaceId, from: Mac, received: &Received<'_>) {
         self.discovery
             .receive(self.now_ns, at, from, received, &mut self.out);
         self.drain();
     }
 
+    /// A frame for `to`, from a source of its own.
     pub(crate) fn resolve(&mut self, to: u128, frame: u32) {
-        let at = interface(0, 0);
+        self.resolve_on(interface(0, 0), u64::from(frame), to, frame);
+    }
+
+    /// A frame for `to` on the link of `at`, from a source in this /64.
+    pub(crate) fn resolve_on(&mut self, at: InterfaceId, network: u64, to: u128, frame: u32) {
+        let asker = Asker {
+            interface: interface(3, at.vn().get()),
+            network,
+        };
         self.discovery
-            .resolve(self.now_ns, at, to, frame, &mut self.out);
+            .resolve(self.now_ns, at, to, asker, frame, &mut self.out);
         self.drain();
     }
 

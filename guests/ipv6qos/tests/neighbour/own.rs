@@ -324,3 +324,43 @@ fn an_address_of_ours_is_no_neighbours() {
     lab.run(3 * SECOND);
     assert_eq!(lab.discovery.len(), (0, 0, 0));
 }
+
+#[test]
+fn an_address_is_not_used_before_its_probe_has_left() {
+    let ours = address("2001:db8:1::1");
+    let mut lab = Lab::empty(Limits::default());
+    // Nothing can leave, from before the first probe on.
+    lab.out.held_up = true;
+    lab.link(interface(0, 0), true, None, &[OURS]);
+    lab.run(20 * SECOND);
+    lab.out.held_up = false;
+    let of_ours = Some(AddressState::Tentative);
+    assert_eq!(state(&lab, "2001:db8:1::1"), of_ours);
+    let is_probe = |said: &Message| matches!(said, Message::Solicitation { source: 0, target, .. } if *target == ours);
+    while !lab.out.messages.iter().any(|said| is_probe(&said.message)) {
+        lab.now_ns += MS;
+        lab.discovery.tick(lab.now_ns, &mut lab.out);
+        assert!(lab.now_ns < 30 * SECOND);
+    }
+    // Nor while the probe itself waits to leave, however long.
+    lab.out.held_up = true;
+    lab.run(20 * SECOND);
+    assert_eq!(state(&lab, "2001:db8:1::1"), of_ours);
+    assert!(
+        !lab.log
+            .messages
+            .iter()
+            .any(|(_, said)| is_probe(&said.message))
+    );
+    lab.out.held_up = false;
+    lab.drain();
+    assert!(lab.said().iter().any(is_probe), "it was kept");
+    lab.run(SECOND - MS);
+    assert_eq!(
+        state(&lab, "2001:db8:1::1"),
+        of_ours,
+        "a second for answers"
+    );
+    lab.run(2 * MS);
+    assert_eq!(state(&lab, "2001:db8:1::1"), Some(AddressState::Preferred));
+}

@@ -1,7 +1,7 @@
 //! What strangers cannot do (RFC 6583, RFC 4861 11).
 
 use pinode_guest_ipv6qos::control::view::Reachability;
-use pinode_guest_ipv6qos::neighbour::cache::{ASKED, PER_NEIGHBOUR};
+use pinode_guest_ipv6qos::neighbour::cache::{ASKED, PER_NEIGHBOUR, PER_NEIGHBOUR_CROWDED};
 use pinode_guest_ipv6qos::neighbour::{Fate, Filter, Limits, Message, NeighbourError};
 use pinode_guest_runtime::HELD;
 
@@ -44,7 +44,8 @@ fn meet(lab: &mut Lab, hosts: std::ops::Range<u32>) {
 #[test]
 fn the_oldest_frames_make_room() {
     let mut lab = Lab::quiet(&[OURS]);
-    for frame in 0..5 {
+    let most = PER_NEIGHBOUR as u32;
+    for frame in 0..most + 2 {
         lab.resolve(host(0), frame);
     }
     assert_eq!(lab.frames(), [(Fate::Overflow, 0), (Fate::Overflow, 1)]);
@@ -54,8 +55,27 @@ fn the_oldest_frames_make_room() {
         &advertisement(host(0), [false, true, true], Some(HOST_MAC)),
     );
     let sent = Fate::Send(interface(0, 0), HOST_MAC);
-    assert_eq!(lab.frames(), [(sent, 2), (sent, 3), (sent, 4)], "in order");
+    let in_order: Vec<_> = (2..most + 2).map(|frame| (sent, frame)).collect();
+    assert_eq!(lab.frames(), in_order);
     assert_eq!(lab.discovery.len(), (1, 0, 0));
+}
+
+#[test]
+fn where_many_wait_few_wait_for_one() {
+    let mut lab = Lab::quiet(&[OURS]);
+    for number in 0..HELD as u32 / 2 {
+        lab.resolve(host(number), number);
+        lab.run(4 * MS);
+    }
+    lab.frames();
+    for frame in 1000..1010 {
+        lab.resolve(host(500), frame);
+    }
+    let few = PER_NEIGHBOUR_CROWDED as u32;
+    let overflow: Vec<_> = (1000..1010 - few)
+        .map(|frame| (Fate::Overflow, frame))
+        .collect();
+    assert_eq!(lab.frames(), overflow);
 }
 
 #[test]
@@ -334,4 +354,25 @@ fn pages_show_each_once() {
             .iter()
             .all(|said| matches!(said, Message::Advertisement { .. } | Message::Report(_)))
     );
+}
+
+#[test]
+fn what_could_not_leave_is_no_question_that_was_not_answered() {
+    let mut lab = Lab::quiet(&[OURS]);
+    lab.resolve(host(1), 1);
+    lab.said();
+    // The second and third question cannot leave.
+    lab.out.held_up = true;
+    lab.run(20 * SECOND);
+    lab.out.held_up = false;
+    assert_eq!(lab.frames(), [], "it still waits");
+    let asked = |lab: &mut Lab| lab.said().len();
+    lab.tick();
+    assert_eq!(asked(&mut lab), 1);
+    lab.run(SECOND);
+    assert_eq!(asked(&mut lab), 1);
+    lab.run(SECOND - MS);
+    assert_eq!(lab.frames(), []);
+    lab.run(MS);
+    assert_eq!(lab.frames(), [(Fate::Unreachable, 1)]);
 }

@@ -243,11 +243,13 @@ fn reports_name_their_groups() {
         address("ff05::2"),
         icmp::solicited_node(address(ROUTER)),
         group,
+        // Of the subnet-router anycast address.
+        address("ff02::1:ff00:0"),
     ];
     for (report, kind, named) in [
         (Report::Current, 2, &groups[..]),
-        (Report::Group(group), 2, &groups[3..]),
-        (Report::Left(group), 3, &groups[3..]),
+        (Report::Group(group), 2, &groups[3..4]),
+        (Report::Left(group), 3, &groups[3..4]),
     ] {
         let (packet, _) = lab.write(Message::Report(report));
         read(&packet);
@@ -267,19 +269,81 @@ fn reports_name_their_groups() {
 }
 
 #[test]
+fn messages_of_version_1_octet_by_octet() {
+    let lab = Lab::quiet(&[OURS]);
+    let group = address("ff02::1:ff00:1");
+    let routers = address("ff02::2");
+    // Reports go to their group, Dones to all routers (RFC 2710 3 and 4).
+    for (report, kind, to, mac) in [
+        (Report::Old(group), 131, group, [0x33, 0x33, 0xff, 0, 0, 1]),
+        (
+            Report::OldDone(group),
+            132,
+            routers,
+            [0x33, 0x33, 0, 0, 0, 2],
+        ),
+    ] {
+        let (packet, written) = lab.write(Message::Report(report));
+        read(&packet);
+        assert_eq!(written.destination, Mac(mac));
+        assert_eq!((packet[7], packet.len()), (1, 72), "hop limit, octets");
+        assert_eq!(packet[8..24], address(ROUTER).to_be_bytes());
+        assert_eq!(packet[24..40], to.to_be_bytes());
+        assert_eq!(packet[40..48], [58, 0, 5, 2, 0, 0, 1, 0], "router alert");
+        assert_eq!((packet[48], packet[49]), (kind, 0));
+        assert_eq!(packet[52..56], [0; 4]);
+        assert_eq!(packet[56..], group.to_be_bytes());
+    }
+}
+
+#[test]
+fn nothing_is_said_of_an_address_taken_away() {
+    let mut lab = Lab::quiet(&[OURS]);
+    let ours = address("2001:db8:1::1");
+    let messages = [
+        Message::Solicitation {
+            source: ours,
+            target: 2,
+            to: None,
+            nonce: None,
+        },
+        Message::Advertisement {
+            target: ours,
+            to: None,
+        },
+    ];
+    let write = |lab: &Lab, message| {
+        let outgoing = pinode_guest_ipv6qos::neighbour::Outgoing {
+            interface: interface(0, 0),
+            message,
+        };
+        lab.discovery.write(&outgoing, &mut [0; 1280])
+    };
+    for message in messages {
+        assert!(write(&lab, message).is_some());
+    }
+    lab.discovery
+        .remove_address(lab.now_ns, interface(0, 0), ours)
+        .expect("it is there");
+    for message in messages {
+        assert_eq!(write(&lab, message), None);
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_not_written() {
     let mut lab = Lab::empty(Limits::default());
     lab.link(interface(0, 0), false, Some(Parameters::default()), &[OURS]);
     lab.run(SECOND);
     let messages = [
         Message::Solicitation {
-            source: 1,
+            source: address(ROUTER),
             target: 2,
             to: None,
             nonce: Some([0; 6]),
         },
         Message::Advertisement {
-            target: 2,
+            target: address(ROUTER),
             to: None,
         },
         Message::RouterAdvertisement { last: false },

@@ -6,6 +6,7 @@ mod forwarding;
 mod fragmented;
 mod hostile;
 mod itself;
+mod links;
 mod neighbours;
 mod networks;
 mod plain;

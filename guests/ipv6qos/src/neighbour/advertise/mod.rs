@@ -118,6 +118,11 @@ impl Schedule {
             .map_or(0, |last_ns| last_ns.saturating_add(SPACING_NS))
     }
 
+    /// One left only now: the next keeps its distance from that (RFC 4861 6.2.4).
+    pub(super) fn left(&mut self, now_ns: u64) {
+        self.last_ns = self.last_ns.map(|_| now_ns);
+    }
+
     /// It is `now_ns`, and `has_room` to send. Gives whether one is to be sent, and if it is a last one; and when to
     /// look again.
     pub(super) fn tick(

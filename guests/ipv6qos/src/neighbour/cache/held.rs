@@ -1,9 +1,16 @@
-//! Frames that wait for a neighbour: a few each (RFC 4861 7.2.2), so many altogether, the oldest out first.
+//! Frames that wait for a neighbour: a few each (RFC 4861 7.2.2), so many altogether, the oldest out first; shared
+//! among virtual networks as the cache is.
 
 use alloc::vec::Vec;
 
-/// Most frames that wait for one neighbour.
-pub const PER_NEIGHBOUR: usize = 3;
+use super::share::Share;
+use crate::vn::{VNS, Vn};
+
+/// Most frames that wait for one neighbour: what a host sends before its peer has answered, such as a traceroute's
+/// first probes.
+pub const PER_NEIGHBOUR: usize = 16;
+/// The same while half of all places are taken.
+pub const PER_NEIGHBOUR_CROWDED: usize = 3;
 
 /// A place in the pool; none.
 const NONE: u16 = u16::MAX;
@@ -11,12 +18,16 @@ const NONE: u16 = u16::MAX;
 /// The frames of one neighbour, oldest first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
-    places: [u16; PER_NEIGHBOUR],
+    first: u16,
+    last: u16,
+    len: u16,
 }
 
 impl Waiting {
     pub(super) const NOBODY: Self = Waiting {
-        places: [NONE; PER_NEIGHBOUR],
+        first: NONE,
+        last: NONE,
+        len: 0,
     };
 }
 
@@ -25,9 +36,18 @@ struct Place<F> {
     frame: Option<F>,
     /// Whom it waits for.
     owner: u32,
-    /// Neighbours in the list of all, by age.
+    /// The next frame of the same owner.
+    behind: u16,
+    /// Neighbours in the list of the virtual network, by age.
     older: u16,
     newer: u16,
+}
+
+/// The frames of one virtual network.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    oldest: u16,
+    newest: u16,
 }
 
 /// All frames that wait.
@@ -35,8 +55,8 @@ struct Place<F> {
 pub(super) struct Pool<F> {
     places: Vec<Place<F>>,
     free: Vec<u16>,
-    oldest: u16,
-    newest: u16,
+    ends: [Ends; VNS],
+    pub(super) share: Share,
 }
 
 impl<F> Pool<F> {
@@ -45,14 +65,19 @@ impl<F> Pool<F> {
         let place = |_| Place {
             frame: None,
             owner: 0,
+            behind: NONE,
             older: NONE,
             newer: NONE,
+        };
+        let ends = Ends {
+            oldest: NONE,
+            newest: NONE,
         };
         Pool {
             places: (0..most).map(place).collect(),
             free: (0..most).rev().collect(),
-            oldest: NONE,
-            newest: NONE,
+            ends: [ends; VNS],
+            share: Share::new(u32::from(most)),
         }
     }
 
@@ -61,64 +86,87 @@ impl<F> Pool<F> {
         self.places.len() - self.free.len()
     }
 
-    /// Whom the frame waits for that has waited longest, if there is no place for another.
-    pub(super) fn must_yield(&self) -> Option<u32> {
-        if !self.free.is_empty() {
+    /// Whom the frame waits for that is to make room, and in which network, if there is no place for another of
+    /// `vn`: the one that has waited longest, where most wait.
+    pub(super) fn must_yield(&self, vn: Vn) -> Option<(Vn, u32)> {
+        if self.share.has_room(vn) {
             return None;
         }
-        self.places
-            .get(usize::from(self.oldest))
-            .map(|place| place.owner)
+        let of = self.share.yields(vn, |_| true)?;
+        let oldest = self.ends[of.index()].oldest;
+        let place = self.places.get(usize::from(oldest))?;
+        Some((of, place.owner))
     }
 
-    /// Lets `frame` wait for `owner`, whose frames are `waiting`. Gives back a frame for which there is no place:
-    /// the owner's oldest, or this one if the pool is full.
-    pub(super) fn push(&mut self, owner: u32, waiting: &mut Waiting, frame: F) -> Option<F> {
-        let displaced = if waiting.places.contains(&NONE) {
+    /// Lets `frame` wait for `owner` in `vn`, whose frames are `waiting`. Gives back a frame for which there is no
+    /// place: the owner's oldest, or this one if the pool is full.
+    pub(super) fn push(
+        &mut self,
+        vn: Vn,
+        owner: u32,
+        waiting: &mut Waiting,
+        frame: F,
+    ) -> Option<F> {
+        let most = if self.len() * 2 < self.places.len() {
+            PER_NEIGHBOUR
+        } else {
+            PER_NEIGHBOUR_CROWDED
+        };
+        let displaced = if usize::from(waiting.len) < most {
             None
         } else {
-            self.pop(waiting)
+            self.pop(vn, waiting)
         };
         let Some(at) = self.free.pop() else {
             return Some(frame);
         };
-        let newest = self.newest;
+        self.share.take(vn);
+        let ends = &mut self.ends[vn.index()];
+        let newest = core::mem::replace(&mut ends.newest, at);
         match self.places.get_mut(usize::from(newest)) {
             Some(before) => before.newer = at,
-            None => self.oldest = at,
+            None => ends.oldest = at,
         }
-        self.newest = at;
         if let Some(place) = self.places.get_mut(usize::from(at)) {
             *place = Place {
                 frame: Some(frame),
                 owner,
+                behind: NONE,
                 older: newest,
                 newer: NONE,
             };
         }
-        if let Some(slot) = waiting.places.iter_mut().find(|slot| **slot == NONE) {
-            *slot = at;
+        let last = core::mem::replace(&mut waiting.last, at);
+        match self.places.get_mut(usize::from(last)) {
+            Some(before) => before.behind = at,
+            None => waiting.first = at,
         }
+        waiting.len += 1;
         displaced
     }
 
-    /// Takes the oldest of the frames `waiting`.
-    pub(super) fn pop(&mut self, waiting: &mut Waiting) -> Option<F> {
-        let at = waiting.places[0];
+    /// Takes the oldest of the frames `waiting` in `vn`.
+    pub(super) fn pop(&mut self, vn: Vn, waiting: &mut Waiting) -> Option<F> {
+        let at = waiting.first;
         let place = self.places.get_mut(usize::from(at))?;
         let frame = place.frame.take();
         let (older, newer) = (place.older, place.newer);
+        waiting.first = place.behind;
+        waiting.len = waiting.len.saturating_sub(1);
+        if waiting.first == NONE {
+            waiting.last = NONE;
+        }
+        let ends = &mut self.ends[vn.index()];
         match self.places.get_mut(usize::from(older)) {
             Some(older) => older.newer = newer,
-            None => self.oldest = newer,
+            None => ends.oldest = newer,
         }
         match self.places.get_mut(usize::from(newer)) {
             Some(newer) => newer.older = older,
-            None => self.newest = older,
+            None => ends.newest = older,
         }
+        self.share.give(vn);
         self.free.push(at);
-        waiting.places.rotate_left(1);
-        waiting.places[PER_NEIGHBOUR - 1] = NONE;
         frame
     }
 }

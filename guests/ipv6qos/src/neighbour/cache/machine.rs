@@ -1,6 +1,7 @@
 //! What a packet or a message does to an entry: the rows of RFC 4861, appendix C, that are no timer's.
 
-use super::{ASKED, Cache, NeighbourId, SOLICITATIONS};
+use super::asking::Asker;
+use super::{Cache, NeighbourId, SOLICITATIONS};
 use crate::control::item::Mac;
 use crate::control::view::Reachability;
 use crate::icmp::message::Advertisement;
@@ -9,21 +10,32 @@ use crate::vn::InterfaceId;
 
 /// Why a configured neighbour cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the neighbour cache is full of neighbours in use; allowed: {0} with a MAC address")]
+#[error(
+    "the neighbour cache is full of neighbours in use; allowed: {0} with a MAC address in a virtual network, if \
+     the others have few"
+)]
 pub struct Full(pub u32);
 
+/// What is asked when a neighbour is to be resolved.
+#[derive(Debug, Clone, Copy)]
+pub struct Question {
+    /// The link, and who is looked for there.
+    pub interface: InterfaceId,
+    /// The address.
+    pub address: u128,
+    /// Our address on the link (none: not yet, it is asked again later).
+    pub source: Option<u128>,
+    /// For whom.
+    pub asker: Asker,
+}
+
 impl<F> Cache<F> {
-    /// `frame` is for a neighbour that is not usable, or not known: it waits, and the neighbour is asked for, from
-    /// `source`, our address on the link (none: not yet, it is asked again later). What cannot wait is in `out`.
-    pub fn resolve(
-        &mut self,
-        now_ns: u64,
-        interface: InterfaceId,
-        address: u128,
-        source: Option<u128>,
-        frame: F,
-        out: &mut Outbox<F>,
-    ) {
+    /// `frame` is for a neighbour that is not usable, or not known: it waits, and the neighbour is asked for. What
+    /// cannot wait is in `out`.
+    pub fn resolve(&mut self, now_ns: u64, question: Question, frame: F, out: &mut Outbox<F>) {
+        let Question {
+            interface, address, ..
+        } = question;
         let known = self.find(interface, address);
         let at = match known {
             Some(id) if self.hop(id).is_usable() => {
@@ -35,7 +47,7 @@ impl<F> Cache<F> {
                 return out.frames.push((Fate::Unreachable, frame));
             }
             Some(NeighbourId(at)) => Some(at),
-            None => self.ask(now_ns, interface, address, source, out),
+            None => self.ask(now_ns, question, out),
         };
         let Some(at) = at else {
             self.counts.refused += 1;
@@ -45,19 +57,19 @@ impl<F> Cache<F> {
     }
 
     /// Begins to ask for an address, unless too many are asked for.
-    fn ask(
-        &mut self,
-        now_ns: u64,
-        interface: InterfaceId,
-        address: u128,
-        source: Option<u128>,
-        out: &mut Outbox<F>,
-    ) -> Option<u32> {
-        let bucket = self.asking.get_mut(interface.index())?;
-        if !out.has_room() || !bucket.take(now_ns, ASKED.0, ASKED.1) {
+    fn ask(&mut self, now_ns: u64, question: Question, out: &mut Outbox<F>) -> Option<u32> {
+        let Question {
+            interface,
+            address,
+            source,
+            asker,
+        } = question;
+        if !out.has_room_for_new() || !self.asking.take(now_ns, interface, asker) {
             return None;
         }
-        self.room_for_unresolved(out);
+        if !self.room_for_unresolved(interface.vn(), out) {
+            return None;
+        }
         let at = self.make(now_ns, interface, address, Reachability::Incomplete, false)?;
         self.counts.asked += 1;
         self.solicit(at, source, out);
@@ -86,14 +98,26 @@ impl<F> Cache<F> {
         out.send(hop.interface, message);
     }
 
+    /// The solicitation of an entry left only now: its answer is waited for from now on.
+    pub fn left(&mut self, now_ns: u64, interface: InterfaceId, address: u128) {
+        let Some(id) = self.find(interface, address) else {
+            return;
+        };
+        let state = self.hop(id).state;
+        if matches!(state, Reachability::Incomplete | Reachability::Probe) {
+            self.change(now_ns, id.0, state);
+        }
+    }
+
     /// Lets a frame wait for an entry.
     fn hold(&mut self, at: u32, frame: F, out: &mut Outbox<F>) {
-        let displaced = self.held.must_yield().and_then(|owner| {
+        let vn = self.hop(NeighbourId(at)).interface.vn();
+        let displaced = self.held.must_yield(vn).and_then(|(of, owner)| {
             let entry = self.entries.get_mut(owner as usize)?;
-            self.held.pop(&mut entry.waiting)
+            self.held.pop(of, &mut entry.waiting)
         });
         let refused = match self.entries.get_mut(at as usize) {
-            Some(entry) => self.held.push(at, &mut entry.waiting, frame),
+            Some(entry) => self.held.push(vn, at, &mut entry.waiting, frame),
             None => Some(frame),
         };
         for frame in displaced.into_iter().chain(refused) {
@@ -113,7 +137,7 @@ impl<F> Cache<F> {
         out: &mut Outbox<F>,
     ) {
         let Some(id) = self.find(interface, address) else {
-            if self.room_for_resolved(true, out) {
+            if self.room_for_resolved(interface.vn(), true, out) {
                 let made = self.make(now_ns, interface, address, Reachability::Stale, true);
                 self.set_mac(made, mac);
             } else {
@@ -194,7 +218,7 @@ impl<F> Cache<F> {
         let interface = self.hop(id).interface;
         self.counts.resolved += 1;
         self.release(id.0, Fate::Send(interface, mac), out);
-        if self.room_for_resolved(false, out) {
+        if self.room_for_resolved(interface.vn(), false, out) {
             self.set_mac(Some(id.0), mac);
             self.change(now_ns, id.0, state);
         } else {
@@ -221,10 +245,10 @@ impl<F> Cache<F> {
         mac: Mac,
         out: &mut Outbox<F>,
     ) -> Result<(), Full> {
-        let full = Full(self.hops.len() as u32 - self.unresolved_most());
+        let full = Full(self.resolved.most());
         let known = self.find(interface, address);
         let is_resolved = known.is_some_and(|id| self.hop(id).is_usable());
-        if !is_resolved && !self.room_for_resolved(false, out) {
+        if !is_resolved && !self.room_for_resolved(interface.vn(), false, out) {
             return Err(full);
         }
         let at = match self.find(interface, address) {

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! mod       look-up, making and forgetting entries, limits
+//! share     what each virtual network may have of them
+//! asking    which new addresses may be asked for
 //! machine   what a packet or message does to an entry (RFC 4861 7.2, 7.3.3, appendix C)
 //! timers    what time does to it
 //! hop       what a frame needs of an entry
@@ -13,13 +15,16 @@
 //! All memory is allocated when it is made. A quarter of the entries is for addresses that are being asked for or
 //! did not answer, the rest for neighbours with a MAC address: however many addresses are asked for in vain, no
 //! neighbour is forgotten for them (RFC 6583 6 and 7). What a node says of itself unasked takes no place of one that
-//! answered.
+//! answered. Of both parts, and of the frames that wait, half is divided among the virtual networks in use: no
+//! network can take what is kept for another, neither by what is asked for nor by neighbours that it keeps alive.
 
+mod asking;
 mod held;
 mod hop;
 mod list;
 mod machine;
 mod queue;
+mod share;
 mod timers;
 
 use alloc::vec::Vec;
@@ -27,16 +32,18 @@ use alloc::vec::Vec;
 use super::outbox::{Fate, Outbox};
 use super::random::Random;
 use crate::control::view::Reachability;
-use crate::icmp::limit::Bucket;
-use crate::vn::InterfaceId;
+use crate::vn::{InterfaceId, VNS, Vn};
 
+use asking::Asking;
 use held::{Pool, Waiting};
 use queue::{NONE, Queues};
+use share::Share;
 
-pub use held::PER_NEIGHBOUR;
+pub use asking::{ASKED, ASKER, Asker};
+pub use held::{PER_NEIGHBOUR, PER_NEIGHBOUR_CROWDED};
 pub use hop::Hop;
 pub use list::{Filter, Listed};
-pub use machine::Full;
+pub use machine::{Full, Question};
 
 /// Time between solicitations, nanoseconds: RetransTimer (RFC 4861 10).
 pub const RETRANS_NS: u64 = 1_000_000_000;
@@ -52,8 +59,6 @@ pub const FAILED_NS: u64 = 3_000_000_000;
 pub const STALE_NS: u64 = 3_600_000_000_000;
 /// The same of one that never answered us.
 pub const GLEANED_NS: u64 = 600_000_000_000;
-/// Addresses that an interface may begin to ask for: a second, and at once.
-pub const ASKED: (u32, u32) = (500, 200);
 
 /// A neighbour's place in the cache: good until something else is told to the cache. To keep it longer, see
 /// [`Hop::is`].
@@ -100,7 +105,7 @@ pub struct Counts {
     pub unlearned: u64,
 }
 
-/// Queues of entries, one for each state and one more.
+/// Queues of entries of a virtual network, one for each state and one more.
 mod order {
     pub(super) const INCOMPLETE: usize = 0;
     pub(super) const FAILED: usize = 1;
@@ -121,9 +126,16 @@ pub struct Cache<F> {
     /// First entry of each hash.
     heads: Vec<u32>,
     free: Vec<u32>,
-    queues: Queues<{ order::QUEUES }>,
+    queues: Queues,
+    /// Entries with a MAC address, and without.
+    resolved: Share,
+    unresolved: Share,
+    /// Virtual networks in use.
+    networks: arrayvec::ArrayVec<Vn, VNS>,
+    /// Which of them comes first in the next tick.
+    turn: usize,
     held: Pool<F>,
-    asking: Vec<Bucket>,
+    asking: Asking,
     keys: [u64; 3],
     reachable_ns: u64,
     redraw_ns: u64,
@@ -135,10 +147,11 @@ pub struct Cache<F> {
 impl<F> Cache<F> {
     /// Octets of memory that a cache of so many entries and interfaces takes.
     pub const fn memory(neighbours: u32, held: u16, interfaces: usize) -> usize {
-        let entry = size_of::<Hop>() + size_of::<Entry>() + size_of::<queue::Link>() + 4 + 4 * 4;
+        let entry = size_of::<Hop>() + size_of::<Entry>() + 4 + 4 * 4;
         neighbours as usize * entry
+            + Queues::memory(VNS * order::QUEUES, neighbours as usize)
             + held as usize * (size_of::<F>() + 32)
-            + interfaces * size_of::<Bucket>()
+            + Asking::memory(interfaces)
             + 4096
     }
 
@@ -147,6 +160,7 @@ impl<F> Cache<F> {
     pub fn new(neighbours: u32, held: u16, interfaces: usize, seed: u64) -> Self {
         let entries = neighbours as usize;
         let heads = (entries * 2).next_power_of_two();
+        let unresolved = (neighbours / 4).max(1).min(neighbours);
         let mut random = Random::new(seed);
         let keys = [random.next(), random.next() | 1, random.next() | 1];
         let mut cache = Cache {
@@ -154,9 +168,13 @@ impl<F> Cache<F> {
             entries: alloc::vec![Entry::FREE; entries],
             heads: alloc::vec![NONE; heads],
             free: (0..neighbours).rev().collect(),
-            queues: Queues::new(entries),
+            queues: Queues::new(VNS * order::QUEUES, entries),
+            resolved: Share::new(neighbours - unresolved),
+            unresolved: Share::new(unresolved),
+            networks: arrayvec::ArrayVec::new(),
+            turn: 0,
             held: Pool::new(held),
-            asking: alloc::vec![Bucket::default(); interfaces],
+            asking: Asking::new(interfaces, [random.next(), random.next()]),
             keys,
             reachable_ns: REACHABLE_NS,
             redraw_ns: 0,
@@ -168,6 +186,23 @@ impl<F> Cache<F> {
         cache
     }
 
+    /// A virtual network is in use: a part of all that is shared is kept for it from now on.
+    pub fn serve(&mut self, vn: Vn) {
+        if self.networks.contains(&vn) {
+            return;
+        }
+        // There are as many places as networks.
+        let _ = self.networks.try_push(vn);
+        let networks = self.networks.len() as u32;
+        for share in [
+            &mut self.resolved,
+            &mut self.unresolved,
+            &mut self.held.share,
+        ] {
+            share.divide(networks);
+        }
+    }
+
     /// What became of entries and frames.
     pub fn counts(&self) -> Counts {
         self.counts
@@ -175,10 +210,7 @@ impl<F> Cache<F> {
 
     /// Entries there are: with a MAC address, and without.
     pub fn len(&self) -> (u32, u32) {
-        let len = |queue| self.queues.len(queue);
-        let unresolved = len(order::INCOMPLETE) + len(order::FAILED);
-        let used = (self.hops.len() - self.free.len()) as u32;
-        (used - unresolved, unresolved)
+        (self.resolved.len(), self.unresolved.len())
     }
 
     /// Frames that wait.
@@ -227,41 +259,51 @@ impl<F> Cache<F> {
         hash as usize & (self.heads.len() - 1)
     }
 
-    /// Most entries without a MAC address.
-    fn unresolved_most(&self) -> u32 {
-        (self.hops.len() / 4).max(1) as u32
-    }
-
-    /// Makes room for an entry without a MAC address: the oldest that failed goes, or the one asked for longest.
-    fn room_for_unresolved(&mut self, out: &mut Outbox<F>) {
-        let (_, unresolved) = self.len();
-        if unresolved < self.unresolved_most() {
-            return;
-        }
-        let oldest = self.queues.first(order::FAILED);
-        if let Some(oldest) = oldest.or_else(|| self.queues.first(order::INCOMPLETE)) {
-            self.counts.displaced += 1;
-            self.forget(oldest, Fate::Refused, out);
-        }
-    }
-
-    /// Makes room for an entry with a MAC address: one goes that nothing is sent to, first those that never
-    /// answered, and only those for one that did not (`gleaned`). False: there is none.
-    fn room_for_resolved(&mut self, gleaned: bool, out: &mut Outbox<F>) -> bool {
-        let (resolved, _) = self.len();
-        if resolved < self.hops.len() as u32 - self.unresolved_most() {
+    /// Makes room for an entry of `vn` without a MAC address: the oldest that failed goes, or the one asked for
+    /// longest. False: there is none.
+    fn room_for_unresolved(&mut self, vn: Vn, out: &mut Outbox<F>) -> bool {
+        if self.unresolved.has_room(vn) {
             return true;
         }
-        let mut oldest = self.queues.first(order::GLEANED);
-        if !gleaned {
-            oldest = oldest.or_else(|| self.queues.first(order::STALE));
+        let oldest = self
+            .oldest(&self.unresolved, vn, order::FAILED)
+            .or_else(|| self.oldest(&self.unresolved, vn, order::INCOMPLETE));
+        self.displace(oldest, out)
+    }
+
+    /// Makes room for an entry of `vn` with a MAC address: one goes that nothing is sent to, first those that never
+    /// answered, and only those for one that did not (`gleaned`). False: there is none.
+    fn room_for_resolved(&mut self, vn: Vn, gleaned: bool, out: &mut Outbox<F>) -> bool {
+        if self.resolved.has_room(vn) {
+            return true;
         }
-        let Some(oldest) = oldest else {
-            return false;
-        };
-        self.counts.displaced += 1;
-        self.forget(oldest, Fate::Refused, out);
-        true
+        let mut oldest = self.oldest(&self.resolved, vn, order::GLEANED);
+        if !gleaned {
+            oldest = oldest.or_else(|| self.oldest(&self.resolved, vn, order::STALE));
+        }
+        self.displace(oldest, out)
+    }
+
+    /// The oldest entry in the queues of `order` that may make room for one of `vn`.
+    fn oldest(&self, share: &Share, vn: Vn, order: usize) -> Option<u32> {
+        let first = |of: Vn| self.queues.first(of.index() * order::QUEUES + order);
+        share.yields(vn, |of| first(of).is_some()).and_then(first)
+    }
+
+    fn displace(&mut self, entry: Option<u32>, out: &mut Outbox<F>) -> bool {
+        if let Some(entry) = entry {
+            self.counts.displaced += 1;
+            self.forget(entry, Fate::Refused, out);
+        }
+        entry.is_some()
+    }
+
+    /// What entries in this state are counted in.
+    fn share_of(&mut self, state: Reachability) -> &mut Share {
+        match state {
+            Reachability::Incomplete | Reachability::Failed => &mut self.unresolved,
+            _ => &mut self.resolved,
+        }
     }
 
     /// A new entry, which the caller has made room for; in the queue of its state.
@@ -291,7 +333,9 @@ impl<F> Cache<F> {
             timer_ns: now_ns,
             ..Entry::FREE
         };
-        self.queues.push(queue_of(state, gleaned), at);
+        self.share_of(state).take(interface.vn());
+        self.queues
+            .push(queue_of(interface.vn(), state, gleaned), at);
         Some(at)
     }
 
@@ -306,7 +350,10 @@ impl<F> Cache<F> {
         let Some(&hop) = self.hops.get(at as usize).filter(|hop| hop.live) else {
             return;
         };
-        self.queues.remove(queue_of(hop.state, hop.gleaned), at);
+        let vn = hop.interface.vn();
+        self.queues
+            .remove(queue_of(vn, hop.state, hop.gleaned), at);
+        self.share_of(hop.state).give(vn);
         let bucket = self.bucket(hop.interface, hop.address);
         self.unchain(bucket, at, hop.chain);
         if let Some(hop) = self.hops.get_mut(at as usize) {
@@ -335,8 +382,12 @@ impl<F> Cache<F> {
 
     /// Gives back the frames that wait for an entry.
     fn release(&mut self, at: u32, fate: Fate, out: &mut Outbox<F>) {
-        if let Some(entry) = self.entries.get_mut(at as usize) {
-            while let Some(frame) = self.held.pop(&mut entry.waiting) {
+        if let (Some(hop), Some(entry)) = (
+            self.hops.get(at as usize),
+            self.entries.get_mut(at as usize),
+        ) {
+            let vn = hop.interface.vn();
+            while let Some(frame) = self.held.pop(vn, &mut entry.waiting) {
                 out.frames.push((fate, frame));
             }
         }
@@ -350,7 +401,8 @@ impl<F> Cache<F> {
         ) else {
             return;
         };
-        self.queues.remove(queue_of(hop.state, hop.gleaned), at);
+        let (vn, before) = (hop.interface.vn(), hop.state);
+        self.queues.remove(queue_of(vn, before, hop.gleaned), at);
         if state != hop.state {
             entry.since_ns = now_ns;
             entry.asked = 0;
@@ -358,13 +410,16 @@ impl<F> Cache<F> {
         hop.state = state;
         hop.gleaned &= state != Reachability::Reachable;
         entry.timer_ns = now_ns;
-        self.queues.push(queue_of(state, hop.gleaned), at);
+        self.queues.push(queue_of(vn, state, hop.gleaned), at);
+        self.share_of(before).give(vn);
+        self.share_of(state).take(vn);
     }
 }
 
-/// The queue that entries in `state` are in.
-const fn queue_of(state: Reachability, gleaned: bool) -> usize {
-    match state {
+/// The queue that entries of `vn` in `state` are in.
+const fn queue_of(vn: Vn, state: Reachability, gleaned: bool) -> usize {
+    vn.index() * order::QUEUES
+        + match state {
         Reachability::Incomplete => order::INCOMPLETE,
         Reachability::Failed => order::FAILED,
         Reachability::Reachable => order::REACHABLE,

@@ -1,5 +1,6 @@
-//! Entries in the order in which their timers end: one queue for each state, as all timers of a state run equally
-//! long. So starting, stopping and ending a timer costs the same, however many run.
+//! Entries in the order in which their timers end: one queue for each state and virtual network, as all timers of a
+//! state run equally long. So starting, stopping and ending a timer costs the same, however many run, and the oldest
+//! entry of a network is found at once.
 
 use alloc::vec::Vec;
 
@@ -18,19 +19,23 @@ pub(super) struct Link {
 struct Ends {
     first: u32,
     last: u32,
-    len: u32,
 }
 
-/// `QUEUES` queues of entries, each of which is in one of them, or in none.
+/// Queues of entries, each of which is in one of them, or in none.
 #[derive(Debug)]
-pub(super) struct Queues<const QUEUES: usize> {
-    ends: [Ends; QUEUES],
+pub(super) struct Queues {
+    ends: Vec<Ends>,
     links: Vec<Link>,
 }
 
-impl<const QUEUES: usize> Queues<QUEUES> {
-    /// Empty ones, for entries below `entries`.
-    pub(super) fn new(entries: usize) -> Self {
+impl Queues {
+    /// Octets of memory that so many take.
+    pub(super) const fn memory(queues: usize, entries: usize) -> usize {
+        queues * size_of::<Ends>() + entries * size_of::<Link>()
+    }
+
+    /// So many empty ones, for entries below `entries`.
+    pub(super) fn new(queues: usize, entries: usize) -> Self {
         let none = Link {
             before: NONE,
             behind: NONE,
@@ -38,10 +43,9 @@ impl<const QUEUES: usize> Queues<QUEUES> {
         let ends = Ends {
             first: NONE,
             last: NONE,
-            len: 0,
         };
         Queues {
-            ends: [ends; QUEUES],
+            ends: alloc::vec![ends; queues],
             links: alloc::vec![none; entries],
         }
     }
@@ -51,11 +55,6 @@ impl<const QUEUES: usize> Queues<QUEUES> {
     pub(super) fn first(&self, queue: usize) -> Option<u32> {
         let first = self.ends.get(queue)?.first;
         (first != NONE).then_some(first)
-    }
-
-    /// Entries in `queue`.
-    pub(super) fn len(&self, queue: usize) -> u32 {
-        self.ends.get(queue).map_or(0, |ends| ends.len)
     }
 
     /// Puts `entry`, which is in no queue, behind all others of `queue`.
@@ -68,7 +67,6 @@ impl<const QUEUES: usize> Queues<QUEUES> {
         };
         let last = ends.last;
         ends.last = entry;
-        ends.len += 1;
         if last == NONE {
             ends.first = entry;
         }
@@ -90,7 +88,6 @@ impl<const QUEUES: usize> Queues<QUEUES> {
         else {
             return;
         };
-        ends.len = ends.len.saturating_sub(1);
         match self.links.get_mut(before as usize) {
             Some(link) => link.behind = behind,
             None => ends.first = behind,

@@ -8,13 +8,16 @@ use crate::control::view::Reachability;
 use crate::neighbour::outbox::{Fate, Outbox};
 use crate::vn::InterfaceId;
 
-/// Most entries of a state that a tick looks at; the others are a tick later.
+/// Most entries of a state and virtual network that a tick deals with; the others are a tick later.
 const A_TICK: usize = 64;
+/// Most entries altogether.
+const IN_A_TICK: usize = 512;
 /// How often the time that a neighbour counts as reachable is drawn anew (RFC 4861 6.3.4: some hours).
 const REDRAW_NS: u64 = 2 * 3_600_000_000_000;
 
 impl<F> Cache<F> {
-    /// It is `now_ns`. `source` says which address solicitations to a target come from.
+    /// It is `now_ns`. `source` says which address solicitations to a target come from. What is to say something
+    /// stands still while `out` may not be given more: no answer is missed that was not asked for.
     pub fn tick(
         &mut self,
         now_ns: u64,
@@ -24,6 +27,7 @@ impl<F> Cache<F> {
         if now_ns >= self.redraw_ns {
             self.draw_reachable(now_ns);
         }
+        // Those that are known before those that are looked for.
         let run = [
             (order::PROBE, RETRANS_NS),
             (order::DELAY, DELAY_NS),
@@ -33,15 +37,27 @@ impl<F> Cache<F> {
             (order::STALE, STALE_NS),
             (order::GLEANED, GLEANED_NS),
         ];
-        for (queue, run_ns) in run {
-            for _ in 0..A_TICK {
-                let Some(at) = self.ended(now_ns, queue, run_ns) else {
+        let networks = self.networks.len();
+        let turn = self.turn;
+        self.turn = (turn + 1).checked_rem(networks).unwrap_or(0);
+        let mut left = IN_A_TICK;
+        for (order, run_ns) in run {
+            for place in 0..networks {
+                let at = (turn + place).checked_rem(networks).unwrap_or(0);
+                let Some(vn) = self.networks.get(at) else {
                     break;
                 };
-                if !out.has_room() {
-                    return;
+                let queue = vn.index() * order::QUEUES + order;
+                for _ in 0..A_TICK.min(left) {
+                    let Some(at) = self.ended(now_ns, queue, run_ns) else {
+                        break;
+                    };
+                    if speaks(order) && !out.has_room() {
+                        break;
+                    }
+                    left -= 1;
+                    self.end(now_ns, order, at, source, out);
                 }
-                self.end(now_ns, queue, at, source, out);
             }
         }
         self.go_on_flushing(out);
@@ -57,7 +73,7 @@ impl<F> Cache<F> {
     fn end(
         &mut self,
         now_ns: u64,
-        queue: usize,
+        order: usize,
         at: u32,
         source: &dyn Fn(InterfaceId, u128) -> Option<u128>,
         out: &mut Outbox<F>,
@@ -67,7 +83,7 @@ impl<F> Cache<F> {
             let hop = cache.hops.get(at as usize)?;
             source(hop.interface, hop.address)
         };
-        match queue {
+        match order {
             order::REACHABLE => self.change(now_ns, at, Reachability::Stale),
             order::DELAY => {
                 self.change(now_ns, at, Reachability::Probe);
@@ -94,4 +110,9 @@ impl<F> Cache<F> {
         self.reachable_ns = self.random.between(REACHABLE_NS / 2, REACHABLE_NS / 2 * 3);
         self.redraw_ns = now_ns.saturating_add(REDRAW_NS);
     }
+}
+
+/// Whether the end of a timer in these queues may have something said.
+const fn speaks(order: usize) -> bool {
+    matches!(order, order::PROBE | order::DELAY | order::INCOMPLETE)
 }

@@ -5,6 +5,7 @@ use super::super::link::Link;
 use super::super::redirect::Redirect;
 use super::{LONGEST, Writer, Written, seal_discovery};
 use crate::control::item::Mac;
+use crate::control::view::AddressState;
 use crate::icmp::{HEADER, Nonce, group_mac, is_link_local, kind, solicited_node};
 use crate::prefix::Prefix;
 
@@ -45,6 +46,10 @@ pub(super) fn solicitation(
     nonce: Option<Nonce>,
     packet: &mut [u8],
 ) -> Option<Written> {
+    if source != 0 {
+        // It may have been taken away since.
+        link.own(source)?;
+    }
     let mut writer = body(packet)?;
     writer.put(&[kind::NEIGHBOUR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0])?;
     writer.put(&target.to_be_bytes())?;
@@ -69,17 +74,20 @@ pub(super) fn advertisement(
     to: Option<(u128, Mac)>,
     packet: &mut [u8],
 ) -> Option<Written> {
-    let flags = match to {
-        Some(_) => ROUTER | SOLICITED | OVERRIDE,
-        None => ROUTER | OVERRIDE,
+    // One of ours, or one that other routers may have too (RFC 4861 7.2.7); it may have been taken away since.
+    let (source, override_flag) = match link.own(target) {
+        Some(own) if own.state == AddressState::Preferred => (target, OVERRIDE),
+        _ => (link.anycast(target)?, 0),
     };
+    let solicited = if to.is_some() { SOLICITED } else { 0 };
+    let flags = ROUTER | solicited | override_flag;
     let mut writer = body(packet)?;
     writer.put(&[kind::NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0])?;
     writer.put(&target.to_be_bytes())?;
     put_short(&mut writer, option::TARGET_MAC, &link.mac.0)?;
     let length = writer.len();
     let (destination, mac) = to.unwrap_or((ALL_NODES, group_mac(ALL_NODES)));
-    seal_discovery(packet, (target, destination), mac, length)
+    seal_discovery(packet, (source, destination), mac, length)
 }
 
 /// A prefix, with its lifetimes in seconds.

@@ -1,6 +1,7 @@
-//! Octets of Multicast Listener Reports, version 2 (RFC 3810 5.2), with the router alert (RFC 2711) they need.
+//! Octets of Multicast Listener Reports, version 2 (RFC 3810 5.2), and of Reports and Dones of version 1 (RFC 2710
+//! 3), with the router alert (RFC 2711) they need.
 
-use super::super::groups::GROUPS;
+use super::super::groups::{ALL_ROUTERS, GROUPS};
 use super::super::link::Link;
 use super::super::outbox::Report;
 use super::{Writer, Written, seal};
@@ -23,6 +24,13 @@ const HOP_BY_HOP: [u8; 8] = [protocol::ICMPV6, 0, 5, 2, 0, 0, 1, 0];
 pub(super) fn report(link: &Link, report: Report, packet: &mut [u8]) -> Option<Written> {
     let mut groups: arrayvec::ArrayVec<u128, GROUPS> = arrayvec::ArrayVec::new();
     let record = match report {
+        Report::Old(group) => {
+            return old(link, kind::LISTENER_REPORT, (group, group), packet);
+        }
+        Report::OldDone(group) => {
+            let [routers, _] = ALL_ROUTERS;
+            return old(link, kind::LISTENER_DONE, (group, routers), packet);
+        }
         Report::Current => {
             // There are as many places as groups.
             link.groups
@@ -54,14 +62,38 @@ pub(super) fn report(link: &Link, report: Report, packet: &mut [u8]) -> Option<W
         writer.put(&[record, 0, 0, 0])?;
         writer.put(&group.to_be_bytes())?;
     }
-    let length = writer.len();
+    let written = (message_at, writer.len());
+    sealed(link, packet, ALL_LISTENING_ROUTERS, written)
+}
+
+/// A message of version 1 about `group`.
+fn old(
+    link: &Link,
+    kind: u8,
+    (group, destination): (u128, u128),
+    packet: &mut [u8],
+) -> Option<Written> {
+    let mut writer = packet.get_mut(HEADER..).map(Writer::new)?;
+    writer.put(&HOP_BY_HOP)?;
+    let message_at = writer.len();
+    writer.put(&[kind, 0, 0, 0, 0, 0, 0, 0])?;
+    writer.put(&group.to_be_bytes())?;
+    let written = (message_at, writer.len());
+    sealed(link, packet, destination, written)
+}
+
+fn sealed(
+    link: &Link,
+    packet: &mut [u8],
+    destination: u128,
+    (message_at, length): (usize, usize),
+) -> Option<Written> {
     // Unspecified until the link-local address is in use (RFC 3590, RFC 3810 5.2.13).
-    let ends = (link.link_local().unwrap_or(0), ALL_LISTENING_ROUTERS);
+    let ends = (link.link_local().unwrap_or(0), destination);
     let chain = (protocol::HOP_BY_HOP, message_at);
     let octets = seal(packet, ends, 1, chain, length)?;
-    let destination = group_mac(ALL_LISTENING_ROUTERS);
     Some(Written {
         octets,
-        destination,
+        destination: group_mac(destination),
     })
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! mod         IPv6 and ICMPv6 headers, checksum
 //! discovery   solicitations, advertisements, redirects and their options (RFC 4861 4)
-//! listener    group membership reports (RFC 3810 5.2)
+//! listener    group membership reports (RFC 3810 5.2, RFC 2710 3)
 //! ```
 
 pub(super) mod discovery;
