@@ -56,6 +56,11 @@ impl Members {
         self.destination |= 1 << table.get();
     }
 
+    /// Of the one table for the one side that these are: below twice [`MAX_TABLES`].
+    pub(super) const fn place(self) -> usize {
+        self.word().trailing_zeros() as usize
+    }
+
     /// Those of `other`, too.
     pub(super) fn add(&mut self, other: Members) {
         self.source |= other.source;

@@ -39,17 +39,16 @@ pub const MAX_RULES: usize = 4096;
 pub const MAX_TABLES: usize = 32;
 /// Distance of a rule without a priority to the one before.
 pub const PRIORITY_STEP: u32 = 10;
-/// Work that takes 5 us to 50 us: what [`Rules::work`] may do between two bursts.
-pub const SLICE: u32 = 2400;
+/// What [`Rules::work`] may do between two bursts, in units of 10 ns as they are reckoned for what caches do not hold:
+/// some 5 us, 25 us at most. What it took: docs/adr/0018.
+pub const SLICE: u32 = 1200;
 
 /// Rules for each that there may be: in the list, in force, or about to be; or so until lately.
 const SLOTS: usize = 3;
 const _: () = assert!(SLOTS * MAX_RULES <= u16::MAX as usize);
-/// Least rules that room is made for.
-const ROOM: usize = 64;
 /// Octets of a rule in its box, three times at worst: deleted ones are in force for a while; with names of a table
 /// on either side and of an interface.
-const RULE_OCTETS: usize = SLOTS * (size_of::<Rule>() + 3 * 64);
+const RULE_OCTETS: usize = SLOTS * (size_of::<Match>() + 3 * 64);
 /// Cost of a rule that is forgotten, of [`SLICE`].
 const FORGET: u32 = 20;
 
@@ -63,16 +62,12 @@ impl RuleId {
     }
 }
 
-/// What a rule is, for who lists it and for who looks for it.
-#[derive(Debug)]
-struct Rule {
-    wanted: Match,
-    condition: Condition,
-}
-
 #[derive(Debug)]
 struct Slot<T> {
-    rule: Box<Rule>,
+    /// What the rule is, for who lists it.
+    wanted: Box<Match>,
+    /// The same for who looks for it: beside others', as an index is made from all of them, time and again.
+    condition: Condition,
     /// Builds that had begun when it was added: later ones know it.
     builds: u64,
     payload: T,
@@ -145,11 +140,9 @@ impl<T> Rules<T> {
         if most == 0 {
             return 0;
         }
-        let room = room(most);
-        // Vectors that grow hold twice what they need at worst.
         let slots = SLOTS * most * (size_of::<Option<Slot<T>>>() + 2 * size_of::<u16>());
         let order = most * size_of::<(u32, u16)>();
-        most * RULE_OCTETS + 2 * (slots + order) + index::octets(room)
+        most * RULE_OCTETS + slots + order + index::octets(most)
     }
 
     /// How many there are, in force or not yet.
@@ -316,7 +309,7 @@ impl<T> Rules<T> {
         let behind = self.order.get(behind..).unwrap_or_default();
         behind.iter().filter_map(|(priority, slot)| {
             let slot = self.slots.get(usize::from(*slot))?.as_ref()?;
-            Some((*priority, &slot.rule.wanted, &slot.payload))
+            Some((*priority, &*slot.wanted, &slot.payload))
         })
     }
 
@@ -325,7 +318,7 @@ impl<T> Rules<T> {
         let place = self.place(priority).ok()?;
         let (_, slot) = self.order.get(place)?;
         let slot = self.slots.get(usize::from(*slot))?.as_ref()?;
-        Some((&slot.rule.wanted, &slot.payload))
+        Some((&*slot.wanted, &slot.payload))
     }
 
     /// Where `priority` is in the order, or would be.
@@ -352,12 +345,10 @@ impl<T> Rules<T> {
         }
         self.reserve().map_err(|_| RuleError::OutOfMemory)?;
         let condition = Condition::resolve(wanted, tables, names)?;
-        let wanted = wanted.clone();
-        let rule = Box::new(Rule { wanted, condition });
-        let builds = self.builds;
         let filled = Some(Slot {
-            rule,
-            builds,
+            wanted: Box::new(wanted.clone()),
+            condition,
+            builds: self.builds,
             payload,
         });
         let slot = self.free.pop();
@@ -369,30 +360,29 @@ impl<T> Rules<T> {
         Ok(slot.unwrap_or(self.slots.len() as u16 - 1))
     }
 
-    /// Makes room for one more rule.
+    /// Makes room for all rules that there may be, with the first of them: so no change has to move others later.
     fn reserve(&mut self) -> Result<(), TryReserveError> {
         self.memo.prepare()?;
-        self.order.try_reserve(1)?;
-        self.slots.try_reserve(1)?;
+        let more = |most: usize, len: usize| most.saturating_sub(len);
+        self.order
+            .try_reserve_exact(more(self.most, self.order.len()))?;
+        let slots = SLOTS * self.most;
+        self.slots
+            .try_reserve_exact(more(slots, self.slots.len()))?;
+        self.free.try_reserve_exact(more(slots, self.free.len()))?;
         // Each slot is free or retired at worst.
-        let slots = self.slots.len() + 1;
-        self.free.try_reserve(slots - self.free.len())?;
-        self.retired.try_reserve(slots - self.retired.len())?;
+        self.retired
+            .try_reserve_exact(more(slots, self.retired.len()))?;
         if self.is_building {
             Ok(())
         } else {
-            self.build.prepare(self.room(1))
+            self.build.prepare(self.most)
         }
-    }
-
-    /// Rules that room is made for if there are so many `more`: not for each anew.
-    fn room(&self, more: usize) -> usize {
-        room(self.order.len() + more)
     }
 
     /// Begins to make an index of the rules as they are.
     fn begin(&mut self, budget: &mut u32) {
-        if self.build.prepare(self.room(0)).is_err() {
+        if self.build.prepare(self.most).is_err() {
             self.is_starved = true;
             return;
         }
@@ -400,8 +390,8 @@ impl<T> Rules<T> {
         self.retired_before = self.retired.len();
         self.builds += 1;
         (self.is_building, self.is_changed) = (true, false);
-        // Copies, of 2 octets a rule.
-        *budget = budget.saturating_sub(self.order.len() as u32 / 8);
+        // Copies, of 6 octets a rule, and what is cleared.
+        *budget = budget.saturating_sub(100 + self.order.len() as u32 / 8);
     }
 
     /// Keeps a rule that is not in the list any more as long as it is in force, or may come into force.
@@ -425,19 +415,14 @@ impl<T> Rules<T> {
     fn empty(&mut self, tables: &mut Tables, slot: u16) {
         let filled = self.slots.get_mut(usize::from(slot));
         if let Some(filled) = filled.and_then(Option::take) {
-            filled.rule.condition.release(tables);
+            filled.condition.release(tables);
             self.free.push(slot);
         }
     }
 }
 
-/// Room that is made for so many rules.
-fn room(rules: usize) -> usize {
-    rules.next_power_of_two().clamp(ROOM, MAX_RULES)
-}
-
 /// The condition of the rule in a slot.
 fn condition<T>(slots: &[Option<Slot<T>>], slot: u16) -> Option<&Condition> {
     let slot = slots.get(usize::from(slot))?.as_ref()?;
-    Some(&slot.rule.condition)
+    Some(&slot.condition)
 }

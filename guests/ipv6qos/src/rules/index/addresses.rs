@@ -17,7 +17,7 @@ use crate::prefix::{Prefix, mask};
 
 /// Most parts of the table.
 const PARTS: usize = 4096;
-/// Parts that are filled in one go.
+/// Parts that are filled and intervals that are passed in one go.
 const GO: usize = 256;
 
 /// The class of each address.
@@ -33,6 +33,8 @@ pub(super) struct Addresses {
     is_wide: bool,
     /// The interval in which each part begins.
     parts: Vec<u16>,
+    /// How far intervals were passed for these.
+    passed: u16,
     /// Where the first part begins: upper half.
     base: u64,
     /// Bits by which numbers of parts are less than upper halves.
@@ -51,6 +53,7 @@ impl Addresses {
             classes: Vec::new(),
             is_wide: false,
             parts: Vec::new(),
+            passed: 0,
             base: 0,
             shift: 0,
             step: 0,
@@ -80,7 +83,7 @@ impl Addresses {
         self.highs.clear();
         self.classes.clear();
         self.parts.clear();
-        (self.is_wide, self.step, self.most) = (false, 0, 0);
+        (self.is_wide, self.step, self.most, self.passed) = (false, 0, 0, 0);
     }
 
     /// Addresses from `prefix` on are of `class`. Called in the order of addresses; of prefixes that begin alike the
@@ -127,8 +130,11 @@ impl Addresses {
             self.shift = (u64::BITS - span.leading_zeros()).saturating_sub(bits);
         }
         let all = parts(self.highs.len());
-        let mut interval = usize::from(self.parts.last().copied().unwrap_or(0));
-        for part in (self.parts.len()..all).take(GO) {
+        for _ in 0..GO {
+            let part = self.parts.len();
+            if part == all {
+                break;
+            }
             let high = u128::from(self.base) + ((part as u128) << self.shift);
             let begin = match u64::try_from(high) {
                 // The first part begins before all.
@@ -136,17 +142,21 @@ impl Addresses {
                 Ok(high) => u128::from(high) << 64,
                 Err(_) => u128::MAX,
             };
-            let before = interval;
-            while { self.starts.get(interval + 1) }.is_some_and(|start| *start <= begin) {
-                interval += 1;
+            let next = usize::from(self.passed) + 1;
+            if self.starts.get(next).is_some_and(|start| *start <= begin) {
+                // Intervals are fewer than 2^14: two for each rule, and one.
+                self.passed += 1;
+            } else {
+                let before = self.parts.last().copied().unwrap_or(0);
+                self.count(usize::from(self.passed - before));
+                self.parts.push(self.passed);
             }
-            self.count(interval - before);
-            self.parts.push(interval as u16);
         }
         let is_done = self.parts.len() == all;
         if is_done {
             // The last has no end.
-            self.count(self.starts.len().saturating_sub(interval + 1));
+            let behind = usize::from(self.passed) + 1;
+            self.count(self.starts.len().saturating_sub(behind));
             self.step = (self.most + 1).next_power_of_two() / 2;
         }
         is_done

@@ -15,17 +15,21 @@ use arrayvec::ArrayVec;
 use super::field::FIELDS;
 use super::numbers::Numbers;
 use super::vectors::{CHUNK_RULES, Chunks, Stored, Vector};
-use super::{Classes, Index};
+use super::{Classes, Index, UNNAMED};
 use crate::prefix::Prefix;
 use crate::rules::MAX_TABLES;
 use crate::rules::condition::{Condition, Of};
 use crate::rules::members::Members;
 
-/// Costs of steps, in units of about 10 ns.
-const GATHER: u32 = 1;
+/// Costs of steps, in units of about 10 ns. What is gathered from may have to come from memory.
+const GATHER: u32 = 4;
 const BOUNDARY: u32 = 9;
 const CLASS: u32 = 35;
 const SPREAD: u32 = 100;
+/// Rules that leave in one step.
+const LEAVING: usize = 32;
+/// No step costs more, so no slice takes longer by more than that.
+const STEP_MOST: u32 = 4 * CLASS;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -154,6 +158,7 @@ impl Build {
                 Stage::Sweep { field } => self.sweep(field),
                 Stage::Complete => break,
             };
+            debug_assert!(cost <= STEP_MOST, "{cost} for a step of {:?}", self.stage);
             *budget = budget.saturating_sub(cost);
         }
         if self.stage == Stage::Complete {
@@ -217,12 +222,7 @@ impl Build {
         if let Some(nest) = self.nested.last().copied()
             && next.is_none_or(|next| !nest.prefix.contains(next.bits()))
         {
-            self.nested.pop();
-            let outer = self.nested.last().map_or(0, |outer| outer.class);
-            if let Some((addresses, _)) = self.index.sides.get_mut(side) {
-                addresses.leave(nest.prefix, outer);
-            }
-            return GATHER + self.leave(nest.last);
+            return self.leave(side, nest);
         }
         let Some(Reverse((prefix, position))) = self.prefixes.pop() else {
             self.here = Vector::NONE;
@@ -267,15 +267,24 @@ impl Build {
         SPREAD
     }
 
-    /// The rules of a prefix reach no further.
-    fn leave(&mut self, mut last: Option<u16>) -> u32 {
-        let mut cost = 0;
-        while let Some(position) = last {
+    /// The rules of a prefix reach no further: some at a time, as all may have the same.
+    fn leave(&mut self, side: usize, nest: Nest) -> u32 {
+        let mut left = nest.last;
+        for _ in 0..LEAVING {
+            let Some(position) = left else { break };
             self.here.clear(position);
-            cost += GATHER;
-            last = self.before.get(usize::from(position)).copied().flatten();
+            left = self.before.get(usize::from(position)).copied().flatten();
         }
-        cost
+        if let Some(nest) = self.nested.last_mut().filter(|_| left.is_some()) {
+            nest.last = left;
+            return BOUNDARY;
+        }
+        self.nested.pop();
+        let outer = self.nested.last().map_or(0, |outer| outer.class);
+        if let Some((addresses, _)) = self.index.sides.get_mut(side) {
+            addresses.leave(nest.prefix, outer);
+        }
+        BOUNDARY
     }
 
     fn gather_ranges<'c>(
@@ -421,6 +430,7 @@ impl Index {
         self.chunks.clear();
         self.wanted = Members::NONE;
         self.naming.clear();
+        self.named = [UNNAMED; 64];
         let numbers = self.numbers.iter_mut().map(|(numbers, classes)| {
             numbers.clear();
             classes
@@ -444,14 +454,17 @@ impl Index {
 
     /// The rule at `position` wants an address to be in a table.
     fn name(&mut self, wanted: Members, position: u16) {
-        let is_named = |(table, _): &&mut (Members, Vector)| *table == wanted;
-        if let Some((_, vector)) = self.naming.iter_mut().find(is_named) {
-            vector.set(position);
-        } else {
-            let mut vector = Vector::NONE;
-            vector.set(position);
-            self.naming.push((wanted, vector));
+        let place = self.named.get_mut(wanted.place());
+        if let Some(place) = place.filter(|place| **place == UNNAMED) {
+            // Two for each table at most: there is room.
+            *place = self.naming.len() as u8;
+            self.naming.push((wanted, Vector::NONE));
             self.wanted.add(wanted);
+        }
+        let place = self.named.get(wanted.place()).copied();
+        let naming = place.and_then(|place| self.naming.get_mut(usize::from(place)));
+        if let Some((_, vector)) = naming {
+            vector.set(position);
         }
     }
 

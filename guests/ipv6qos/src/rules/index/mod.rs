@@ -99,7 +99,12 @@ pub(super) struct Index {
     wanted: Members,
     /// Each of them, and the rules that want an address to be in it.
     naming: Vec<(Members, Vector)>,
+    /// Where each of them is in these, by [`Members::place`]; [`UNNAMED`]: nowhere.
+    named: [u8; 64],
 }
+
+/// No rule names the table.
+const UNNAMED: u8 = u8::MAX;
 
 /// Octets of the heap that two indices of so many rules and a memo take: one in force, one that is built.
 pub(super) fn octets(rules: usize) -> usize {
@@ -141,6 +146,7 @@ impl Index {
             numbers: [const { (Numbers::new(), Classes::new()) }; 6],
             wanted: Members::NONE,
             naming: Vec::new(),
+            named: [UNNAMED; 64],
         }
     }
 
