@@ -143,6 +143,7 @@ impl Operator {
             cpu: view.cpu.as_deref().cloned(),
             usage: view.usage.as_deref().cloned(),
             last_fault: view.failures.back().cloned(),
+            not_restored: view.not_restored,
         }
     }
 

@@ -59,6 +59,8 @@ causes! {
     Unreachable = "unreachable",
     /// A route of type prohibit.
     Prohibit = "prohibit",
+    /// What was changed of an earlier guest at run time, such as rules of the filter, is not all told again yet.
+    Replay = "replay",
     /// A rule of the filter.
     Filter = "filter",
     /// A rule of the filter tracks its flow, and there is no room for another.

@@ -83,11 +83,12 @@ impl Running {
         };
         let mut problems = running.links(config, configuration);
         for (place, item) in &configuration.items {
-            if let Err(what) = running.change(Op::Add, item) {
-                problems.push(place.problem_in(&what));
+            if let Err(refusal) = running.change(Op::Add, item) {
+                problems.push(place.problem_in(&refusal.what));
             }
         }
         while !running.work(u32::MAX) {}
+        running.filter.hold(config.replay);
         if problems.is_empty() {
             Ok(running)
         } else {

@@ -82,6 +82,10 @@ pub struct Config {
     /// The function's own configuration (`pi.NAME.config` of the node's file).
     #[serde(default)]
     pub pi: serde_json::Value,
+    /// What was changed of an earlier guest at run time is told again by requests before anything may be forwarded;
+    /// how the function is told that this was all is its own affair.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub replay: bool,
     /// Rounds over all rings without work after which the guest idles. 1: at once, for guests that
     /// share a core. `u32::MAX`: never, for a guest with a core of its own.
     #[serde(default = "at_once")]

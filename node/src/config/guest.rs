@@ -39,6 +39,7 @@ impl NodeConfig {
             ethertype,
             seed,
             pi: pi.config.clone(),
+            replay: false,
             idle_after_rounds: if self.guests_share_cores() {
                 ROUNDS_ON_SHARED_CORE
             } else {

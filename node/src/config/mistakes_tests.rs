@@ -466,6 +466,7 @@ fn the_largest_config_of_the_largest_node_fits_the_line() {
         vifs: node.ports.iter().map(vif).collect(),
         vns: pi.vns.iter().map(pinode_classifier::Vn::get).collect(),
         pi: pi.config.clone(),
+        replay: true,
         idle_after_rounds: u32::MAX,
     });
     let line = serde_json::to_string(&line).expect("JSON");

@@ -2,11 +2,16 @@
 //! the configuration is gone.
 //!
 //! Pure. Only answers are noted: what a router did not say it did is not in here. A fresh router has the
-//! configuration; it is told the rest in an order in which nothing is missed that something else needs:
+//! configuration; it is told the rest in an order in which nothing is missed that something else needs, and in which
+//! no limit is reached on the way that is not reached before or after:
 //!
-//! 1. rules, routes, neighbours and addresses of the configuration that are gone,
-//! 2. prefixes of tables, policers, addresses, neighbours, routes, rules as they are,
-//! 3. policers and prefixes of tables that are gone, as nothing names them any more.
+//! 1. what is configured and is gone, and what is configured and is different now, is deleted: rules, routes,
+//!    neighbours, addresses, and then policers and prefixes of tables, as nothing names them any more;
+//! 2. what is, is added: prefixes of tables, policers, addresses, neighbours, routes, rules.
+//!
+//! So what it has is first a part of its configuration, and then a part of what it had. Policers and neighbours that
+//! are different are replaced where they are, which takes no more room and needs nothing else to go. Nothing is
+//! forwarded meanwhile, so that what is missing for a while is missed by no packet; the last request ends that.
 //!
 //! What it grows to is bounded by what the router takes, and by [`ENTRIES_MOST`].
 
@@ -18,11 +23,11 @@ use pinode_guest_ipv6qos::config::Configuration;
 use pinode_guest_ipv6qos::control::request::Op;
 use pinode_guest_ipv6qos::control::{Answer, Item, Request};
 use pinode_guest_ipv6qos::interface::Names;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::key::Key;
 use super::router::CHUNK;
-use crate::supervisor::Journal;
+use crate::supervisor::{Journal, Untold};
 
 /// Most changes that are kept.
 pub const ENTRIES_MOST: usize = 1 << 20;
@@ -49,13 +54,15 @@ fn kind(key: &Key) -> usize {
     }
 }
 
-/// The steps by which a fresh router is told: a kind, and whether those that are gone or those that are.
+/// The steps by which a fresh router is told: a kind, and whether what is in the way goes or what is comes.
 const STEPS: [(usize, Op); 14] = [
     (6, Op::Delete),
     (5, Op::Delete),
     (4, Op::Delete),
     (3, Op::Delete),
     (2, Op::Delete),
+    (1, Op::Delete),
+    (0, Op::Delete),
     (0, Op::Replace),
     (1, Op::Replace),
     (2, Op::Replace),
@@ -63,8 +70,6 @@ const STEPS: [(usize, Op); 14] = [
     (4, Op::Replace),
     (5, Op::Replace),
     (6, Op::Replace),
-    (1, Op::Delete),
-    (0, Op::Delete),
 ];
 
 /// The changes of one router.
@@ -77,6 +82,8 @@ pub struct RouterJournal {
     kinds: [BTreeMap<Key, Entry>; 7],
     /// How far a fresh router has been told: the step, and the last key of it.
     told: (usize, Option<Key>),
+    /// Whether it is still to be told that this was all.
+    ends: bool,
 }
 
 impl RouterJournal {
@@ -89,6 +96,7 @@ impl RouterJournal {
             unnamed: [false; 2],
             kinds: Default::default(),
             told: (STEPS.len(), None),
+            ends: false,
         };
         for (_, item) in &configuration.items {
             match (journal.key(item), item) {
@@ -189,6 +197,14 @@ impl RouterJournal {
         Ok(())
     }
 
+    /// What a fresh router has in the place of `item` and has to lose first: it may take room, or name what is gone.
+    fn in_the_way<'i>(&'i self, key: &Key, item: &'i Item) -> Option<&'i Item> {
+        let replaced = matches!(key, Key::Table(_) | Key::Policer(_) | Key::Neighbour(_));
+        let configured = self.configured(key, item).filter(|_| !replaced)?;
+        let same = self.configured.get(key) == Some(item);
+        (!same).then_some(configured)
+    }
+
     /// The next change that a fresh router is told: of one kind.
     pub fn next_change(&mut self) -> Option<(Op, Vec<Item>)> {
         while let Some((kind, op)) = STEPS.get(self.told.0).copied() {
@@ -198,10 +214,11 @@ impl RouterJournal {
             };
             let of_kind = self.kinds.get(kind).into_iter();
             let rest = of_kind.flat_map(|kind| kind.range((from.as_ref(), Bound::Unbounded)));
-            let of_step = rest.filter_map(|(key, entry)| match entry {
-                Entry::Is(item) if op == Op::Replace => Some((key, item)),
-                Entry::Gone(item) if op == Op::Delete => Some((key, item)),
-                _ => None,
+            let of_step = rest.filter_map(|(key, entry)| match (op, entry) {
+                (Op::Delete, Entry::Gone(item)) => Some((key, item)),
+                (Op::Delete, Entry::Is(item)) => Some((key, self.in_the_way(key, item)?)),
+                (_, Entry::Is(item)) => Some((key, item)),
+                (_, Entry::Gone(_)) => None,
             });
             let items: Vec<(&Key, &Item)> = of_step.take(CHUNK).collect();
             let last = items.last().map(|(key, _)| (*key).clone());
@@ -219,13 +236,17 @@ impl RouterJournal {
     }
 
     /// The fresh router did so many of these and no more. The one that it did not take is forgotten, as the router
-    /// does not have it; it is told those behind it next. What was forgotten, if anything.
+    /// does not have it; it is told those behind it next. What was forgotten, if anything: a rule that is deleted as
+    /// it may be in the way, and is not there, is not.
     pub fn stopped(&mut self, op: Op, items: &[Item], done: usize) -> Option<Key> {
         let key = self.key(items.get(done)?)?;
         let kind = kind(&key);
-        self.kinds[kind].remove(&key);
         let step = STEPS.iter().position(|step| *step == (kind, op))?;
         self.told = (step, Some(key.clone()));
+        if op == Op::Delete && matches!(self.kinds[kind].get(&key), Some(Entry::Is(_))) {
+            return None;
+        }
+        self.kinds[kind].remove(&key);
         Some(key)
     }
 }
@@ -242,7 +263,7 @@ fn change(request: &Value) -> Option<(Op, Vec<Item>)> {
 /// What a router answered to a change.
 fn answer(answer: &Value) -> Result<(Vec<Item>, Option<String>), String> {
     match serde_json::from_value(answer.clone()) {
-        Ok(Answer::Changed { items, error }) => Ok((items, error)),
+        Ok(Answer::Changed { items, error, .. }) => Ok((items, error)),
         Ok(_) => Err("another answer than to a change".to_owned()),
         Err(error) => Err(error.to_string()),
     }
@@ -268,30 +289,46 @@ impl Journal for RouterJournal {
         self.changed(op, &asked, now)
     }
 
+    fn has_changes(&self) -> bool {
+        !self.is_empty()
+    }
+
     fn rewind(&mut self) {
         self.told = (0, None);
+        self.ends = self.has_changes();
     }
 
     fn next(&mut self) -> Option<Value> {
-        let (op, items) = self.next_change()?;
+        let request = match self.next_change() {
+            Some((op, items)) => Request::Change { op, items },
+            None if std::mem::take(&mut self.ends) => Request::Replayed {},
+            None => return None,
+        };
         // Items hold nothing that JSON cannot carry.
-        serde_json::to_value(Request::Change { op, items }).ok()
+        serde_json::to_value(request).ok()
     }
 
-    fn told(&mut self, request: &Value, answered: &Result<Value, String>) -> Result<(), String> {
+    fn told(&mut self, request: &Value, answered: &Result<Value, String>) -> Result<(), Untold> {
         let Some((op, items)) = change(request) else {
-            return Ok(());
+            return match answered {
+                Ok(answered) if *answered == json!({ "replayed": {} }) => Ok(()),
+                Ok(_) => Err(Untold::Failed("another answer than to the end".to_owned())),
+                Err(words) => Err(Untold::Failed(words.clone())),
+            };
         };
         let (done, why) = match answered {
             Ok(answered) => {
-                let (now, error) = answer(answered)?;
+                let (now, error) = answer(answered).map_err(Untold::Failed)?;
                 (now.len(), error)
             }
             Err(words) => (0, Some(words.clone())),
         };
         match self.stopped(op, &items, done) {
             None => Ok(()),
-            Some(key) => Err(format!("{key}: {}", why.unwrap_or_default())),
+            Some(key) => Err(Untold::Forgotten(format!(
+                "{key}: {}",
+                why.unwrap_or_default()
+            ))),
         }
     }
 }

@@ -7,7 +7,8 @@ use pinode_guest_ipv6qos::control::item::{
 };
 use pinode_guest_ipv6qos::control::matching::{Addresses, Match};
 use pinode_guest_ipv6qos::units::{BitRate, Octets};
-use pinode_guest_ipv6qos::{Prefix, Vn};
+use pinode_guest_ipv6qos::{Prefix, Router, Vn};
+use pinode_guest_runtime::{Config, Function as _};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
@@ -138,7 +139,13 @@ impl Plain {
                 }
             }
         }
-        serde_json::to_value(Answer::Changed { items: done, error }).unwrap()
+        let kind = None;
+        serde_json::to_value(Answer::Changed {
+            items: done,
+            error,
+            kind,
+        })
+        .unwrap()
     }
 
     fn all(&self) -> Vec<String> {
@@ -221,8 +228,15 @@ fn request(op: Op, items: Vec<Item>) -> Value {
 /// A fresh router that was told the journal.
 fn told(journal: &mut RouterJournal, configuration: &Configuration) -> Plain {
     let mut fresh = Plain::new(configuration);
+    let mut ended = !journal.has_changes();
     journal.rewind();
     while let Some(body) = journal.next() {
+        if body == json!({ "replayed": {} }) {
+            assert_eq!(journal.told(&body, &Ok(body.clone())), Ok(()));
+            ended = true;
+            continue;
+        }
+        assert!(journal.has_changes() && !body["change"].is_null(), "{body}");
         let Ok(Request::Change { op, items }) = serde_json::from_value(body.clone()) else {
             panic!("{body}")
         };
@@ -230,6 +244,7 @@ fn told(journal: &mut RouterJournal, configuration: &Configuration) -> Plain {
         let answer = fresh.change(op, &items);
         assert_eq!(journal.told(&body, &Ok(answer)), Ok(()));
     }
+    assert!(ended);
     fresh
 }
 
@@ -294,7 +309,8 @@ fn many_changes_are_told_in_pieces_and_one_that_is_refused_is_forgotten() {
     journal.rewind();
     while let Some(body) = journal.next() {
         let Ok(Request::Change { op, items }) = serde_json::from_value(body.clone()) else {
-            panic!("{body}")
+            assert_eq!(body, json!({ "replayed": {} }));
+            continue;
         };
         // It takes all but one, somewhere within a piece.
         let end = items
@@ -306,7 +322,8 @@ fn many_changes_are_told_in_pieces_and_one_that_is_refused_is_forgotten() {
         }
         refused.extend(journal.told(&body, &Ok(answer)).err());
     }
-    assert_eq!(refused, ["route 2001:db8:32::/48 vn 0: no memory"]);
+    let forgotten = "route 2001:db8:32::/48 vn 0: no memory".to_owned();
+    assert_eq!(refused, [Untold::Forgotten(forgotten)]);
     assert_eq!(fresh.has.len(), Plain::new(&configuration).has.len() + 199);
     assert_eq!(journal.len(), 199);
 }
@@ -315,8 +332,10 @@ fn many_changes_are_told_in_pieces_and_one_that_is_refused_is_forgotten() {
 fn an_answer_that_does_not_fit_is_the_routers_fault() {
     let mut journal = RouterJournal::new(&configuration());
     let asked = request(Op::Add, vec![route(10)]);
-    let changed =
-        |items: Vec<Item>| serde_json::to_value(Answer::Changed { items, error: None }).unwrap();
+    let changed = |items: Vec<Item>| {
+        let (error, kind) = (None, None);
+        serde_json::to_value(Answer::Changed { items, error, kind }).unwrap()
+    };
     for answer in [
         changed(vec![route(11)]),
         changed(vec![route(10), route(11)]),
@@ -333,4 +352,150 @@ fn an_answer_that_does_not_fit_is_the_routers_fault() {
     assert_eq!(journal.note(&json!({ "list": 1 }), &json!(7)), Ok(()));
     assert_eq!(journal.note(&asked, &changed(vec![route(10)])), Ok(()));
     assert_eq!(journal.len(), 1);
+}
+
+/// A real router with these items and limits, and what is asked of it.
+struct Real {
+    router: Router,
+    config: Config,
+}
+
+impl Real {
+    fn new(pi: &Value) -> Self {
+        let config = json!({
+            "function": "ipv6qos", "vns": [0], "code": 1, "pi": pi,
+            "vifs": [
+                { "name": "west", "mac": "02:00:00:00:00:01", "mtu": 1500 },
+                { "name": "east", "mac": "02:00:00:00:00:02", "mtu": 1500 },
+            ],
+        });
+        let config: Config = serde_json::from_value(config).unwrap();
+        let mut router = Router::default();
+        router.configure(&config).unwrap();
+        Self { router, config }
+    }
+
+    /// What it answers; it must not refuse anything.
+    fn ask(&mut self, body: &Value) -> Value {
+        let answer = self.router.request(0, body).unwrap();
+        assert_eq!(answer["changed"]["error"], Value::Null, "{body}");
+        answer
+    }
+
+    /// Its routes, policers and rules, with the addresses that routes come from.
+    fn all(&mut self) -> Vec<Value> {
+        let kinds = ["address", "route", "table", "policer", "class", "filter"];
+        let list = |what| json!({ "list": { "what": what, "most": 64 } });
+        let answers = kinds.map(|what| self.ask(&list(what)));
+        let entries = answers.map(|mut answer| answer["page"]["entries"].take());
+        entries.into_iter().collect()
+    }
+}
+
+/// All of these, each in place of what is there: configured and run-time state both reach every limit, and any of
+/// one's items on top of the other's is one too many.
+#[test]
+fn a_router_at_its_limits_is_told_all_of_it() {
+    let policer = |name: &str| json!({ "name": name, "meter": "srtcm", "cir": "1Mbps", "cbs": "1500B", "ebs": "1500B" });
+    let pi = json!({
+        "limits": {
+            "routes": 8, "next_hops": 2, "table_prefixes": 2, "filter_rules": 2, "class_rules": 2, "policers": 2,
+        },
+        "interface": { "west": { "address": ["2001:db8:1::1/64", "2001:db8:1::2/64"] } },
+        "route": [
+            { "prefix": "2001:db8:a::/48", "via": "2001:db8:1::a" },
+            { "prefix": "2001:db8:b::/48", "via": "2001:db8:1::a" },
+            { "prefix": "2001:db8:c::/48", "via": "2001:db8:1::c" },
+        ],
+        "table": { "t": ["2001:db8:a::/48", "2001:db8:b::/48"] },
+        "policer": [policer("p"), policer("q")],
+        "class": [{ "priority": 1, "policer": "p" }, { "policer": "q" }],
+        "filter": { "rule": [
+            { "priority": 1, "action": "drop", "match": { "from": "table:t" } },
+            { "action": "drop" },
+        ] },
+    });
+    let mut router = Real::new(&pi);
+    let mut journal = RouterJournal::new(&Configuration::read(&router.config).unwrap());
+    let mut change = |op: &str, items: Value| {
+        let body = json!({ "change": { "op": op, "items": items } });
+        let answer = router.ask(&body);
+        journal.note(&body, &answer).unwrap();
+        answer
+    };
+    let route = |prefix: &str, via: &str| json!({ "route": { "prefix": prefix, "via": via } });
+    let class = |rule: Value| json!({ "class": rule });
+    let filter = |rule: Value| json!({ "filter": rule });
+    let of_table = |prefix: &str| json!({ "table": { "table": "t", "prefix": prefix } });
+    let address = |text: &str| json!({ "address": { "address": text, "dev": "west" } });
+    // The rules whose priorities the router chose are behind the others.
+    let chosen = 11;
+    change(
+        "delete",
+        json!([filter(json!({ "priority": 1, "action": "drop" }))]),
+    );
+    change("delete", json!([class(json!({ "priority": 1 }))]));
+    change("replace", json!([class(json!({ "priority": chosen }))]));
+    change(
+        "delete",
+        json!([{ "policer": policer("p") }, { "policer": policer("q") }]),
+    );
+    change(
+        "add",
+        json!([{ "policer": policer("r") }, { "policer": policer("s") }]),
+    );
+    change(
+        "replace",
+        json!([
+            class(json!({ "priority": chosen, "policer": "r" })),
+            class(json!({ "priority": 1, "policer": "s" })),
+            filter(json!({ "priority": 5, "action": "accept", "match": { "from": "table:t" } })),
+        ]),
+    );
+    change(
+        "delete",
+        json!([of_table("2001:db8:a::/48"), of_table("2001:db8:b::/48")]),
+    );
+    change(
+        "add",
+        json!([of_table("2001:db8:c::/48"), of_table("2001:db8:d::/48")]),
+    );
+    change(
+        "delete",
+        json!([
+            route("2001:db8:a::/48", "2001:db8:1::a"),
+            route("2001:db8:b::/48", "2001:db8:1::a"),
+        ]),
+    );
+    change(
+        "replace",
+        json!([
+            route("2001:db8:c::/48", "2001:db8:1::d"),
+            route("2001:db8:d::/48", "2001:db8:1::d"),
+            route("2001:db8:e::/48", "2001:db8:1::e"),
+        ]),
+    );
+    change("delete", json!([address("2001:db8:1::1/64")]));
+    change("replace", json!([address("2001:db8:1::3/64")]));
+
+    let mut fresh = Real::new(&pi);
+    journal.rewind();
+    while let Some(body) = journal.next() {
+        let answer = fresh.router.request(0, &body).unwrap();
+        assert_eq!(journal.told(&body, &Ok(answer)), Ok(()), "{body}");
+    }
+    assert_eq!(fresh.all(), router.all());
+}
+
+#[test]
+fn an_end_that_is_refused_is_a_failure() {
+    let mut journal = RouterJournal::new(&configuration());
+    let end = json!({ "replayed": {} });
+    let failed = |words: &str| Err(Untold::Failed(words.to_owned()));
+    assert_eq!(journal.told(&end, &Ok(end.clone())), Ok(()));
+    assert_eq!(
+        journal.told(&end, &Err("no memory".to_owned())),
+        failed("no memory")
+    );
+    assert!(journal.told(&end, &Ok(json!({ "flushed": 1 }))).is_err());
 }

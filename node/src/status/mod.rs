@@ -102,13 +102,20 @@ pub struct GuestStatus {
     /// Why it last stopped without being told to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_fault: Option<String>,
+    /// Changes made at run time that it did not take again after its last start; the log says which. Missing if none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub not_restored: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What a guest is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GuestState {
-    /// Booting, or not forwarding on all of its vifs yet.
+    /// Booting, not forwarding on all of its vifs yet, or being told again what was changed at run time.
     Starting,
     /// Forwards.
     Running,

@@ -88,6 +88,7 @@ pub fn status() -> Status {
         cpu: None,
         usage: None,
         last_fault: None,
+        not_restored: 0,
     };
     Status {
         node: "n1".to_owned(),
@@ -145,6 +146,7 @@ pub fn status() -> Status {
             GuestStatus {
                 image: "guests/can.elf".to_owned(),
                 last_fault: Some("page fault at 0x0\nrip 0x0".to_owned()),
+                not_restored: 2,
                 ..guest("can", GuestState::Quarantined, 2, 1200)
             },
             guest("dss", GuestState::Stopped, 0, 0),

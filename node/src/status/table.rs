@@ -211,7 +211,11 @@ pub fn guests_table(guests: &[GuestStatus]) -> String {
             .last_fault
             .as_deref()
             .and_then(|text| text.lines().next());
-        let fault = fault.unwrap_or("").replace(char::is_control, "?");
+        let mut fault = fault.unwrap_or("").replace(char::is_control, "?");
+        if guest.not_restored > 0 {
+            let space = if fault.is_empty() { "" } else { " " };
+            fault += &format!("{space}({} changes not restored)", guest.not_restored);
+        }
         rows.push(vec![
             guest.pi.clone(),
             guest.state.as_str().to_owned(),
@@ -334,7 +338,7 @@ node n1: up 1.5 s, isolation kvm (kvm_pvm)
 
 guest    state        restarts    boot  memory  image          cpu  last fault
 ipv6qos  running             0  0.9 ms  32 MiB  builtin:patch  weight 381 (nice -6), at most 20ms in 100ms by /sys/fs/cgroup/p
-can      quarantined         2  1.2 ms  32 MiB  guests/can.elf  -  page fault at 0x0
+can      quarantined         2  1.2 ms  32 MiB  guests/can.elf  -  page fault at 0x0 (2 changes not restored)
 dss      stopped             0  0.0 ms  32 MiB  builtin:patch  -
 ";
         let table = status_table(&status);

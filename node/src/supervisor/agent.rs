@@ -9,10 +9,12 @@ use pinode_guest_runtime::control::{FromGuest, ToGuest};
 
 use crate::config::{NodeConfig, PiConfig};
 
-/// The first line: what the guest is to be.
+/// The first line: what the guest is to be. `replay`: it is told next what was changed of it at run time.
 #[must_use]
-pub fn config_line(node: &NodeConfig, pi: &PiConfig) -> String {
-    line(&ToGuest::Config(node.guest_config(pi, unguessable())))
+pub fn config_line(node: &NodeConfig, pi: &PiConfig, replay: bool) -> String {
+    let mut config = node.guest_config(pi, unguessable());
+    config.replay = replay;
+    line(&ToGuest::Config(config))
 }
 
 /// A number that nobody else knows: the standard library's own randomness.

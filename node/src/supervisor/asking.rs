@@ -31,6 +31,9 @@ pub trait Journal: Send {
     /// The answer does not fit the request; nothing of it is kept.
     fn note(&mut self, request: &Value, answer: &Value) -> Result<(), String>;
 
+    /// Whether a fresh guest has anything to be told: then it forwards nothing before that was all.
+    fn has_changes(&self) -> bool;
+
     /// Begins to tell a fresh guest. Ends with the first [`next`](Self::next) that says so.
     fn rewind(&mut self);
 
@@ -41,8 +44,17 @@ pub trait Journal: Send {
     ///
     /// # Errors
     ///
-    /// What it refused, and its words; or the answer does not fit.
-    fn told(&mut self, request: &Value, answer: &Result<Value, String>) -> Result<(), String>;
+    /// See [`Untold`].
+    fn told(&mut self, request: &Value, answer: &Result<Value, String>) -> Result<(), Untold>;
+}
+
+/// What a fresh guest could not be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untold {
+    /// One change, which is forgotten: what it was, and the guest's words.
+    Forgotten(String),
+    /// All of it: the answer does not fit, or the guest says that it cannot forward so.
+    Failed(String),
 }
 
 impl Run {
@@ -136,11 +148,18 @@ impl Run {
         let now_ns = self.clock.now_ns();
         let guest = &mut self.guests[slot];
         guest.life.gets_on(now_ns);
-        if let Some(journal) = &mut guest.journal
-            && let Err(what) = journal.told(request, answer)
-        {
-            let name = &self.config.pis[slot].name;
-            warn!(guest = %name, "does not take again what was changed while it ran: {}", legible(&what));
+        let told = guest.journal.as_mut().map(|j| j.told(request, answer));
+        match told {
+            None | Some(Ok(())) => {}
+            Some(Err(Untold::Forgotten(what))) => {
+                guest.not_restored += 1;
+                let name = &self.config.pis[slot].name;
+                warn!(guest = %name, "does not take again what was changed while it ran: {}", legible(&what));
+            }
+            Some(Err(Untold::Failed(what))) => {
+                let what = format!("cannot be told again what was changed while it ran: {what}");
+                return self.fail(slot, what);
+            }
         }
         self.tell_again(slot);
     }

@@ -48,6 +48,8 @@ pub struct GuestView {
     pub cpu: Option<Box<GuestCpu>>,
     /// What it does with its time, as it said last.
     pub usage: Option<Box<GuestUsage>>,
+    /// Changes made at run time that it did not take again after its last launch.
+    pub not_restored: u64,
     /// The last launch failed for a reason that no repetition mends.
     pub cannot_launch: bool,
 }
@@ -192,6 +194,7 @@ pub(super) fn channel_for(slots: usize) -> (SupervisorHandle, Inbox) {
         failures: VecDeque::new(),
         cpu: None,
         usage: None,
+        not_restored: 0,
         cannot_launch: false,
     };
     let views = Arc::new(Mutex::new(vec![view; slots]));

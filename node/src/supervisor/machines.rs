@@ -36,6 +36,9 @@ impl Run {
         guest.progress = Progress::default();
         guest.pairs = Pairs::default();
         guest.lines = 0;
+        guest.not_restored = 0;
+        // Nothing changes it before the guest runs.
+        let replay = { guest.journal.as_ref() }.is_some_and(|journal| journal.has_changes());
         let messages = self.handle.messages.clone();
         let (config, kvm) = (Arc::clone(&self.config), self.kvm.clone());
         let events: Events = {
@@ -79,7 +82,7 @@ impl Run {
                     cpu,
                 }));
                 // From here on it may forward.
-                engine.send_line(&agent::config_line(&config, pi));
+                engine.send_line(&agent::config_line(&config, pi, replay));
                 Ok(engine)
             });
             let engine = catch_unwind(launch).unwrap_or(Err(LaunchError::Panicked));

@@ -41,7 +41,7 @@ mod watch;
 mod weight;
 mod words;
 
-pub use asking::Journal;
+pub use asking::{Journal, Untold};
 pub use engine::LaunchError;
 pub use handle::{Action, GuestView, SupervisorHandle};
 pub use requests::RequestError;

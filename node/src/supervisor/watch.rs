@@ -62,6 +62,8 @@ pub(super) struct Guest {
     pub(super) pairs: Pairs,
     /// What its function is asked.
     pub(super) requests: Requests,
+    /// Changes made at run time that it did not take again after its last launch.
+    pub(super) not_restored: u64,
     /// What was changed of it at run time, if that is kept.
     pub(super) journal: Option<Box<dyn Journal>>,
 }
@@ -109,6 +111,7 @@ impl Supervisor {
             progress: Progress::default(),
             pairs: Pairs::default(),
             requests: Requests::default(),
+            not_restored: 0,
             journal,
         });
         let counters = empty_counters(&config);
@@ -434,6 +437,7 @@ impl Run {
             view.restarts = guest.life.restarts();
             view.boot_us = guest.life.boot_us();
             view.cannot_launch = guest.cannot_launch;
+            view.not_restored = guest.not_restored;
             if view.cpu != guest.cpu {
                 view.cpu.clone_from(&guest.cpu);
             }

@@ -1,6 +1,7 @@
 //! A router of a running node told and asked at run time, by the command line as a script would.
 
 mod node;
+mod restart;
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,10 @@
 //! How much there may be of each thing. Memory is set aside for it when the guest is configured.
 
+use core::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
+use crate::neighbour;
 use crate::rules::MAX_RULES;
 
 /// The most there may be of each thing, in all virtual networks together.
@@ -39,19 +42,20 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What a limit may be; the key that is too high, and the most it may be.
-    pub(super) fn too_high(&self) -> Option<(&'static str, u32)> {
+    /// The key that is out of its bounds, and what it may be.
+    pub(super) fn wrong(&self) -> Option<(&'static str, RangeInclusive<u32>)> {
+        let neighbours = neighbour::Limits::FEWEST..=neighbour::Limits::MOST;
         [
-            ("routes", self.routes, 4_000_000),
-            ("next_hops", self.next_hops, 4096),
-            ("neighbours", self.neighbours, 65_536),
-            ("table_prefixes", self.table_prefixes, 4_000_000),
-            ("filter_rules", self.filter_rules, MAX_RULES as u32),
-            ("class_rules", self.class_rules, MAX_RULES as u32),
-            ("policers", self.policers, 65_536),
+            ("routes", self.routes, 0..=4_000_000),
+            ("next_hops", self.next_hops, 0..=4096),
+            ("neighbours", self.neighbours, neighbours),
+            ("table_prefixes", self.table_prefixes, 0..=4_000_000),
+            ("filter_rules", self.filter_rules, 0..=MAX_RULES as u32),
+            ("class_rules", self.class_rules, 0..=MAX_RULES as u32),
+            ("policers", self.policers, 0..=65_536),
         ]
         .into_iter()
-        .find(|(_, value, most)| value > most)
-        .map(|(key, _, most)| (key, most))
+        .find(|(_, value, allowed)| !allowed.contains(value))
+        .map(|(key, _, allowed)| (key, allowed))
     }
 }

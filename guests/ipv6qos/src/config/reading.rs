@@ -108,8 +108,9 @@ impl Reader {
     fn limits(&mut self, given: &Value) -> Limits {
         let place = Place::key("limits");
         let limits: Limits = self.value(&place, given).unwrap_or_default();
-        if let Some((key, most)) = limits.too_high() {
-            let what = alloc::format!("too high; allowed: 0 to {most}");
+        if let Some((key, allowed)) = limits.wrong() {
+            let (least, most) = (allowed.start(), allowed.end());
+            let what = alloc::format!("too low or too high; allowed: {least} to {most}");
             self.problems.push(place.in_key(key).problem(what));
         }
         limits

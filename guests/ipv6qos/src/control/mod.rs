@@ -5,6 +5,7 @@
 //! matching  what a rule wants of a packet
 //! view      the same with their state and counters, as they are listed
 //! request   what is asked at run time, and the answers
+//! refusal   why a change was not done
 //! handle/   the router's part: requests done and answered
 //! ```
 //!
@@ -14,6 +15,7 @@
 mod handle;
 pub mod item;
 pub mod matching;
+pub mod refusal;
 pub mod request;
 pub mod view;
 

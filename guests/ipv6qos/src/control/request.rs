@@ -7,6 +7,7 @@ use core::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 
 use super::item::Item;
+use super::refusal;
 use super::view::View;
 use crate::vn::Vn;
 
@@ -45,6 +46,11 @@ pub enum Request {
         #[serde(default)]
         vn: Option<Vn>,
     },
+    /// All that was changed of an earlier guest has been told again: what [`Config::replay`] held back is forwarded
+    /// from now on, and all of it is in force; answered with [`Answer::Replayed`].
+    ///
+    /// [`Config::replay`]: pinode_guest_runtime::Config::replay
+    Replayed {},
     /// Forgets what was learned; answered with [`Answer::Flushed`].
     Flush {
         /// Neighbours or flows.
@@ -108,7 +114,12 @@ pub enum Answer {
         /// Why the next one was not.
         #[serde(default)]
         error: Option<String>,
+        /// Of which kind that is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<refusal::Kind>,
     },
+    /// See [`Request::Replayed`].
+    Replayed {},
     /// A page of a list.
     Page {
         /// In the order of their names.

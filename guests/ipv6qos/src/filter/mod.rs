@@ -5,7 +5,7 @@
 //! rules  what rules do, and what they counted
 //! ```
 //!
-//! Open as long as it has no rules: then nothing need be asked.
+//! Open as long as it has no rules and is not held: then nothing need be asked.
 
 pub mod flows;
 mod rules;
@@ -47,6 +47,7 @@ pub enum Verdict {
 pub struct Filter {
     rules: FilterRules,
     flows: Flows,
+    held: bool,
 }
 
 impl Filter {
@@ -60,6 +61,7 @@ impl Filter {
         Filter {
             rules: FilterRules::with_room(most_rules),
             flows,
+            held: false,
         }
     }
 
@@ -87,7 +89,17 @@ impl Filter {
     /// Whether all packets pass: nothing need be asked.
     #[inline]
     pub fn is_open(&self) -> bool {
-        self.rules.is_idle()
+        self.rules.is_idle() & !self.held
+    }
+
+    /// Whether nothing may be forwarded, as rules are not told yet.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Says whether anything may be forwarded.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// Adds a rule; gives it with its priority. In force when [`work`](Self::work) is done.

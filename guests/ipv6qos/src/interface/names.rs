@@ -34,7 +34,7 @@ impl Names {
     ///
     /// # Errors
     ///
-    /// A virtual network that there cannot be.
+    /// A virtual network that there cannot be, or a name that means two interfaces.
     pub fn of(config: &Config) -> Result<Self, String> {
         let number = |vn: &u8| {
             Vn::new(*vn).ok_or_else(|| format!("{vn} is no virtual network; allowed: 0 to 31"))
@@ -64,9 +64,29 @@ impl Names {
             })
         };
         let ports = config.vifs.iter().take(MOST_VIFS).map(port);
-        Ok(Names {
+        let names = Names {
             ports: ports.collect::<Result<_, String>>()?,
             default,
+        };
+        match names.ambiguous() {
+            None => Ok(names),
+            Some(name) => Err(format!(
+                "{name:?} is the name of a port, and of a virtual network of another or of another port; allowed: \
+                 another name for one of the ports"
+            )),
+        }
+    }
+
+    /// A port whose name finds an interface that is not its own, or finds its own as that of another port too.
+    fn ambiguous(&self) -> Option<&str> {
+        let names = self.ports.iter().map(|port| &*port.name);
+        names.enumerate().find_map(|(vif, name)| {
+            let twice = self
+                .ports
+                .iter()
+                .skip(vif + 1)
+                .any(|port| port.name == name);
+            (twice || self.numbered(name).is_some()).then_some(name)
         })
     }
 
@@ -92,22 +112,9 @@ impl Names {
     ///
     /// There is none; the names that there are.
     pub fn find(&self, name: &str) -> Result<InterfaceId, String> {
-        let by_port = |port: &str| {
-            (0..=u8::MAX)
-                .zip(&self.ports)
-                .find(|(_, known)| known.name == port)
-        };
-        let found = by_port(name)
-            .map(|(vif, port)| (vif, port.own))
-            .or_else(|| {
-                let (port, number) = name.rsplit_once('.')?;
-                let (vif, port) = by_port(port)?;
-                let vn = number.parse().ok().and_then(Vn::new)?;
-                let carries = port.carried & 1 << vn.get() != 0;
-                carries.then_some((vif, vn))
-            });
-        found
-            .map(|(vif, vn)| InterfaceId::new(VifIndex(vif), vn))
+        let own = self.port(name);
+        own.map(|(vif, port)| InterfaceId::new(vif, port.own))
+            .or_else(|| self.numbered(name))
             .ok_or_else(|| {
                 let listed = self.all().take(MOST_LISTED).map(|id| self.name(id));
                 let mut listed = listed.collect::<Vec<_>>().join(", ");
@@ -116,6 +123,20 @@ impl Names {
                 }
                 format!("{name:?} is no interface; allowed: {listed}")
             })
+    }
+
+    fn port(&self, name: &str) -> Option<(VifIndex, &Port)> {
+        let mut ports = (0..=u8::MAX).map(VifIndex).zip(&self.ports);
+        ports.find(|(_, port)| port.name == name)
+    }
+
+    /// The interface that `name` stands for as a port and a virtual network.
+    fn numbered(&self, name: &str) -> Option<InterfaceId> {
+        let (port, number) = name.rsplit_once('.')?;
+        let (vif, port) = self.port(port)?;
+        let vn = number.parse().ok().and_then(Vn::new)?;
+        let carries = port.carried & 1 << vn.get() != 0;
+        carries.then_some(InterfaceId::new(vif, vn))
     }
 
     /// What an interface is called.
@@ -155,6 +176,31 @@ mod tests {
         assert_eq!(names.find("a.b.3"), names.find("a.b"));
         assert_eq!(names.find("west.5"), names.find("west"));
         assert_eq!(names.default_vn().get(), 3);
+    }
+
+    #[test]
+    fn a_port_called_like_a_network_of_another_is_refused() {
+        let read = |ports: [&str; 2], vns: &[u8]| {
+            let [one, other] = ports.map(
+                |name| serde_json::json!({ "name": name, "mac": "02:00:00:00:00:01", "mtu": 1500 }),
+            );
+            let config = serde_json::json!({
+                "function": "ipv6qos", "vns": vns, "code": 1, "vifs": [one, other],
+            });
+            Names::of(&serde_json::from_value(config).unwrap())
+        };
+        for (ports, vns) in [
+            (["west", "west.5"], [0, 5]),
+            (["west.5", "west"], [5, 6]),
+            (["west", "west"], [0, 5]),
+        ] {
+            let error = read(ports, &vns).unwrap_err();
+            assert!(error.starts_with(&format!("{:?} is the name", ports.iter().max().unwrap())));
+            assert!(error.contains("allowed: another name"), "{error}");
+        }
+        // The network is not carried, or the port is none.
+        assert!(read(["west", "west.7"], &[0, 5]).is_ok());
+        assert!(read(["east", "west.5"], &[0, 5]).is_ok());
     }
 
     #[test]

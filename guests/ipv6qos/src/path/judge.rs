@@ -21,6 +21,9 @@ impl Running {
     /// Leaves in `packets` those that pass.
     #[inline(never)]
     pub(super) fn judge(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+        if self.filter.is_held() {
+            self.hold_back(io, packets);
+        }
         let mut fields = ArrayVec::<Fields, BURST>::new();
         let mut judged = Packets::new();
         let mut passed = Packets::new();
@@ -49,6 +52,20 @@ impl Running {
         *packets = passed;
     }
 
+    /// Leaves in `packets` those for the router itself: what may be forwarded is not known yet.
+    #[cold]
+    fn hold_back(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+        let mut staying = Packets::new();
+        for packet in packets.drain(..) {
+            if self.routing.hop(packet.hop).way == Way::Local {
+                staying.push(packet);
+            } else {
+                self.refuse(io, packet, Cause::Replay, None);
+            }
+        }
+        *packets = staying;
+    }
+
     /// A packet for the router that no route was looked up for: judged alone.
     pub(super) fn deliver_judged(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet) {
         if !self.filter.is_open() {
@@ -74,6 +91,16 @@ impl Running {
         Fields::read(octets, packet.interface, local)
     }
 
+    /// Whether it is a message of neighbour discovery that was never forwarded (RFC 4861 7.1), such as one that looks
+    /// whether a global address of the router is still there.
+    fn is_discovery(&self, io: &mut Io<'_, '_, '_>, packet: &Packet, fields: &Fields) -> bool {
+        let octets = io.frames.octets(&packet.frame);
+        let hops = octets.get(self.form.at + HOP_LIMIT);
+        is_of_the_link(fields)
+            && matches!(fields.source_port, 133..=137)
+            && hops == Some(&UNFORWARDED)
+    }
+
     /// Whether an ICMPv6 error is about a packet of a flow that was let pass, and goes to who sent that packet: to
     /// anybody else it is no answer.
     #[cold]
@@ -91,16 +118,6 @@ impl Running {
     /// A packet that does not pass.
     fn turn_away(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet, verdict: Verdict) {
         let (cause, problem) = match verdict {
-    /// Whether it is a message of neighbour discovery that was never forwarded (RFC 4861 7.1), such as one that looks
-    /// whether a global address of the router is still there.
-    fn is_discovery(&self, io: &mut Io<'_, '_, '_>, packet: &Packet, fields: &Fields) -> bool {
-        let octets = io.frames.octets(&packet.frame);
-        let hops = octets.get(self.form.at + HOP_LIMIT);
-        is_of_the_link(fields)
-            && matches!(fields.source_port, 133..=137)
-            && hops == Some(&UNFORWARDED)
-    }
-
             Verdict::Drop(filter::Cause::FlowsFull) => (Cause::FlowsFull, None),
             Verdict::Reject => (Cause::Filter, Some(Problem::Prohibited)),
             _ => (Cause::Filter, None),

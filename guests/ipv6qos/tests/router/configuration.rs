@@ -131,6 +131,16 @@ fn each_mistake_has_its_place() {
             "allowed: 0 to 4000000",
         ),
         (
+            json!({ "limits": { "neighbours": 65_536 } }),
+            "limits.neighbours",
+            "allowed: 16 to 32768",
+        ),
+        (
+            json!({ "limits": { "neighbours": 15 } }),
+            "limits.neighbours",
+            "allowed: 16 to 32768",
+        ),
+        (
             json!({ "icmp": { "rate": 0 } }),
             "icmp.rate",
             "allowed: 1 to 1000000",

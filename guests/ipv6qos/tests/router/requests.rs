@@ -60,6 +60,84 @@ fn the_first_mistake_ends_a_change_and_what_was_before_stays() {
     assert_eq!(get(&mut bed, "2001:db8:c::1"), Value::Null);
 }
 
+#[test]
+fn a_mistake_is_told_from_what_is_in_the_way() {
+    let mut bed = Bed::pair(json!({
+        "limits": { "routes": 9, "policers": 1, "next_hops": 1 },
+        "policer": [{ "name": "p", "meter": "srtcm", "cir": "1Mbps", "cbs": "64KiB", "ebs": "0B" }],
+        "class": [{ "priority": 5, "policer": "p" }],
+    }));
+    let policer = |name: &str| json!({ "policer": { "name": name, "meter": "srtcm", "cir": "1Mbps", "cbs": "64KiB", "ebs": "0B" } });
+    let route = |prefix: &str, via: &str| json!({ "route": { "prefix": prefix, "via": via } });
+    let address = |address: &str| json!({ "address": { "address": address, "dev": "east" } });
+    let neighbour = |address: &str| json!({ "neighbour": { "address": address, "lladdr": "02:00:00:00:01:00", "dev": "west" } });
+    let rule = |rule: Value| json!({ "filter": rule });
+    for (op, item, kind) in [
+        ("add", address("2001:db8:2::1/64"), "conflict"),
+        ("delete", address("2001:db8:2::2/64"), "conflict"),
+        ("delete", address("2001:db8:2::1/65"), "invalid"),
+        ("add", neighbour("2001:db8:1::9"), "conflict"),
+        ("delete", neighbour("2001:db8:1::8"), "conflict"),
+        ("add", neighbour("ff02::1"), "invalid"),
+        (
+            "delete",
+            route("2001:db8:a::/48", "2001:db8:2::9"),
+            "conflict",
+        ),
+        (
+            "delete",
+            route("2001:db8:1::/64", "2001:db8:2::9"),
+            "conflict",
+        ),
+        ("add", route("2001:db8:a::/48", "2001:db8:9::9"), "invalid"),
+        ("add", route("ff00::/8", "2001:db8:2::9"), "invalid"),
+        ("add", policer("q"), "conflict"),
+        ("add", policer("p"), "conflict"),
+        ("delete", policer("p"), "conflict"),
+        ("add", policer("p q"), "invalid"),
+        (
+            "delete",
+            json!({ "table": { "table": "t", "prefix": "::/0" } }),
+            "conflict",
+        ),
+        (
+            "add",
+            json!({ "table": { "table": "t t", "prefix": "::/0" } }),
+            "invalid",
+        ),
+        ("add", json!({ "class": { "priority": 5 } }), "conflict"),
+        ("add", json!({ "class": { "policer": "q" } }), "conflict"),
+        (
+            "delete",
+            rule(json!({ "priority": 7, "action": "drop" })),
+            "conflict",
+        ),
+        ("delete", rule(json!({ "action": "drop" })), "invalid"),
+        (
+            "add",
+            rule(json!({ "match": { "dev": "north" }, "action": "drop" })),
+            "invalid",
+        ),
+    ] {
+        let answer = bed.ask(json!({ "change": { "op": op, "items": [item] } }));
+        assert_eq!(answer["changed"]["kind"], kind, "{op} {item}: {answer}");
+    }
+    // Limits: six routes come with the addresses.
+    for (n, kind) in [
+        (0, Value::Null),
+        (1, Value::Null),
+        (2, Value::Null),
+        (3, json!("conflict")),
+    ] {
+        let item = route(&format!("2001:db8:a{n}::/48"), "2001:db8:2::9");
+        let answer = bed.ask(json!({ "change": { "op": "add", "items": [item] } }));
+        assert_eq!(answer["changed"]["kind"], kind, "{n}: {answer}");
+    }
+    let item = route("2001:db8:a0::/48", "2001:db8:2::8");
+    let answer = bed.ask(json!({ "change": { "op": "replace", "items": [item] } }));
+    assert_eq!(answer["changed"]["kind"], "conflict", "{answer}");
+}
+
 fn get(bed: &mut Bed, to: &str) -> Value {
     bed.ask(json!({ "route_get": { "to": to } }))["route"].clone()
 }

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use pinode_guest_ipv6qos::control::Item;
+use pinode_guest_ipv6qos::control::refusal::Kind;
 use pinode_guest_ipv6qos::control::request::Op;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -61,8 +62,8 @@ pub(super) fn change(router: &Router<'_>, op: Op, items: &[Item]) -> Result<Vec<
 fn refusal(Stopped { done, why }: Stopped) -> Refusal {
     let done = done.len();
     let (status, what) = match why {
-        Reason::Item(what) if is_conflict(&what) => (StatusCode::CONFLICT, what),
-        Reason::Item(what) => (StatusCode::UNPROCESSABLE_ENTITY, what),
+        Reason::Item(Kind::Conflict, what) => (StatusCode::CONFLICT, what),
+        Reason::Item(Kind::Invalid, what) => (StatusCode::UNPROCESSABLE_ENTITY, what),
         Reason::Guest(error) if done == 0 => return error.into(),
         Reason::Guest(error) => (Refusal::from(error.clone()).0, error.to_string()),
     };
@@ -72,19 +73,6 @@ fn refusal(Stopped { done, why }: Stopped) -> Refusal {
         done => format!("; items[0] to items[{}] are done", done - 1),
     };
     Refusal::new(status, format!("items[{done}]"), what + &before)
-}
-
-/// Whether it is what there is that is in the way: something that is there already, or not there.
-fn is_conflict(what: &str) -> bool {
-    let words = [
-        "already",
-        "there is no ",
-        "there is a ",
-        "does not have",
-        "delete those first",
-        "comes with an address",
-    ];
-    words.iter().any(|word| what.contains(word))
 }
 
 /// An item without the name of its kind.
@@ -105,6 +93,23 @@ mod tests {
     fn problem(body: &str) -> (u16, String) {
         let Refusal(status, problem) = read::<FilterRule>(body.as_bytes()).unwrap_err();
         (status.as_u16(), format!("{}: {}", problem.at, problem.what))
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_told_from_a_mistake_whatever_the_words_are() {
+        let refused = |kind, done: usize| {
+            let item: FilterRule = serde_json::from_str(r#"{"action":"drop"}"#).unwrap();
+            let done = vec![Item::Filter(item); done];
+            let why = Reason::Item(kind, "there is no word for it".to_owned());
+            let Refusal(status, problem) = refusal(Stopped { done, why });
+            (status.as_u16(), problem.at, problem.what)
+        };
+        let (status, at, what) = refused(Kind::Invalid, 0);
+        assert_eq!((status, at.as_str()), (422, "items[0]"));
+        assert_eq!(what, "there is no word for it");
+        let (status, at, what) = refused(Kind::Conflict, 2);
+        assert_eq!((status, at.as_str()), (409, "items[2]"));
+        assert!(what.ends_with("; items[0] to items[1] are done"), "{what}");
     }
 
     #[test]

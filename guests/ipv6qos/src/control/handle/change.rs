@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 
 use crate::control::Item;
 use crate::control::item::{Address, Neighbour, Policer, Route, TableEntry};
+use crate::control::refusal::Refusal;
 use crate::control::request::Op;
 use crate::control::view::{Origin, Reachability};
 use crate::icmp::is_link_local;
@@ -20,7 +21,7 @@ impl Running {
     /// # Errors
     ///
     /// Why not, and what is allowed; nothing is done.
-    pub(crate) fn change(&mut self, op: Op, item: &Item) -> Result<Item, String> {
+    pub(crate) fn change(&mut self, op: Op, item: &Item) -> Result<Item, Refusal> {
         match item {
             Item::Address(address) => self.change_address(op, address).map(Item::Address),
             Item::Route(route) => self.change_route(op, route).map(Item::Route),
@@ -40,7 +41,7 @@ impl Running {
                     Op::Replace => diffserv.replace_class(tables, names, rule),
                     Op::Delete => diffserv.delete_class(tables, rule),
                 };
-                rule.map(Item::Class).map_err(|error| error.to_string())
+                rule.map(Item::Class).map_err(Refusal::from)
             }
             Item::Filter(rule) => {
                 let Running {
@@ -55,7 +56,7 @@ impl Running {
                     Op::Replace => filter.replace(tables, names, rule),
                     Op::Delete => filter.delete(tables, rule).map(|()| rule.clone()),
                 };
-                rule.map(Item::Filter).map_err(|error| error.to_string())
+                rule.map(Item::Filter).map_err(Refusal::from)
             }
         }
     }
@@ -66,7 +67,7 @@ impl Running {
             .map_err(|error| format!("dev: {error}"))
     }
 
-    fn change_address(&mut self, op: Op, item: &Address) -> Result<Address, String> {
+    fn change_address(&mut self, op: Op, item: &Address) -> Result<Address, Refusal> {
         let dev = self.dev(&item.dev)?;
         let address = item.address;
         let there = self
@@ -77,7 +78,8 @@ impl Running {
         match (op, there) {
             (Op::Add, None) | (Op::Replace, None) => self.add_address(dev, address)?,
             (Op::Add, Some(there)) => {
-                return Err(format!("address: {} has {there} already", item.dev));
+                let what = format!("address: {} has {there} already", item.dev);
+                return Err(Refusal::conflict(what));
             }
             (Op::Replace, Some(there)) if there == address => {}
             (Op::Replace, Some(there)) => {
@@ -90,13 +92,12 @@ impl Running {
             }
             (Op::Delete, Some(there)) if there == address => self.remove_address(dev, there)?,
             (Op::Delete, Some(there)) => {
-                return Err(format!(
-                    "address: {} has {there}; allowed: its own length",
-                    item.dev
-                ));
+                let what = format!("address: {} has {there}; allowed: its own length", item.dev);
+                return Err(what.into());
             }
             (Op::Delete, None) => {
-                return Err(format!("address: {} does not have {address}", item.dev));
+                let what = format!("address: {} does not have {address}", item.dev);
+                return Err(Refusal::conflict(what));
             }
         }
         Ok(Address {
@@ -105,19 +106,19 @@ impl Running {
         })
     }
 
-    fn add_address(&mut self, dev: InterfaceId, address: InterfaceAddress) -> Result<(), String> {
+    fn add_address(&mut self, dev: InterfaceId, address: InterfaceAddress) -> Result<(), Refusal> {
         let is_routed = !is_link_local(address.address);
         if is_routed {
             self.routing
                 .attach(dev, address)
-                .map_err(|error| format!("address: {error}"))?;
+                .map_err(|error| Refusal::from(error).of_key("address"))?;
         }
         let added = self.discovery.add_address(self.now_ns, dev, address);
         added.map_err(|error| {
             if is_routed {
                 self.detach(dev, address);
             }
-            format!("address: {error}")
+            Refusal::from(error).of_key("address")
         })
     }
 
@@ -125,10 +126,10 @@ impl Running {
         &mut self,
         dev: InterfaceId,
         address: InterfaceAddress,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         self.discovery
             .remove_address(self.now_ns, dev, address.address)
-            .map_err(|error| format!("address: {error}"))?;
+            .map_err(|error| Refusal::from(error).of_key("address"))?;
         if !is_link_local(address.address) {
             self.detach(dev, address);
         }
@@ -145,7 +146,7 @@ impl Running {
         self.routing.detach(dev, address, &others);
     }
 
-    fn change_route(&mut self, op: Op, item: &Route) -> Result<Route, String> {
+    fn change_route(&mut self, op: Op, item: &Route) -> Result<Route, Refusal> {
         let dev = item.dev.as_deref().map(|name| self.dev(name)).transpose()?;
         let vn = self.vn(item.vn.or(dev.map(InterfaceId::vn)))?;
         let target = Target {
@@ -162,7 +163,7 @@ impl Running {
                 .map(|()| target),
             Op::Delete => self.routing.delete(vn, item.prefix),
         };
-        let target = target.map_err(|error| error.to_string())?;
+        let target = target?;
         Ok(self.route_item(vn, item.prefix, &target))
     }
 
@@ -201,7 +202,7 @@ impl Running {
         ))
     }
 
-    fn change_neighbour(&mut self, op: Op, item: &Neighbour) -> Result<Neighbour, String> {
+    fn change_neighbour(&mut self, op: Op, item: &Neighbour) -> Result<Neighbour, Refusal> {
         let dev = self.dev(&item.dev)?;
         let address = item.address.into();
         let there = self
@@ -210,21 +211,23 @@ impl Running {
             .map(|id| self.discovery.hop(id).state());
         match (op, there) {
             (Op::Add, Some(Reachability::Permanent)) => {
-                return Err(format!("{} on {} is there already", item.address, item.dev));
+                let what = format!("{} on {} is there already", item.address, item.dev);
+                return Err(Refusal::conflict(what));
             }
-            (Op::Add | Op::Replace, _) => self
-                .discovery
-                .set_neighbour(self.now_ns, dev, address, item.lladdr, &mut self.outbox)
-                .map_err(|error| error.to_string())?,
+            (Op::Add | Op::Replace, _) => self.discovery.set_neighbour(
+                self.now_ns,
+                dev,
+                address,
+                item.lladdr,
+                &mut self.outbox,
+            )?,
             (Op::Delete, _) => {
                 if !self
                     .discovery
                     .remove_neighbour(dev, address, &mut self.outbox)
                 {
-                    return Err(format!(
-                        "there is no neighbour {} on {}",
-                        item.address, item.dev
-                    ));
+                    let what = format!("there is no neighbour {} on {}", item.address, item.dev);
+                    return Err(Refusal::conflict(what));
                 }
             }
         }
@@ -234,7 +237,7 @@ impl Running {
         })
     }
 
-    fn change_table(&mut self, op: Op, item: &TableEntry) -> Result<TableEntry, String> {
+    fn change_table(&mut self, op: Op, item: &TableEntry) -> Result<TableEntry, Refusal> {
         let done = match op {
             Op::Add => self.tables.add(item),
             Op::Replace => match self.tables.add(item) {
@@ -243,16 +246,15 @@ impl Running {
             },
             Op::Delete => self.tables.remove(item),
         };
-        done.map(|()| item.clone())
-            .map_err(|error| error.to_string())
+        done.map(|()| item.clone()).map_err(Refusal::from)
     }
 
-    fn change_policer(&mut self, op: Op, item: &Policer) -> Result<Policer, String> {
+    fn change_policer(&mut self, op: Op, item: &Policer) -> Result<Policer, Refusal> {
         let done = match op {
             Op::Add => self.diffserv.add_policer(item).map(|()| item.clone()),
             Op::Replace => self.diffserv.replace_policer(item).map(|()| item.clone()),
             Op::Delete => self.diffserv.delete_policer(&item.name),
         };
-        done.map_err(|error| error.to_string())
+        done.map_err(Refusal::from)
     }
 }

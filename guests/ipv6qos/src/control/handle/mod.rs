@@ -47,6 +47,7 @@ impl Running {
             })?,
             Request::RouteGet { to, vn } => self.route_get(to, vn)?,
             Request::Flush { what, vn, of } => self.flush(what, vn, of.as_deref())?,
+            Request::Replayed {} => self.replayed()?,
         };
         serde_json::to_value(answer).map_err(|error| error.to_string())
     }
@@ -59,12 +60,28 @@ impl Running {
         for item in items {
             match self.change(op, item) {
                 Ok(item) => done.push(item),
-                Err(what) => {
-                    error = Some(what);
+                Err(refusal) => {
+                    error = Some(refusal);
                     break;
                 }
             }
         }
-        Answer::Changed { items: done, error }
+        Answer::Changed {
+            items: done,
+            kind: error.as_ref().map(|refusal| refusal.kind),
+            error: error.map(|refusal| refusal.what),
+        }
+    }
+
+    /// All that was changed before has been told again: it is brought into force, and packets are forwarded.
+    fn replayed(&mut self) -> Result<Answer, String> {
+        // Nothing passes meanwhile, so it need not be done in slices.
+        while !self.work(u32::MAX) {}
+        if self.filter.is_starved() {
+            let what = "no memory to bring the filter's rules into force; give the guest more";
+            return Err(what.to_string());
+        }
+        self.filter.hold(false);
+        Ok(Answer::Replayed {})
     }
 }
