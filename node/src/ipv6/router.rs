@@ -19,7 +19,7 @@ pub const CHUNK: usize = 32;
 /// Entries of a page: frames wait while they are listed.
 const PAGE: u32 = 64;
 /// Most entries of a list: a router that never comes to an end has gone wrong.
-const LISTED_MOST: usize = 1 << 23;
+pub const LISTED_MOST: usize = 1 << 23;
 
 /// A router of a running node.
 pub struct Router<'c> {
@@ -200,13 +200,13 @@ impl<'c> Router<'c> {
     /// # Errors
     ///
     /// The router refuses, or cannot be asked.
-    pub fn page(
+    pub fn page<E: DeserializeOwned>(
         &self,
         what: Kind,
         vn: Option<Vn>,
         of: Option<&str>,
         after: Option<String>,
-    ) -> Result<(Vec<Value>, Option<String>), ControlError> {
+    ) -> Result<(Vec<E>, Option<String>), ControlError> {
         let asked = after.clone();
         let answer = self.ask(&page_of(what, vn, of, after))?;
         let Entries { entries, next } = entries(answer).map_err(|why| self.nonsense(&why))?;

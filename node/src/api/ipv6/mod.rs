@@ -3,11 +3,13 @@
 //! ```text
 //! schema   how items and lists look, for the OpenAPI document
 //! body     bodies of changes
+//! pages    lists, which may be long
 //! counters counters for Prometheus
 //! ```
 
 mod body;
 pub(super) mod counters;
+mod pages;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use pinode_guest_ipv6qos::Vn;
 use pinode_guest_ipv6qos::control::item::{Item, TableEntry};
 use pinode_guest_ipv6qos::control::request::{Kind, Op};
@@ -32,58 +35,14 @@ use super::problem::{Problem, Refusal};
 use super::routes::{Answer, Node, ask, bad_query};
 use crate::ipv6::Key;
 use crate::ipv6::Router;
+use pages::Asked;
 
 pub(super) fn listing() -> Listing {
-    Listing::default()
-        .routes(routes!(get_interfaces))
-        .routes(routes!(
-            get_addresses,
-            add_addresses,
-            replace_addresses,
-            delete_addresses
-        ))
-        .routes(routes!(
-            get_routes,
-            add_routes,
-            replace_routes,
-            delete_routes
-        ))
+    kinds()
         .routes(routes!(get_route))
-        .routes(routes!(
-            get_neighbours,
-            add_neighbours,
-            replace_neighbours,
-            delete_neighbours
-        ))
         .routes(routes!(flush_neighbours))
-        .routes(routes!(
-            get_tables,
-            add_prefixes,
-            replace_prefixes,
-            delete_prefixes
-        ))
         .routes(routes!(get_prefixes))
-        .routes(routes!(
-            get_policers,
-            add_policers,
-            replace_policers,
-            delete_policers
-        ))
-        .routes(routes!(
-            get_classes,
-            add_classes,
-            replace_classes,
-            delete_classes
-        ))
-        .routes(routes!(
-            get_filters,
-            add_filters,
-            replace_filters,
-            delete_filters
-        ))
-        .routes(routes!(get_flows))
         .routes(routes!(flush_flows))
-        .routes(routes!(get_counters))
         .bodies_at_most(body::OCTETS_MOST)
 }
 
@@ -109,16 +68,23 @@ pub struct Flushed {
     pub flushed: u64,
 }
 
-async fn list<V>(control: Node, guest: String, what: Kind, query: OnlyQuery) -> Answer<Vec<V>>
+async fn list<V>(
+    control: Node,
+    guest: String,
+    what: Kind,
+    query: OnlyQuery,
+) -> Result<Response, Refusal>
 where
     V: DeserializeOwned + Serialize + Send + 'static,
 {
-    let Query(only) = query.map_err(bad_query)?;
-    let State(control) = control;
-    let entries = ask(control, move |node| {
-        Router::of(node, &guest)?.list(what, only.vn, only.dev.as_deref())
-    });
-    entries.await.map(Json)
+    let Query(Only { vn, dev: of }) = query.map_err(bad_query)?;
+    let asked = Asked {
+        guest,
+        what,
+        vn,
+        of,
+    };
+    pages::listed::<V>(control.0, asked).await
 }
 
 async fn flush(control: Node, guest: String, what: Kind, query: OnlyQuery) -> Answer<Flushed> {
@@ -147,13 +113,30 @@ async fn change<T: DeserializeOwned>(
     changed.await?.map(Json)
 }
 
-/// The handlers of a kind of items: its list, and its changes.
-macro_rules! resource {
-    ($path:literal, $what:literal, $kind:expr, $item:expr, $key:expr;
-     $get:ident $view:ty, $view_schema:ty;
-     $add:ident $replace:ident $delete:ident $item_schema:ty, $key_schema:ty) => {
-        #[doc = concat!("All ", $what)]
-        #[utoipa::path(get, path = $path, tag = "ipv6",
+/// The handlers of what there are many of, and [`kinds`], which lists them: how a list is got, and how its items are
+/// added, replaced and deleted.
+macro_rules! kinds {
+    ($(
+        $path:literal
+            $(list $list_what:literal: $get:ident $kind:expr, $view:ty, $view_schema:ty;)?
+            $(change $what:literal: $add:ident $replace:ident $delete:ident
+                $item:expr, $item_schema:ty; $key:expr, $key_schema:ty;)?
+    )*) => {
+        fn kinds() -> Listing {
+            Listing::default()
+                $(.routes(routes!($($get,)? $($add, $replace, $delete,)?)))*
+        }
+        $(
+            $(listed!($path, $list_what, $get, $kind, $view, $view_schema);)?
+            $(changed!($path, $what, $add, $replace, $delete, $item, $item_schema, $key, $key_schema);)?
+        )*
+    };
+}
+
+/// The handler of a list.
+macro_rules! listed {
+    ($path:literal, $what:literal, $get:ident, $kind:expr, $view:ty, $view_schema:ty) => {
+        #[utoipa::path(get, path = $path, tag = "ipv6", summary = concat!("All ", $what),
             params(("guest" = String, Path, description = "Name of the guest"), Only),
             responses(
                 (status = 200, description = "All of them", body = Vec<$view_schema>),
@@ -162,17 +145,18 @@ macro_rules! resource {
                 (status = 422, description = "No such interface or virtual network", body = Problem),
             )
         )]
-        async fn $get(control: Node, Path(guest): Path<String>, query: OnlyQuery) -> Answer<Vec<$view>> {
-            list(control, guest, $kind, query).await
+        async fn $get(control: Node, Path(guest): Path<String>, query: OnlyQuery) -> Result<Response, Refusal> {
+            list::<$view>(control, guest, $kind, query).await
         }
-        resource!($path, $what, $item, $key; $add $replace $delete $item_schema, $key_schema);
     };
-    ($path:literal, $what:literal, $item:expr, $key:expr;
-     $add:ident $replace:ident $delete:ident $item_schema:ty, $key_schema:ty) => {
-        #[doc = concat!("Adds ", $what)]
-        #[doc = ""]
-        #[doc = "One after the other; the first that cannot be added ends it, those before it stay. The body may be a single item."]
-        #[utoipa::path(post, path = $path, tag = "ipv6",
+}
+
+/// The handlers of changes.
+macro_rules! changed {
+    ($path:literal, $what:literal, $add:ident, $replace:ident, $delete:ident,
+     $item:expr, $item_schema:ty, $key:expr, $key_schema:ty) => {
+        #[utoipa::path(post, path = $path, tag = "ipv6", summary = concat!("Adds ", $what),
+            description = "One after the other; the first that cannot be added ends it, those before it stay. The body may be a single item.",
             params(("guest" = String, Path, description = "Name of the guest")),
             request_body = Vec<$item_schema>,
             responses(
@@ -187,8 +171,7 @@ macro_rules! resource {
             change(control, guest, Op::Add, body, $item).await
         }
 
-        #[doc = concat!("Adds or replaces ", $what)]
-        #[utoipa::path(put, path = $path, tag = "ipv6",
+        #[utoipa::path(put, path = $path, tag = "ipv6", summary = concat!("Adds or replaces ", $what),
             params(("guest" = String, Path, description = "Name of the guest")),
             request_body = Vec<$item_schema>,
             responses(
@@ -203,8 +186,7 @@ macro_rules! resource {
             change(control, guest, Op::Replace, body, $item).await
         }
 
-        #[doc = concat!("Deletes ", $what)]
-        #[utoipa::path(delete, path = $path, tag = "ipv6",
+        #[utoipa::path(delete, path = $path, tag = "ipv6", summary = concat!("Deletes ", $what),
             params(("guest" = String, Path, description = "Name of the guest")),
             request_body(content = Vec<$key_schema>, description = "Their names"),
             responses(
@@ -220,61 +202,42 @@ macro_rules! resource {
     };
 }
 
-resource!("/v1/guests/{guest}/ipv6/addresses", "addresses of interfaces",
-    Kind::Address, Item::Address, Key::Address;
-    get_addresses view::AddressView, schema::AddressEntry;
-    add_addresses replace_addresses delete_addresses schema::Address, schema::AddressName);
-resource!("/v1/guests/{guest}/ipv6/routes", "routes",
-    Kind::Route, Item::Route, Key::Route;
-    get_routes view::RouteView, schema::RouteEntry;
-    add_routes replace_routes delete_routes schema::Route, schema::RouteName);
-resource!("/v1/guests/{guest}/ipv6/neighbours", "static neighbours",
-    Kind::Neighbour, Item::Neighbour, Key::Neighbour;
-    get_neighbours view::NeighbourView, schema::NeighbourEntry;
-    add_neighbours replace_neighbours delete_neighbours schema::Neighbour, schema::NeighbourName);
-resource!("/v1/guests/{guest}/ipv6/policers", "policers",
-    Kind::Policer, Item::Policer, Key::Policer;
-    get_policers view::PolicerView, schema::PolicerEntry;
-    add_policers replace_policers delete_policers schema::Policer, schema::PolicerName);
-resource!("/v1/guests/{guest}/ipv6/classes", "rules of the classifier",
-    Kind::Class, Item::Class, Key::Class;
-    get_classes view::ClassView, schema::ClassEntry;
-    add_classes replace_classes delete_classes schema::Class, schema::RuleName);
-resource!("/v1/guests/{guest}/ipv6/filters", "filter rules",
-    Kind::Filter, Item::Filter, Key::Filter;
-    get_filters view::FilterView, schema::FilterEntry;
-    add_filters replace_filters delete_filters schema::Filter, schema::RuleName);
-resource!("/v1/guests/{guest}/ipv6/tables", "prefixes of tables",
-    Item::Table, Key::Table;
-    add_prefixes replace_prefixes delete_prefixes schema::TablePrefix, schema::TablePrefix);
-
-/// A list that cannot be changed.
-macro_rules! listed {
-    ($path:literal, $what:literal, $kind:expr; $get:ident $view:ty, $view_schema:ty) => {
-        #[doc = $what]
-        #[utoipa::path(get, path = $path, tag = "ipv6",
-            params(("guest" = String, Path, description = "Name of the guest"), Only),
-            responses(
-                (status = 200, description = "All of them", body = Vec<$view_schema>),
-                (status = 404, description = "No such guest, or it is no IPv6 router", body = Problem),
-                (status = 409, description = "The guest is not running", body = Problem),
-                (status = 422, description = "No such interface or virtual network", body = Problem),
-            )
-        )]
-        async fn $get(control: Node, Path(guest): Path<String>, query: OnlyQuery) -> Answer<Vec<$view>> {
-            list(control, guest, $kind, query).await
-        }
-    };
+kinds! {
+    "/v1/guests/{guest}/ipv6/interfaces"
+        list "interfaces": get_interfaces Kind::Interface, view::InterfaceView, schema::Interface;
+    "/v1/guests/{guest}/ipv6/addresses"
+        list "addresses of interfaces": get_addresses Kind::Address, view::AddressView, schema::AddressEntry;
+        change "addresses of interfaces": add_addresses replace_addresses delete_addresses
+            Item::Address, schema::Address; Key::Address, schema::AddressName;
+    "/v1/guests/{guest}/ipv6/routes"
+        list "routes": get_routes Kind::Route, view::RouteView, schema::RouteEntry;
+        change "routes": add_routes replace_routes delete_routes
+            Item::Route, schema::Route; Key::Route, schema::RouteName;
+    "/v1/guests/{guest}/ipv6/neighbours"
+        list "neighbours": get_neighbours Kind::Neighbour, view::NeighbourView, schema::NeighbourEntry;
+        change "static neighbours": add_neighbours replace_neighbours delete_neighbours
+            Item::Neighbour, schema::Neighbour; Key::Neighbour, schema::NeighbourName;
+    "/v1/guests/{guest}/ipv6/tables"
+        list "tables of prefixes": get_tables Kind::Table, view::TableView, schema::Table;
+        change "prefixes of tables": add_prefixes replace_prefixes delete_prefixes
+            Item::Table, schema::TablePrefix; Key::Table, schema::TablePrefix;
+    "/v1/guests/{guest}/ipv6/policers"
+        list "policers": get_policers Kind::Policer, view::PolicerView, schema::PolicerEntry;
+        change "policers": add_policers replace_policers delete_policers
+            Item::Policer, schema::Policer; Key::Policer, schema::PolicerName;
+    "/v1/guests/{guest}/ipv6/classes"
+        list "rules of the classifier": get_classes Kind::Class, view::ClassView, schema::ClassEntry;
+        change "rules of the classifier": add_classes replace_classes delete_classes
+            Item::Class, schema::Class; Key::Class, schema::RuleName;
+    "/v1/guests/{guest}/ipv6/filters"
+        list "filter rules": get_filters Kind::Filter, view::FilterView, schema::FilterEntry;
+        change "filter rules": add_filters replace_filters delete_filters
+            Item::Filter, schema::Filter; Key::Filter, schema::RuleName;
+    "/v1/guests/{guest}/ipv6/flows"
+        list "flows that are let pass": get_flows Kind::Flow, view::FlowView, schema::Flow;
+    "/v1/guests/{guest}/ipv6/counters"
+        list "counters of the router": get_counters Kind::Counter, view::CounterView, schema::Counter;
 }
-
-listed!("/v1/guests/{guest}/ipv6/interfaces", "All interfaces", Kind::Interface;
-    get_interfaces view::InterfaceView, schema::Interface);
-listed!("/v1/guests/{guest}/ipv6/tables", "All tables of prefixes", Kind::Table;
-    get_tables view::TableView, schema::Table);
-listed!("/v1/guests/{guest}/ipv6/flows", "All flows that are let pass", Kind::Flow;
-    get_flows view::FlowView, schema::Flow);
-listed!("/v1/guests/{guest}/ipv6/counters", "The counters of the router", Kind::Counter;
-    get_counters view::CounterView, schema::Counter);
 
 /// All prefixes of a table
 #[utoipa::path(get, path = "/v1/guests/{guest}/ipv6/tables/{table}", tag = "ipv6",
@@ -292,11 +255,14 @@ listed!("/v1/guests/{guest}/ipv6/counters", "The counters of the router", Kind::
 async fn get_prefixes(
     State(control): Node,
     Path((guest, table)): Path<(String, String)>,
-) -> Answer<Vec<TableEntry>> {
-    let entries = ask(control, move |node| {
-        Router::of(node, &guest)?.list(Kind::Table, None, Some(&table))
-    });
-    entries.await.map(Json)
+) -> Result<Response, Refusal> {
+    let asked = Asked {
+        guest,
+        what: Kind::Table,
+        vn: None,
+        of: Some(table),
+    };
+    pages::listed::<TableEntry>(control, asked).await
 }
 
 /// Forgets neighbours that were learned
