@@ -185,8 +185,8 @@ pub struct NeighbourView {
     pub state: Reachability,
     /// Whether it says that it is a router.
     pub router: bool,
-    /// Since when it is in that state.
-    pub since: Duration,
+    /// How long it has been in that state, nanoseconds.
+    pub age_ns: u64,
 }
 
 /// A table of prefixes.

@@ -202,10 +202,9 @@ impl<F> Discovery<F> {
         }
         let own = Own::new(now_ns, address, link.verify, random);
         link.addresses.try_push(own).map_err(|_| LinkError::Full)?;
-        for answered in [Some(address.address), address.subnet_router()] {
-            if let Some(answered) = answered {
-                link.groups.join(now_ns, solicited_node(answered));
-            }
+        let answered = [Some(address.address), address.subnet_router()];
+        for answered in answered.into_iter().flatten() {
+            link.groups.join(now_ns, solicited_node(answered));
         }
         if !is_link_local(address.address) {
             if let Some(parameters) = link.if_addressed.clone().filter(|_| !link.advertise.is_on())

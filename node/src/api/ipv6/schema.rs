@@ -155,9 +155,9 @@ pub struct NeighbourEntry {
     state: String,
     /// Whether it says that it is a router.
     router: bool,
-    /// Since when it is in that state.
-    #[schema(example = "12s")]
-    since: String,
+    /// How long it has been in that state, nanoseconds.
+    #[schema(example = 12_345_678_901u64)]
+    age_ns: u64,
 }
 
 /// A prefix of a table that rules name.

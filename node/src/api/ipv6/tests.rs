@@ -64,7 +64,7 @@ fn the_document_has_the_keys_of_the_types() {
     same::<Neighbour, schema::Neighbour>(neighbour.clone());
     same::<view::NeighbourView, schema::NeighbourEntry>(with(
         neighbour,
-        json!({ "vn": 0, "state": "stale", "router": true, "since": "1s" }),
+        json!({ "vn": 0, "state": "stale", "router": true, "age_ns": 1_000_000_000 }),
     ));
     same::<TableEntry, schema::TablePrefix>(json!({ "table": "t", "prefix": "::/0" }));
     same::<view::TableView, schema::Table>(json!({ "table": "t", "prefixes": 1 }));

@@ -144,10 +144,14 @@ impl Shown for NeighbourView {
         let Self {
             address,
             dev,
-            since,
+            age_ns,
             ..
         } = self;
-        line!(out, "{address} dev {dev}{lladdr}{router} {state} {since}");
+        let (seconds, ms) = (age_ns / 1_000_000_000, age_ns / 1_000_000 % 1000);
+        line!(
+            out,
+            "{address} dev {dev}{lladdr}{router} {state} {seconds}.{ms:03}s"
+        );
     }
 }
 

@@ -311,9 +311,9 @@ fn lists_look_like_those_of_iproute2() {
     assert_eq!(
         shown::<NeighbourView>(json!([
             { "address": "fe80::9", "dev": "east", "vn": 0, "lladdr": "02:00:00:00:00:09", "state": "reachable",
-              "router": true, "since": "12s" },
-            { "address": "fe80::8", "dev": "east", "vn": 0, "state": "failed", "router": false, "since": "1s" },
+              "router": true, "age_ns": 12_345_678_901u64 },
+            { "address": "fe80::8", "dev": "east", "vn": 0, "state": "failed", "router": false, "age_ns": 5_000_000 },
         ])),
-        "fe80::9 dev east lladdr 02:00:00:00:00:09 router REACHABLE 12s\nfe80::8 dev east FAILED 1s\n"
+        "fe80::9 dev east lladdr 02:00:00:00:00:09 router REACHABLE 12.345s\nfe80::8 dev east FAILED 0.005s\n"
     );
 }

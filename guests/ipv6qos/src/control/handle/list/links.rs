@@ -8,7 +8,6 @@ use crate::control::view::{AddressView, InterfaceView, NeighbourView, View};
 use crate::interface::Interface;
 use crate::neighbour::{ADDRESSES, Filter};
 use crate::router::Running;
-use crate::units::Duration;
 use crate::vn::InterfaceId;
 
 impl Running {
@@ -92,7 +91,7 @@ impl Running {
                 lladdr: listed.mac,
                 state: listed.state,
                 router: listed.router,
-                since: Duration(self.now_ns.saturating_sub(listed.since_ns)),
+                age_ns: self.now_ns.saturating_sub(listed.since_ns),
             }));
             true
         });
