@@ -83,7 +83,8 @@ causes! {
     Port = "port",
     /// For the router: a header or option that it does not know, or a broken chain of them.
     Headers = "headers",
-    /// For the router, in fragments: it puts none together.
+    /// For the router: a fragment that fits no packet, or is of one that was given up; or a message that must not come
+    /// in fragments.
     Fragment = "fragment",
     /// For the router: an ICMPv6 message that its protocol does not allow.
     Malformed = "malformed",
@@ -113,10 +114,14 @@ pub struct Fates {
     pub own_held: u64,
     /// Of those, lost: no route, no neighbour, too big.
     pub lost: u64,
-    /// Messages that it had no buffer for.
+    /// Redirects that it had no buffer for.
     pub unsaid: u64,
     /// Errors that were not sent: there were too many.
     pub limited: u64,
+    /// Packets for the router that were put together from fragments.
+    pub reassembled: u64,
+    /// Those of which not all fragments came in time.
+    pub expired: u64,
 }
 
 /// The counters of all virtual networks.
