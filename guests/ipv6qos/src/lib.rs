@@ -24,6 +24,7 @@ pub mod neighbour;
 pub mod packet;
 mod path;
 pub mod prefix;
+pub mod reassembly;
 mod router;
 pub mod routing;
 pub mod rules;

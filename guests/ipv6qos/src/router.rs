@@ -17,6 +17,7 @@ use crate::interface::{Interfaces, Names};
 use crate::neighbour::{Discovery, Fate, Outbox};
 use crate::packet::Form;
 use crate::path::{Held, Io};
+use crate::reassembly::Reassembly;
 use crate::routing::Routing;
 use crate::rules::{SLICE, Tables};
 
@@ -39,6 +40,7 @@ pub(crate) struct Running {
     /// Takes the outbox's frames while they are dealt with.
     pub settled: Vec<(Fate, Held)>,
     pub limit: Limit,
+    pub reassembly: Reassembly,
     pub tables: Tables,
     pub filter: Filter,
     pub diffserv: Diffserv,
@@ -100,6 +102,7 @@ impl Function for Router {
 
     fn work(&mut self) -> bool {
         let running = self.running.as_mut();
-        running.is_none_or(|running| running.work(SLICE))
+        // While packets are held, all is told again, and done at the end of it.
+        running.is_none_or(|running| running.filter.is_held() || running.work(SLICE))
     }
 }

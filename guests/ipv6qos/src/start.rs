@@ -16,6 +16,7 @@ use crate::interface::Interfaces;
 use crate::neighbour::{Advertise, Discovery, Limits, LinkConfig, Outbox};
 use crate::packet::Form;
 use crate::path::Held;
+use crate::reassembly::Reassembly;
 use crate::router::Running;
 use crate::routing::Routing;
 use crate::rules::Tables;
@@ -75,6 +76,7 @@ impl Running {
             outbox: Outbox::default(),
             settled: Vec::with_capacity(HELD + BURST),
             limit: Limit::new(configuration.icmp, numbers),
+            reassembly: Reassembly::new(config.seed),
             tables,
             filter: Filter::with_room(flows, limits.filter_rules),
             diffserv: Diffserv::with_room(limits.policers, limits.class_rules),
@@ -103,6 +105,7 @@ impl Running {
         let discovery = Discovery::<Held>::memory(neighbours(configuration), numbers) as u64;
         REQUEST_OCTETS
             + discovery
+            + Reassembly::memory() as u64
             + Flows::memory(&configuration.flows)
             + Routing::memory(limits.routes)
             + u64::from(limits.next_hops) * HOP_OCTETS

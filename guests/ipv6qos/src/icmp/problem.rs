@@ -27,6 +27,8 @@ pub enum Problem {
     TooBig(u32),
     /// Hop limit exceeded in transit: time exceeded, code 0.
     HopLimit,
+    /// Fragment reassembly time exceeded: time exceeded, code 1.
+    Reassembly,
     /// Erroneous header field at this offset in the packet: parameter problem, code 0.
     ErroneousHeader(u32),
     /// Unrecognised next header type at this offset: code 1.
@@ -39,6 +41,8 @@ pub enum Problem {
         /// Its highest two bits are 10.
         even_multicast: bool,
     },
+    /// The first fragment has not all headers (RFC 7112 5): code 3.
+    IncompleteHeaders,
 }
 
 impl Problem {
@@ -53,9 +57,11 @@ impl Problem {
             Problem::PortUnreachable => (DESTINATION_UNREACHABLE, 4, 0),
             Problem::TooBig(mtu) => (PACKET_TOO_BIG, 0, mtu),
             Problem::HopLimit => (TIME_EXCEEDED, 0, 0),
+            Problem::Reassembly => (TIME_EXCEEDED, 1, 0),
             Problem::ErroneousHeader(at) => (PARAMETER_PROBLEM, 0, at),
             Problem::UnknownNextHeader(at) => (PARAMETER_PROBLEM, 1, at),
             Problem::UnknownOption { at, .. } => (PARAMETER_PROBLEM, 2, at),
+            Problem::IncompleteHeaders => (PARAMETER_PROBLEM, 3, 0),
         }
     }
 

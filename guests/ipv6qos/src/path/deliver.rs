@@ -25,6 +25,9 @@ impl Running {
         let sender = Station::source(Form::head(octets));
         let body = octets.get(self.form.at..).unwrap_or_default();
         let chain = Chain::walk(body);
+        if chain.fragment.is_some_and(|fragment| !fragment.is_whole()) {
+            return self.collect(io, packet);
+        }
         if let Err((cause, problem)) = self.accept(body, &packet, &chain) {
             return self.refuse(io, packet, cause, problem);
         }
@@ -56,7 +59,7 @@ impl Running {
     }
 
     /// Whether there is an ICMPv6 message to be read; what is wrong else.
-    fn accept(
+    pub(super) fn accept(
         &self,
         body: &[u8],
         packet: &Packet,
@@ -67,9 +70,6 @@ impl Running {
             return Err((Cause::NotAssigned, None));
         }
         examine(body).map_err(|fault| (Cause::Headers, problem_of(fault)))?;
-        if chain.fragment.is_some_and(|fragment| !fragment.is_whole()) {
-            return Err((Cause::Fragment, None));
-        }
         match chain.protocol {
             protocol::ICMPV6 => Ok(()),
             protocol::TCP | protocol::UDP | protocol::UDP_LITE => {
@@ -120,13 +120,16 @@ impl Running {
         }
         let ours = self.discovery.source_for(interface, source);
         match echo::reply(body, at, ours) {
+            Some(octets) if octets > self.most_to(interface, source) => {
+                self.originate_cut(io, frame, octets, interface);
+            }
             Some(octets) => self.originate(io, frame, octets, interface),
             None => io.out.discard(frame),
         }
     }
 }
 
-fn problem_of(fault: Fault) -> Option<Problem> {
+pub(super) fn problem_of(fault: Fault) -> Option<Problem> {
     match fault {
         Fault::Broken | Fault::Option => None,
         Fault::Octet(at) => Some(Problem::ErroneousHeader(at)),

@@ -9,6 +9,7 @@
 //! next       who is next on the link? new addresses, and out
 //!
 //! deliver    the other end: packets for the router itself
+//! collect    those of them that come in fragments, or are answered in some
 //! refuse     why a packet does not go on: counted, its sender told
 //! originate  what the router says itself
 //! settle     what became of frames that waited for a neighbour
@@ -18,6 +19,7 @@
 //! never allocate, never trust a length that a packet claims, and never keep a frame without counting it.
 
 mod check;
+mod collect;
 mod deliver;
 mod forward;
 mod judge;
@@ -113,6 +115,9 @@ impl Running {
     pub(crate) fn tick(&mut self, io: &mut Io<'_, '_, '_>) {
         self.now_ns = io.now_ns();
         self.discovery.tick(self.now_ns, &mut self.outbox);
+        if !self.reassembly.is_empty() {
+            self.give_up(io);
+        }
         self.filter.flows_mut().work(self.now_ns, SWEPT);
         if !self.outbox.is_empty() {
             self.settle(io);

@@ -13,7 +13,7 @@ impl Running {
     pub(super) fn refuse(
         &mut self,
         io: &mut Io<'_, '_, '_>,
-        mut packet: Packet,
+        packet: Packet,
         cause: Cause,
         problem: Option<Problem>,
     ) {
@@ -22,9 +22,23 @@ impl Running {
         let Some(problem) = problem else {
             return io.out.discard(packet.frame);
         };
-        let at = self.form.at;
         let octets = io.frames.octets(&packet.frame);
         let link_group = Station::destination(Form::head(octets)).is_group();
+        self.tell_sender(io, packet, link_group, problem);
+    }
+
+    /// Makes `packet` the error about it, if its sender is told of `problem`; `link_group`: it came in a frame for a
+    /// group.
+    pub(super) fn tell_sender(
+        &mut self,
+        io: &mut Io<'_, '_, '_>,
+        mut packet: Packet,
+        link_group: bool,
+        problem: Problem,
+    ) {
+        let vn = packet.vn();
+        let at = self.form.at;
+        let octets = io.frames.octets(&packet.frame);
         let body = octets.get(at..).unwrap_or_default();
         let source = Header::of(body).map(Header::source);
         let (Some(to), true) = (source, may_tell(body, link_group, problem)) else {

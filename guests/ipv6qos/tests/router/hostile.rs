@@ -1,5 +1,6 @@
 //! Octets that nobody should send: nothing breaks, nothing is lost count of, nothing crosses to another network.
 
+use pinode_guest_ipv6qos::reassembly::cut::Cut;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -29,6 +30,13 @@ fn seeds() -> Vec<Vec<u8>> {
             )
             .unwrap();
         seeds.push(packet);
+    }
+    // A packet for the router in two fragments.
+    let whole = udp("2001:db8:1::9", "2001:db8:1::1", 64, 100);
+    for slice in Cut::new(&whole, 120, 7).into_iter().flatten() {
+        let mut fragment = vec![0; slice.len()];
+        assert!(slice.write(&mut fragment));
+        seeds.push(fragment);
     }
     // Chains of headers.
     let mut chained = udp("2001:db8:1::9", "2001:db8:2::9", 64, 64);

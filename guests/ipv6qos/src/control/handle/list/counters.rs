@@ -97,4 +97,6 @@ fn of_network(vn: Vn, fates: &Fates, all: &mut Vec<(String, Count)>) {
     push("originated.lost", number(fates.lost));
     push("originated.unsaid", number(fates.unsaid));
     push("errors.limited", number(fates.limited));
+    push("reassembled", number(fates.reassembled));
+    push("reassembled.expired", number(fates.expired));
 }
