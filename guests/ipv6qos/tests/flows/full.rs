@@ -226,6 +226,29 @@ fn later_fragments_follow_the_first() {
     assert!(!find(&mut flows, 61 * SECOND, &later));
 }
 
+/// One flow makes as many notes as it likes, past the limit by source: nothing gives way to them.
+#[test]
+fn a_flood_of_first_fragments_displaces_no_flow() {
+    let mut flows = table(100, 2);
+    for number in 0..61 {
+        flows.track(0, &packet(number)).unwrap();
+    }
+    for fragment_id in 0..5000 {
+        let first = Fields {
+            fragment: true,
+            fragment_id,
+            ..packet(0)
+        };
+        assert!(find(&mut flows, 0, &first));
+    }
+    assert!((0..61).all(|number| find(&mut flows, 0, &packet(number))));
+    // They give way to flows.
+    let displaced = flows.tally().displaced;
+    assert_eq!((flows.len(), displaced), (100, 0));
+    let made = (100..200).filter(|number| flows.track(0, &packet(*number)).is_ok());
+    assert!(made.count() > 50);
+}
+
 #[test]
 fn what_cannot_hold_is_refused() {
     for (text, part) in [

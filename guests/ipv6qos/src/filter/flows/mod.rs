@@ -8,6 +8,7 @@
 //! group     what is known of eight places without looking at their flows
 //! table     where a flow lies, where a new one goes
 //! lookup    which packets of a burst are of a flow
+//! room      a place for a new flow, and which gives way
 //! sources   how many flows without an answer each source has
 //! shares    how many flows each virtual network has, and may have
 //! sweep     what is done besides frames: forgetting, listing
@@ -20,8 +21,8 @@
 //! flow is never displaced.
 //!
 //! A flow that was made by the first fragment of a packet, or has one, is followed by a note of that packet's
-//! identification, by which its later fragments are found (RFC 8200 4.5). Notes are flows of their own in all
-//! respects: they count, run out and may be displaced.
+//! identification, by which its later fragments are found (RFC 8200 4.5). Notes are flows of their own: they count,
+//! run out and may be displaced, but displace none.
 //!
 //! Must never allocate, and never look at more than two groups, once it was made.
 
@@ -30,6 +31,7 @@ mod group;
 mod key;
 mod limits;
 mod lookup;
+mod room;
 mod shares;
 mod sources;
 mod state;
@@ -281,7 +283,9 @@ impl Flows {
             self.tally.refused_source += 1;
             return Err(Full::Source);
         }
-        self.make(now, &probe, Phase::new(packet.protocol))?;
+        let place = self.place(now, vn, probe.hash);
+        let place = place.or_else(|| self.displace(vn, probe.hash));
+        self.make(now, &probe, Phase::new(packet.protocol), place)?;
         if limited {
             self.sources.begun(source);
         }
@@ -291,7 +295,8 @@ impl Flows {
         Ok(())
     }
 
-    /// Notes the identification of a first fragment. If there is no room, later ones are left to the rules.
+    /// Notes the identification of a first fragment. If there is no room, later ones are left to the rules: one flow
+    /// can have as many notes as it likes, and the limit by source does not count them, so nothing gives way to them.
     #[cold]
     fn note_fragments(&mut self, now: u32, packet: &Fields) {
         let probe = self.secret.probe(Key::of_fragments(packet), false);
@@ -303,70 +308,9 @@ impl Flows {
             }
             None => {}
         }
+        let place = self.place(now, packet.interface.vn(), probe.hash);
         // Refusals are counted.
-        let _ = self.make(now, &probe, Phase::fragments());
-    }
-
-    /// Makes a flow that is not there.
-    fn make(&mut self, now: u32, probe: &Probe, phase: Phase) -> Result<(), Full> {
-        let vn = probe.key.vn();
-        let Some(place) = self.place(now, vn, probe.hash) else {
-            self.tally.refused_table += 1;
-            return Err(Full::Table);
-        };
-        let flow = Flow {
-            key: probe.key,
-            packets: [u64::from(phase != Phase::fragments()), 0],
-            expires: now.wrapping_add(self.lasting.of(phase)),
-            generation: self.generation(vn),
-            phase,
-            swapped: probe.swapped,
-        };
-        let due = clock::due(flow.expires, now);
-        self.table.put(place, probe.hash, flow, due);
-        self.shares.begun(vn);
-        self.tally.made += 1;
-        Ok(())
-    }
-
-    /// A free place for a flow of `vn` with this hash, made so if need be.
-    fn place(&mut self, now: u32, vn: Vn, hash: u64) -> Option<Place> {
-        if self.shares.has_room(vn)
-            && let Some(place) = self.table.free(hash)
-        {
-            return Some(place);
-        }
-        for group in self.table.groups_of(hash) {
-            self.sweep_group(now, group);
-        }
-        if self.shares.has_room(vn) {
-            let room = self.table.free(hash);
-            if let Some(place) = room.or_else(|| self.table.make_room(&self.secret, hash)) {
-                return Some(place);
-            }
-        }
-        let oldest = self.table.displaceable(hash).find(|place| {
-            let flow = self.table.flow(*place);
-            flow.is_some_and(|flow| self.shares.gives_way(flow.key.vn(), vn))
-        })?;
-        self.forget(oldest);
-        self.tally.displaced += 1;
-        Some(oldest)
-    }
-
-    /// Takes the flow at `place` out of the table.
-    fn forget(&mut self, place: Place) {
-        let Some(flow) = self.table.flow(place).copied() else {
-            return;
-        };
-        self.table.leave(place, self.secret.hash(&flow.key));
-        if flow.phase.is_unanswered() {
-            self.uncount(&flow);
-        }
-        let vn = flow.key.vn();
-        if flow.generation == self.generation(vn) {
-            self.shares.over(vn);
-        }
+        let _ = self.make(now, &probe, Phase::fragments(), place);
     }
 
     #[inline]
