@@ -207,7 +207,10 @@ impl<F> Discovery<F> {
             link.groups.join(now_ns, solicited_node(answered));
         }
         if !is_link_local(address.address) {
-            if let Some(parameters) = link.if_addressed.clone().filter(|_| !link.advertise.is_on())
+            if let Some(parameters) = link
+                .if_addressed
+                .clone()
+                .filter(|_| !link.advertise.is_on())
             {
                 link.advertise.set(now_ns, Some(parameters), random);
             }

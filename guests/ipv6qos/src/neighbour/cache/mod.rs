@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! mod       look-up, making and forgetting entries, limits
+//! room      who makes room for a new entry
 //! share     what each virtual network may have of them
 //! asking    which new addresses may be asked for
 //! machine   what a packet or message does to an entry (RFC 4861 7.2, 7.3.3, appendix C)
@@ -24,6 +25,7 @@ mod hop;
 mod list;
 mod machine;
 mod queue;
+mod room;
 mod share;
 mod timers;
 
@@ -186,23 +188,6 @@ impl<F> Cache<F> {
         cache
     }
 
-    /// A virtual network is in use: a part of all that is shared is kept for it from now on.
-    pub fn serve(&mut self, vn: Vn) {
-        if self.networks.contains(&vn) {
-            return;
-        }
-        // There are as many places as networks.
-        let _ = self.networks.try_push(vn);
-        let networks = self.networks.len() as u32;
-        for share in [
-            &mut self.resolved,
-            &mut self.unresolved,
-            &mut self.held.share,
-        ] {
-            share.divide(networks);
-        }
-    }
-
     /// What became of entries and frames.
     pub fn counts(&self) -> Counts {
         self.counts
@@ -259,53 +244,6 @@ impl<F> Cache<F> {
         hash as usize & (self.heads.len() - 1)
     }
 
-    /// Makes room for an entry of `vn` without a MAC address: the oldest that failed goes, or the one asked for
-    /// longest. False: there is none.
-    fn room_for_unresolved(&mut self, vn: Vn, out: &mut Outbox<F>) -> bool {
-        if self.unresolved.has_room(vn) {
-            return true;
-        }
-        let oldest = self
-            .oldest(&self.unresolved, vn, order::FAILED)
-            .or_else(|| self.oldest(&self.unresolved, vn, order::INCOMPLETE));
-        self.displace(oldest, out)
-    }
-
-    /// Makes room for an entry of `vn` with a MAC address: one goes that nothing is sent to, first those that never
-    /// answered, and only those for one that did not (`gleaned`). False: there is none.
-    fn room_for_resolved(&mut self, vn: Vn, gleaned: bool, out: &mut Outbox<F>) -> bool {
-        if self.resolved.has_room(vn) {
-            return true;
-        }
-        let mut oldest = self.oldest(&self.resolved, vn, order::GLEANED);
-        if !gleaned {
-            oldest = oldest.or_else(|| self.oldest(&self.resolved, vn, order::STALE));
-        }
-        self.displace(oldest, out)
-    }
-
-    /// The oldest entry in the queues of `order` that may make room for one of `vn`.
-    fn oldest(&self, share: &Share, vn: Vn, order: usize) -> Option<u32> {
-        let first = |of: Vn| self.queues.first(of.index() * order::QUEUES + order);
-        share.yields(vn, |of| first(of).is_some()).and_then(first)
-    }
-
-    fn displace(&mut self, entry: Option<u32>, out: &mut Outbox<F>) -> bool {
-        if let Some(entry) = entry {
-            self.counts.displaced += 1;
-            self.forget(entry, Fate::Refused, out);
-        }
-        entry.is_some()
-    }
-
-    /// What entries in this state are counted in.
-    fn share_of(&mut self, state: Reachability) -> &mut Share {
-        match state {
-            Reachability::Incomplete | Reachability::Failed => &mut self.unresolved,
-            _ => &mut self.resolved,
-        }
-    }
-
     /// A new entry, which the caller has made room for; in the queue of its state.
     fn make(
         &mut self,
@@ -351,8 +289,7 @@ impl<F> Cache<F> {
             return;
         };
         let vn = hop.interface.vn();
-        self.queues
-            .remove(queue_of(vn, hop.state, hop.gleaned), at);
+        self.queues.remove(queue_of(vn, hop.state, hop.gleaned), at);
         self.share_of(hop.state).give(vn);
         let bucket = self.bucket(hop.interface, hop.address);
         self.unchain(bucket, at, hop.chain);
@@ -420,13 +357,13 @@ impl<F> Cache<F> {
 const fn queue_of(vn: Vn, state: Reachability, gleaned: bool) -> usize {
     vn.index() * order::QUEUES
         + match state {
-        Reachability::Incomplete => order::INCOMPLETE,
-        Reachability::Failed => order::FAILED,
-        Reachability::Reachable => order::REACHABLE,
-        Reachability::Stale if gleaned => order::GLEANED,
-        Reachability::Stale => order::STALE,
-        Reachability::Delay => order::DELAY,
-        Reachability::Probe => order::PROBE,
-        Reachability::Permanent => order::PERMANENT,
-    }
+            Reachability::Incomplete => order::INCOMPLETE,
+            Reachability::Failed => order::FAILED,
+            Reachability::Reachable => order::REACHABLE,
+            Reachability::Stale if gleaned => order::GLEANED,
+            Reachability::Stale => order::STALE,
+            Reachability::Delay => order::DELAY,
+            Reachability::Probe => order::PROBE,
+            Reachability::Permanent => order::PERMANENT,
+        }
 }

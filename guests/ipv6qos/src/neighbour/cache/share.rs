@@ -50,8 +50,7 @@ impl Share {
         let beyond = |taken: &u32| taken.saturating_sub(self.reserve);
         let common = self.places - self.networks.saturating_mul(self.reserve);
         let is_own = self.of(vn) < self.reserve;
-        self.len() < self.places
-            && (is_own || self.taken.iter().map(beyond).sum::<u32>() < common)
+        self.len() < self.places && (is_own || self.taken.iter().map(beyond).sum::<u32>() < common)
     }
 
     /// The network that makes room for `vn`: the one that has most, of those that have more than their own part,
