@@ -180,3 +180,27 @@ proptest! {
         }
     }
 }
+
+/// All seeds behind each other as one script, and each alone; written to the folder `PINODE_FUZZ_SEEDS`, if there is
+/// one, for the fuzzer to begin with.
+#[test]
+fn seeds_are_scripts() {
+    let mut scripts: Vec<Vec<u8>> = Vec::new();
+    for packet in seeds() {
+        let Ok(octets) = u8::try_from(packet.len()) else {
+            continue;
+        };
+        for step in [0, 1, 2, 8, 0xe0] {
+            scripts.push([&[step, octets][..], &packet].concat());
+        }
+    }
+    scripts.push(scripts.concat());
+    let folder = std::env::var_os("PINODE_FUZZ_SEEDS").map(std::path::PathBuf::from);
+    for (number, script) in scripts.iter().enumerate() {
+        crate::script::run(script);
+        if let Some(folder) = &folder {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(folder.join(number.to_string()), script).unwrap();
+        }
+    }
+}
