@@ -180,6 +180,20 @@ fn batch() -> Result<()> {
         let routes = entries(node, &["route"])?;
         let static_routes = routes.iter().filter(|route| route["origin"] == "static");
         ensure!(static_routes.count() == count, "{} routes", routes.len());
+        // What the guest itself says of packets to some of them, found among all.
+        for route in routes
+            .iter()
+            .filter(|route| route["origin"] == "static")
+            .step_by(2_001)
+        {
+            let prefix = route["prefix"].as_str().unwrap_or_default();
+            let network = prefix.split('/').next().unwrap_or_default();
+            let hop = node.json(&["ipv6", "route", "get", network, "--json"])?;
+            ensure!(
+                hop["prefix"] == prefix && hop["next_hop"] == route["via"],
+                "{route}: {hop}"
+            );
+        }
     }
     there.finish()?.whole()?;
     back.finish()?.whole()?;
