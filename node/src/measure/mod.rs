@@ -232,7 +232,8 @@ pub fn deliver(folder: &Path, results: Results, as_json: bool) -> anyhow::Result
     }
 }
 
-/// The streams that a measurement of a node would send with frames of `size`, one of each PI or those of the user.
+/// The streams that a measurement of a node would send with frames of `size`, one of each PI or those of the user, and
+/// what should be known of them, such as the neighbours that a router has to be told of.
 ///
 /// # Errors
 ///
@@ -242,7 +243,7 @@ pub fn streams(
     size: &FrameSize,
     rate: Option<Rate>,
     streams: Vec<StreamAsked>,
-) -> Result<Vec<Named>, MeasureError> {
+) -> Result<(Vec<Named>, Vec<String>), MeasureError> {
     let asked = Asked {
         sizes: vec![size.clone()],
         rate,
@@ -258,7 +259,7 @@ pub fn streams(
         name: stream.pi,
         spec: stream.stream.spec,
     };
-    Ok(streams.map(named).collect())
+    Ok((streams.map(named).collect(), plan.notes))
 }
 
 /// The end of a measurement on a terminal.

@@ -51,7 +51,8 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
 
 /// Streams for others.
 pub(super) fn export(args: ExportArgs) -> Result<(), Failure> {
-    let streams = measure::streams(args.config.as_deref(), &args.size, args.rate, args.streams)?;
+    let (streams, notes) =
+        measure::streams(args.config.as_deref(), &args.size, args.rate, args.streams)?;
     let files =
         export::write(&args.out, args.format, &streams, args.frames).map_err(
             |error| match error {
@@ -59,6 +60,9 @@ pub(super) fn export(args: ExportArgs) -> Result<(), Failure> {
                 error => Failure::Usage(error.to_string()),
             },
         )?;
+    for note in notes {
+        eprintln!("pinode: {note}");
+    }
     for file in files {
         print(&format!("{}\n", file.display()))?;
     }
