@@ -112,6 +112,15 @@ fn pings() -> Result<()> {
     }
     // In fragments of full size (RFC 8200 4.5), which the router leaves alone.
     ping(bed.alice(), &addresses[1], 4000)?;
+    // The router itself puts them together, and answers in fragments of its own; Carol's link takes smaller ones.
+    for (index, host) in bed.hosts.iter().enumerate() {
+        let link_local = format!("{}%eth0", bed.plan.ports[index].link_local());
+        for size in [2000, 8000] {
+            ping(host, &format!("{}1", PREFIXES[index]), size)?;
+            ping(host, &link_local, size)?;
+            ping(host, &format!("{}1", PREFIXES[(index + 1) % 3]), size)?;
+        }
+    }
     bed.finish()
 }
 
