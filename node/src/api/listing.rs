@@ -90,11 +90,9 @@ impl Listing {
     }
 
     /// Bodies of requests to these resources have at most so many octets.
-    pub(super) fn bodies_at_most(self, octets: usize) -> Self {
-        Self {
-            router: self.router.layer(DefaultBodyLimit::max(octets)),
-            ..self
-        }
+    pub(super) fn bodies_at_most(mut self, octets: usize) -> Self {
+        self.router = self.router.layer(DefaultBodyLimit::max(octets));
+        self
     }
 
     /// What answers.
