@@ -113,6 +113,14 @@ impl Ram {
         }
     }
 
+    /// Asks the CPU to fetch the cache line at guest-physical `addr`, to be written; out of RAM: nothing.
+    #[inline]
+    pub(crate) fn prefetch_to_write(&self, addr: u64) {
+        if addr <= self.len {
+            prefetch_to_write(self.base.wrapping_add(addr as usize));
+        }
+    }
+
     #[inline]
     fn pointer(&self, addr: u64, len: u64) -> Option<*mut u8> {
         if addr > self.len || len > self.len - addr {
@@ -218,6 +226,12 @@ impl<W: Word> Words<W> {
     pub(crate) fn prefetch(&self, index: u16) {
         prefetch(ptr::from_ref(self.at(index)).cast());
     }
+
+    /// Asks the CPU to fetch the word at `index` modulo the count, to be written.
+    #[inline]
+    pub(crate) fn prefetch_to_write(&self, index: u16) {
+        prefetch_to_write(ptr::from_ref(self.at(index)).cast());
+    }
 }
 
 /// Fetch hint; never faults.
@@ -231,6 +245,20 @@ fn prefetch(at: *const u8) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
     }
     #[cfg(not(all(target_arch = "x86_64", target_feature = "sse", not(miri))))]
+    let _ = at;
+}
+
+/// Fetch hint for what will be written: other cores give it up. Where the CPU does not know it, it fetches or does
+/// nothing. Never faults.
+#[inline]
+fn prefetch_to_write(at: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch reads and writes nothing architecturally and cannot fault; processors without it treat it
+    // as a no-op (AMD64 manual 3, PREFETCHW). Paid for by `bench/routed`.
+    unsafe {
+        core::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = at;
 }
 

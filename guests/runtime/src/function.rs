@@ -155,6 +155,15 @@ impl Output<'_> {
         }
     }
 
+    /// [`send`](Self::send) for each of `frames`, in their order and at less cost; leaves none.
+    #[inline]
+    pub fn send_all(&mut self, to: VifIndex, frames: &mut ArrayVec<Frame, BURST>) {
+        match self.lanes.lane_of(to, self.pair) {
+            Some(lane) => self.lanes.send_all(lane, frames),
+            None => frames.drain(..).for_each(|frame| self.discard(frame)),
+        }
+    }
+
     /// A frame of the function's own, of undefined octets; [`Frames::resize`] sets its length. None while frames
     /// wait for a full ring, or if all buffers are in use: what is made is made again later, or not at all.
     pub fn make(&mut self) -> Option<Frame> {

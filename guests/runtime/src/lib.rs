@@ -23,6 +23,7 @@ pub mod control;
 pub mod function;
 #[cfg(feature = "hosted")]
 pub mod hosted;
+mod pool;
 pub mod run;
 #[allow(unsafe_code)]
 pub mod unsafe_arena;

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use pinode_virtqueue::{DriverQueue, NET_HEADER, QueueError};
 
 use crate::function::{BURST, Burst, Frame, Frames, Function, HELD, Output, VifIndex};
+use crate::pool::Pool;
 use crate::unsafe_arena::{Arena, Buffers, OutOfMemory, Places};
 
 /// Descriptors of a ring that are never used. With one spare the driver can arm an interrupt that does
@@ -52,6 +53,8 @@ struct Lane {
     waiting: VecDeque<Frame>,
     /// Frames received here that wait, on whichever lane.
     held: usize,
+    /// Frames on the receive ring whose octets were asked for already: the first ones.
+    approached: usize,
     /// What a post on the transmit ring failed with; reported when it is published.
     broken: Option<QueueError>,
 }
@@ -61,11 +64,13 @@ struct Lane {
 pub struct Lanes {
     lanes: Vec<Lane>,
     /// Per lane, the buffers that are nowhere else.
-    pools: Vec<VecDeque<u32>>,
+    pools: Vec<Pool>,
     pairs: usize,
     places: Places,
     /// Buffers of each lane that are not posted to receive.
     kept: usize,
+    /// Buffers sent by a lane that are many enough to be taken back while there is other work.
+    often: u16,
 }
 
 /// The vifs of a guest: lanes and buffers.
@@ -73,6 +78,8 @@ pub struct Lanes {
 pub struct Net {
     lanes: Lanes,
     buffers: Buffers,
+    /// Whether the last round took no frames.
+    quiet: bool,
 }
 
 /// What a round moved.
@@ -157,12 +164,13 @@ impl Net {
                 queues,
                 waiting: VecDeque::with_capacity(room),
                 held: 0,
+                approached: 0,
                 broken: None,
             })
             .collect();
         let pools = (0u32..)
             .zip(&lanes)
-            .map(|(number, _)| places.tokens(number).collect())
+            .map(|(number, _)| Pool::new(places.tokens(number)))
             .collect();
         let mut lanes = Lanes {
             lanes,
@@ -170,8 +178,12 @@ impl Net {
             pairs,
             places,
             kept: 0,
+            often: 1,
         };
-        let each = lanes.pools.iter().map(VecDeque::len).min().unwrap_or(0);
+        let each = lanes.pools.iter().map(Pool::len).min().unwrap_or(0);
+        let least = lanes.lanes.iter().map(|lane| lane.transmit_size).min();
+        // Fits: no more than a ring has.
+        lanes.often = (each.min(least.unwrap_or(0).into()) / 4).max(1) as u16;
         let ring = lanes.lanes.iter().map(|lane| lane.receive_size).max();
         if each < usize::from(ring.unwrap_or(0)) + MADE {
             lanes.kept = MADE.min(each / 8);
@@ -179,7 +191,11 @@ impl Net {
         for number in 0..lanes.len() {
             lanes.refill(number)?;
         }
-        Ok(Net { lanes, buffers })
+        Ok(Net {
+            lanes,
+            buffers,
+            quiet: true,
+        })
     }
 
     /// Shows the devices the buffers to receive into. `kick` is called for each that asks for it.
@@ -206,6 +222,7 @@ impl Net {
         for number in 0..self.lanes.len() {
             moved.add(self.lane_round(number, function, now_ns)?);
         }
+        self.quiet = moved.frames == 0;
         self.kick(kick);
         Ok(moved)
     }
@@ -253,10 +270,15 @@ impl Net {
         function: &mut dyn Function,
         now_ns: u64,
     ) -> Result<Moved, QueueError> {
-        let returned = self.lanes.reclaim(number)?;
-        let resumed = self.lanes.resume(number);
         let mut burst = Burst::new();
         let from = self.lanes.take(number, &mut burst)?;
+        // Under load sent buffers are taken back many at once.
+        let returned = if self.quiet || self.lanes.is_low(number) {
+            self.lanes.reclaim(number)?
+        } else {
+            0
+        };
+        let resumed = self.lanes.resume(number);
         let mut moved = Moved {
             frames: burst.len(),
             discarded: 0,
@@ -265,12 +287,17 @@ impl Net {
         };
         if moved.frames > 0 {
             if function.reads_frames()
-                && let Some(lane) = self.lanes.lanes.get(number)
+                && let Some(lane) = self.lanes.lanes.get_mut(number)
             {
                 let buffers = &self.buffers;
-                lane.queues
-                    .receive
-                    .peek(BURST, |token| buffers.approach(token));
+                for frame in burst.get(lane.approached..).unwrap_or_default() {
+                    buffers.approach(frame.token);
+                }
+                lane.approached = 0;
+                lane.queues.receive.peek(BURST, |token| {
+                    buffers.approach(token);
+                    lane.approached += 1;
+                });
             }
             let mut frames = Frames {
                 burst: burst.drain(..),
@@ -288,6 +315,10 @@ impl Net {
                 out.discard(left);
             }
             moved.discarded = out.discarded;
+            for lane in &self.lanes.lanes {
+                lane.queues.transmit.approach();
+            }
+            self.lanes.refill(number)?;
             for lane in &mut self.lanes.lanes {
                 lane.show()?;
             }
@@ -296,7 +327,9 @@ impl Net {
         {
             lane.show()?;
         }
-        self.lanes.refill(number)?;
+        if moved.frames == 0 {
+            self.lanes.refill(number)?;
+        }
         if let Some(lane) = self.lanes.lanes.get_mut(number) {
             lane.queues.receive.expose();
         }
@@ -345,7 +378,7 @@ impl Net {
                 + usize::from(lane.transmit_size - lane.queues.transmit.free())
                 + lane.waiting.len()
         });
-        on_rings.sum::<usize>() + lanes.pools.iter().map(VecDeque::len).sum::<usize>()
+        on_rings.sum::<usize>() + lanes.pools.iter().map(Pool::len).sum::<usize>()
     }
 }
 
@@ -373,6 +406,23 @@ impl Lanes {
         }
     }
 
+    /// Posts `frames` on lane `to`; those that find no room wait as with [`send`](Self::send).
+    #[inline]
+    pub(crate) fn send_all(&mut self, to: usize, frames: &mut Burst) {
+        let places = self.places;
+        let room = match self.lanes.get_mut(to) {
+            Some(lane) if lane.waiting.is_empty() => {
+                let room = usize::from(lane.queues.transmit.free().saturating_sub(SPARE));
+                lane.transmit_all(&places, frames.iter().take(room));
+                room
+            }
+            _ => 0,
+        };
+        for frame in frames.drain(..).skip(room) {
+            self.hold_up(to, frame);
+        }
+    }
+
     #[cold]
     fn hold_up(&mut self, to: usize, frame: Frame) {
         let source = Places::lane(frame.token);
@@ -391,7 +441,7 @@ impl Lanes {
             return None;
         }
         let pool = self.pools.iter_mut().max_by_key(|pool| pool.len())?;
-        let token = pool.pop_front()?;
+        let token = pool.take()?;
         Some(Frame { token, octets: 0 })
     }
 
@@ -399,8 +449,17 @@ impl Lanes {
     #[inline]
     pub(crate) fn recycle(&mut self, token: u32) {
         if let Some(pool) = self.pools.get_mut(Places::lane(token)) {
-            pool.push_back(token);
+            pool.put(token);
         }
+    }
+
+    /// Whether a lane should get its sent buffers back: a quarter of its ring, or of the buffers there are, is out.
+    #[inline]
+    fn is_low(&self, number: usize) -> bool {
+        self.lanes.get(number).is_some_and(|lane| {
+            let sent = lane.transmit_size - lane.queues.transmit.free();
+            sent >= self.often || !lane.waiting.is_empty()
+        })
     }
 
     #[inline]
@@ -411,7 +470,7 @@ impl Lanes {
         };
         lane.queues.transmit.take(RECLAIM, |token, _| {
             if let Some(pool) = pools.get_mut(Places::lane(token)) {
-                pool.push_back(token);
+                pool.put(token);
             }
         })
     }
@@ -462,13 +521,13 @@ impl Lanes {
         let (Some(lane), Some(pool)) = (lanes.get_mut(number), pools.get_mut(number)) else {
             return Ok(());
         };
-        while lane.queues.receive.free() > SPARE
-            && pool.len() > *kept
-            && let Some(token) = pool.pop_front()
-        {
-            lane.queues
-                .receive
-                .post(token, places.address(token), places.octets(), true)?;
+        let room = usize::from(lane.queues.receive.free().saturating_sub(SPARE));
+        let count = room.min(pool.len().saturating_sub(*kept));
+        if count > 0 {
+            let places = *places;
+            let buffers = pool.take_all(count);
+            let buffers = buffers.map(|token| (token, places.address(token), places.octets()));
+            lane.queues.receive.post_all(true, buffers)?;
         }
         Ok(())
     }
@@ -510,15 +569,21 @@ impl Lane {
     /// Posts on the transmit ring; the caller has seen that there is room.
     #[inline]
     fn transmit(&mut self, places: &Places, frame: &Frame) {
-        // The chain begins with a header of its own; the frame lies behind that of the buffer.
-        // A descriptor holds something: what is no frame is no more of one with an octet.
-        let octets = frame.octets.clamp(1, places.octets() - NET_HEADER);
-        let address = places.address(frame.token) + u64::from(NET_HEADER);
-        if let Err(error) = self
-            .queues
-            .transmit
-            .post(frame.token, address, octets, false)
-        {
+        self.transmit_all(places, core::iter::once(frame));
+    }
+
+    /// Posts on the transmit ring; the caller has seen that there is room.
+    #[inline]
+    fn transmit_all<'f>(&mut self, places: &Places, frames: impl Iterator<Item = &'f Frame>) {
+        let (places, most) = (*places, places.octets() - NET_HEADER);
+        let buffers = frames.map(|frame| {
+            // The chain begins with a header of its own; the frame lies behind that of the buffer.
+            // A descriptor holds something: what is no frame is no more of one with an octet.
+            let octets = frame.octets.clamp(1, most);
+            let address = places.address(frame.token) + u64::from(NET_HEADER);
+            (frame.token, address, octets)
+        });
+        if let Err(error) = self.queues.transmit.post_all(false, buffers) {
             self.broken = Some(error);
         }
     }

@@ -225,10 +225,17 @@ fn hand_out(
         counters.to_guest += delivered as u64;
     }
     let mut outcome = Ok(());
+    let mut full = false;
     if delivered < picked.len() {
         for frame in picked.of(frames).skip(delivered) {
             if policer.is_some_and(|policer| !policer.conforms(now_ns, counted(frame))) {
                 counters.policed += 1;
+                continue;
+            }
+            // What found no room finds none a moment later, and each look takes the line of the driver's index away from
+            // the guest's core.
+            if full {
+                counters.ring_full += 1;
                 continue;
             }
             let splice = shape.to_guest(verdict, frame);
@@ -240,7 +247,10 @@ fn hand_out(
                         tap.record(Direction::Inbound, now_ns, prefix, body);
                     }
                 }
-                Err(Refused::Full) => counters.ring_full += 1,
+                Err(Refused::Full) => {
+                    full = true;
+                    counters.ring_full += 1;
+                }
                 Err(Refused::Broken(error)) => {
                     counters.guest_down += 1;
                     outcome = Err(error);

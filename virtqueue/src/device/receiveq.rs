@@ -111,6 +111,7 @@ impl Receiveq {
             };
             let at = first.wrapping_add(run);
             burst.prefetch(at, seen - run);
+            burst.prefetch_buffer(at, seen - run, NET_HEADER);
             let Some(head) = burst.head(at) else {
                 break;
             };
@@ -126,6 +127,7 @@ impl Receiveq {
             let Some(octets) = burst.ram.write_pieces(addr, len, pieces) else {
                 break;
             };
+            used.prefetch(run);
             used.fill(run, head, octets);
             run += 1;
         }

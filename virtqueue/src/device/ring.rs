@@ -15,9 +15,15 @@ use crate::split::Split;
 use crate::unsafe_ram::{Ram, Words};
 
 /// Descriptors of a cache line.
-const LINE: u16 = 4;
+pub(super) const LINE: u16 = 4;
 /// How far ahead descriptors are fetched.
-const AHEAD: u16 = 8 * LINE;
+pub(super) const AHEAD: u16 = 8 * LINE;
+/// Used entries of a cache line.
+const USED_LINE: u16 = 8;
+/// How far ahead used entries are fetched: a burst.
+const LATER: u16 = 64;
+/// How far ahead buffers are fetched.
+const SOON: u16 = 8;
 
 /// A descriptor as it stood when it was read (2.7.5): a claim, but one that no longer changes.
 #[derive(Clone, Copy, Debug)]
@@ -88,11 +94,28 @@ impl Burst {
         }
     }
 
-    /// As [`prefetch`](Self::prefetch), where the descriptors needed are not those of the heads.
+    /// Fetches the buffer that is written soon, as [`prefetch`](Self::prefetch) does descriptors: the driver had it
+    /// last. `skip`: octets in front of what it looked at.
     #[inline(always)]
-    pub(super) fn prefetch_behind(&self, index: u16) {
-        if index.is_multiple_of(LINE) {
-            self.descriptors.prefetch(index.wrapping_add(AHEAD));
+    pub(super) fn prefetch_buffer(&self, at: u16, left: u16, skip: u32) {
+        if SOON < left {
+            let head = self.avail_ring.at(at.wrapping_add(SOON)).load(Relaxed);
+            let [addr, _] = self.descriptors.at(u16::from_le(head));
+            let addr = u64::from_le(addr.load(Relaxed));
+            self.ram.prefetch_to_write(addr.wrapping_add(skip.into()));
+        }
+    }
+
+    /// Fetches the second descriptors of the chains that will be needed soon: their heads change rarely and are here.
+    /// `at` is the first entry of `left`, of which the first `from` were fetched before.
+    #[inline(always)]
+    pub(super) fn prefetch_behind(&self, at: u16, from: u16, to: u16) {
+        let mut ahead = from;
+        while ahead < to {
+            let head = self.avail_ring.at(at.wrapping_add(ahead)).load(Relaxed);
+            let next = self.descriptor(u16::from_le(head)).next;
+            self.descriptors.prefetch(next);
+            ahead = ahead.wrapping_add(LINE);
         }
     }
 }
@@ -105,6 +128,16 @@ pub(super) struct Used {
 }
 
 impl Used {
+    /// Fetches what will be filled a burst later than the entry `ahead`, once for the eight of a cache line: the driver
+    /// read it a lap ago.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, ahead: u16) {
+        let at = self.next.wrapping_add(ahead);
+        if at.is_multiple_of(USED_LINE) {
+            self.used_ring.prefetch_to_write(at.wrapping_add(LATER));
+        }
+    }
+
     /// Fills the used entry `ahead` of the next one; it counts after [`Ring::give`].
     #[inline(always)]
     pub(super) fn fill(&self, ahead: u16, head: u16, len: u32) {

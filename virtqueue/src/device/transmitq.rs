@@ -7,7 +7,7 @@
 
 use super::chain::{Budget, Chain, Direction};
 use super::notify::notification_methods;
-use super::ring::{Burst, Ring};
+use super::ring::{AHEAD, Burst, LINE, Ring};
 use crate::error::QueueError;
 use crate::layout::{DESC_F_NEXT, NET_HEADER, QueueLayout};
 use crate::unsafe_ram::Ram;
@@ -170,9 +170,14 @@ impl Transmitq {
         let seen = self.ring.seen();
         let first = self.ring.next_avail();
         let mut taken = 0;
+        burst.prefetch_behind(first, 0, seen.min(AHEAD));
         while taken < most {
             let at = first.wrapping_add(taken);
             burst.prefetch(at, seen - taken);
+            if taken.is_multiple_of(LINE) {
+                let from = taken.saturating_add(AHEAD).min(seen);
+                burst.prefetch_behind(first, from, from.saturating_add(LINE).min(seen));
+            }
             let Some(frame) = burst.head(at).and_then(|head| whole(&burst, head)) else {
                 break;
             };
@@ -285,6 +290,7 @@ impl Transmitq {
         let used = self.ring.used();
         let most = frames.len().min(usize::from(self.ring.outstanding()));
         for (ahead, frame) in frames.get(..most).unwrap_or_default().iter().enumerate() {
+            used.prefetch(ahead as u16);
             used.fill(ahead as u16, frame.head(), 0);
         }
         // Fits: at most what is outstanding.
@@ -362,7 +368,6 @@ fn whole(burst: &Burst, head: u16) -> Option<TxFrame> {
         ),
         DESC_F_NEXT if first.len == NET_HEADER => {
             let second = burst.next(&first)?;
-            burst.prefetch_behind(first.next);
             if second.flags != 0 || !second.inside(&burst.ram) {
                 return None;
             }

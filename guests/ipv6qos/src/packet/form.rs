@@ -51,6 +51,12 @@ impl Station {
         Station((head >> 48) as u64 & Self::BITS)
     }
 
+    /// What a frame to it begins with.
+    #[inline]
+    pub const fn head(self, template: u128) -> u128 {
+        template | self.0 as u128
+    }
+
     /// Whether it is a group's.
     #[inline]
     pub const fn is_group(self) -> bool {
@@ -149,14 +155,24 @@ impl Form {
         u128::from_le_bytes(head)
     }
 
-    /// Writes what a frame begins with: `template` with a destination. The packet is untouched.
-    #[inline]
-    pub fn rewrite(&self, octets: &mut [u8], template: u128, destination: Station) {
-        if let Some(head) = octets.first_chunk_mut::<HEAD>() {
-            let behind = u128::MAX << (self.at * 8);
-            let packet = u128::from_le_bytes(*head) & behind;
-            *head = (packet | template | u128::from(destination.0)).to_le_bytes();
+    /// Writes what a frame begins with. The packet is untouched; a frame that holds none is.
+    pub fn rewrite(&self, octets: &mut [u8], head: u128) {
+        if self.has_pih() {
+            if let Some(start) = octets.first_chunk_mut::<MARKED>() {
+                rewrite(start, head);
+            }
+        } else if let Some(start) = octets.first_chunk_mut::<PLAIN>() {
+            rewrite(start, head);
         }
+    }
+}
+
+/// Writes what a frame begins with. The packet is untouched.
+#[inline(always)]
+pub fn rewrite<const START: usize>(start: &mut Start<START>, head: u128) {
+    let behind = u128::MAX << ((START - OCTETS) * 8);
+    if let Some(octets) = start.first_chunk_mut::<HEAD>() {
+        *octets = (u128::from_le_bytes(*octets) & behind | head).to_le_bytes();
     }
 }
 
@@ -177,10 +193,11 @@ mod tests {
     fn a_head_is_rewritten_and_the_packet_is_not() {
         for code in [Some(1), None] {
             let form = form(code);
-            let mut octets: Vec<u8> = (100..140).collect();
+            let mut octets: Vec<u8> = (100..160).collect();
             let before = octets.clone();
             let template = form.template(Mac([2, 0, 0, 0, 0, 9]), VN);
-            form.rewrite(&mut octets, template, Station::of(Mac([2, 1, 2, 3, 4, 5])));
+            let station = Station::of(Mac([2, 1, 2, 3, 4, 5]));
+            form.rewrite(&mut octets, station.head(template));
             let mut expected = [2, 1, 2, 3, 4, 5, 2, 0, 0, 0, 0, 9, 0x88, 0xb5].to_vec();
             expected.extend(code.map(|code| code << 5 | 5));
             assert_eq!(octets[..form.at], expected);

@@ -3,8 +3,7 @@
 //! Nearly all packets pass [`plain`], which knows yes and no more. What it does not know goes through [`careful`],
 //! which knows why not. The rules: RFC 8200 3 (version, lengths), RFC 4291 2.4 to 2.7 (addresses).
 
-use arrayvec::ArrayVec;
-use pinode_guest_runtime::{BURST, Frame, VifIndex};
+use pinode_guest_runtime::{Frame, VifIndex};
 
 use super::{Io, Packet, Packets};
 use crate::control::view::Count;
@@ -14,7 +13,6 @@ use crate::packet::header::OCTETS;
 use crate::packet::{Form, Header, Start, Station};
 use crate::router::Running;
 use crate::routing::Way;
-use crate::unsafe_prefetch::prefetch;
 use crate::vn::{InterfaceId, Vn};
 
 /// The first 64 bits of an address from which on it is link-local, site-local or a group's.
@@ -59,15 +57,7 @@ impl Running {
     ) {
         // Packets of one interface mostly come together: counted when another comes.
         let (mut last, mut count) = (None, Count::default());
-        let mut frames = ArrayVec::<Frame, BURST>::new();
-        while let Some(frame) = io.frames.next() {
-            // Another core wrote it: what is looked at lies in two cache lines.
-            let octets = io.frames.octets(&frame);
-            prefetch(octets, 0);
-            prefetch(octets, START - 1);
-            frames.push(frame);
-        }
-        for mut frame in frames.drain(..) {
+        while let Some(mut frame) = io.frames.next() {
             let octets = io.frames.octets(&frame);
             let Some(seen) = self.plain::<START>(vif, octets) else {
                 self.unusual(vif, io, packets, frame);

@@ -4,11 +4,10 @@ use super::next::Departures;
 use super::{Io, Packet, Packets};
 use crate::counters::Cause;
 use crate::icmp::Problem;
-use crate::interface::Port;
-use crate::packet::header::{HOP_LIMIT, OCTETS};
-use crate::packet::{Header, Start};
+use crate::packet::Start;
+use crate::packet::header::HOP_LIMIT;
 use crate::router::Running;
-use crate::routing::{Hop, Way};
+use crate::routing::Way;
 
 impl Running {
     /// Sends packets on, as they are.
@@ -18,19 +17,20 @@ impl Running {
         io: &mut Io<'_, '_, '_>,
         packets: &mut Packets,
     ) {
-        let mut departures = Departures::default();
+        let mut departures = Departures::new();
         let mut staying = Packets::new();
         for packet in packets.drain(..) {
-            let hop = self.routing.hop(packet.hop);
-            let port = self.interfaces.port(hop.interface);
+            let via = self.via(packet.hop, &mut departures);
             let start = io.frames.octets(&packet.frame).first_chunk_mut();
-            let going = start.and_then(|start| may_go::<START>(start, &packet, (hop, port)));
-            let Some((start, traffic_class)) = going else {
+            let start: Option<&mut Start<START>> = start;
+            if let Some(start) = start
+                && let Some(traffic_class) = via.takes(start, &packet)
+            {
+                let packet = (packet, traffic_class);
+                self.next(start, io.out, packet, via, &mut departures);
+            } else {
                 staying.push(packet);
-                continue;
-            };
-            let packet = (packet, traffic_class);
-            self.next(start, io.out, packet, (hop, port), &mut departures);
+            }
         }
         self.count_classes(io, &departures);
         self.depart(io, &mut departures);
@@ -62,23 +62,4 @@ impl Running {
         };
         self.refuse(io, packet, cause, problem);
     }
-}
-
-/// Whether a packet goes on by `port`, as far as can be seen at once: it is one hop further then. Gives its traffic
-/// class.
-#[inline(always)]
-pub(super) fn may_go<'a, const START: usize>(
-    start: &'a mut Start<START>,
-    packet: &Packet,
-    (hop, port): (&Hop, &Port),
-) -> Option<(&'a mut Start<START>, u8)> {
-    let header: &mut [u8; OCTETS] = start.last_chunk_mut()?;
-    let traffic_class = Header(header).traffic_class();
-    let hops = &mut header[HOP_LIMIT];
-    let goes = matches!(hop.way, Way::Gateway | Way::Link);
-    if !goes || packet.octets > port.mtu || *hops <= 1 {
-        return None;
-    }
-    *hops -= 1;
-    Some((start, traffic_class))
 }

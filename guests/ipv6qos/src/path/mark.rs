@@ -3,7 +3,6 @@
 use arrayvec::ArrayVec;
 use pinode_guest_runtime::BURST;
 
-use super::forward::may_go;
 use super::next::Departures;
 use super::{Io, Packets};
 use crate::counters::Cause;
@@ -23,11 +22,12 @@ impl Running {
     ) {
         let mut going = Packets::new();
         let mut fields = ArrayVec::<Fields, BURST>::new();
+        let mut departures = Departures::new();
         for packet in packets.drain(..) {
-            let hop = self.routing.hop(packet.hop);
-            let port = self.interfaces.port(hop.interface);
+            let via = self.via(packet.hop, &mut departures);
             let start = io.frames.octets(&packet.frame).first_chunk_mut();
-            let goes = start.and_then(|start| may_go::<START>(start, &packet, (hop, port)));
+            let start: Option<&mut Start<START>> = start;
+            let goes = start.and_then(|start| via.takes(start, &packet));
             if goes.is_some() {
                 fields.push(self.fields(io, &packet, false));
                 going.push(packet);
@@ -40,7 +40,6 @@ impl Running {
         let marks = &mut marks[..count];
         self.diffserv
             .mark_burst(now_ns, &self.tables, &fields, marks);
-        let mut departures = Departures::default();
         for (packet, mark) in going.drain(..).zip(marks) {
             let Mark::Pass(traffic_class) = *mark else {
                 self.refuse(io, packet, Cause::Policer, None);
@@ -54,10 +53,9 @@ impl Running {
             if let Some(header) = start.last_chunk_mut() {
                 set_traffic_class(header, traffic_class);
             }
-            let hop = self.routing.hop(packet.hop);
-            let port = self.interfaces.port(hop.interface);
+            let via = self.via(packet.hop, &mut departures);
             let packet = (packet, traffic_class);
-            self.next(start, io.out, packet, (hop, port), &mut departures);
+            self.next(start, io.out, packet, via, &mut departures);
         }
         self.depart(io, &mut departures);
     }

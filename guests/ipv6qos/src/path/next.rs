@@ -1,18 +1,18 @@
 //! Last stage: who is next on the link? The frame gets its addresses and goes out.
 
 use arrayvec::ArrayVec;
-use pinode_guest_runtime::{BURST, Output};
+use pinode_guest_runtime::{BURST, Frame, Output, VifIndex};
 
 use super::settle::Held;
 use super::{Io, Packet, Packets};
 use crate::control::view::Count;
 use crate::icmp::MINIMUM_MTU;
-use crate::interface::Port;
 use crate::neighbour::{self, Asker, NeighbourId};
-use crate::packet::{Header, Start, Station};
+use crate::packet::header::{HOP_LIMIT, OCTETS};
+use crate::packet::{Header, Start, Station, form};
 use crate::router::Running;
 use crate::routing::{Hop, HopId, Way};
-use crate::vn::InterfaceId;
+use crate::vn::{InterfaceId, Vn};
 
 /// Packets that left by one interface with one traffic class, one behind the other.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +23,12 @@ struct Run {
 }
 
 /// What left in a burst, and what could not at once.
-#[derive(Default)]
 pub(super) struct Departures {
+    /// Where the last packet went.
+    via: Via,
+    /// Frames to be sent by one vif.
+    frames: ArrayVec<Frame, BURST>,
+    vif: VifIndex,
     last: Option<Run>,
     /// Those before the last.
     runs: ArrayVec<Run, BURST>,
@@ -35,6 +39,33 @@ pub(super) struct Departures {
 }
 
 impl Departures {
+    pub(super) fn new() -> Self {
+        Departures {
+            via: Via::NOWHERE,
+            frames: ArrayVec::new(),
+            vif: VifIndex(0),
+            last: None,
+            runs: ArrayVec::new(),
+            waiting: Packets::new(),
+            found: None,
+        }
+    }
+
+    /// Sends a frame, with others to the same vif.
+    #[inline(always)]
+    fn send(&mut self, to: VifIndex, frame: Frame, out: &mut Output<'_>) {
+        if to != self.vif {
+            self.flush(out);
+            self.vif = to;
+        }
+        self.frames.push(frame);
+    }
+
+    #[inline(never)]
+    fn flush(&mut self, out: &mut Output<'_>) {
+        out.send_all(self.vif, &mut self.frames);
+    }
+
     #[inline(always)]
     fn add(&mut self, interface: InterfaceId, traffic_class: u8, octets: u16) {
         match &mut self.last {
@@ -72,37 +103,116 @@ impl Hop {
     }
 }
 
+/// Where packets of one hop go: the same for all of a burst.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Via {
+    hop: HopId,
+    /// Octets of the largest packet; 0 where none goes.
+    mtu: u16,
+    interface: InterfaceId,
+    /// What frames begin with, but for the packet; none where that differs from packet to packet, or the neighbour
+    /// is not known or must hear that it is used.
+    head: Option<u128>,
+}
+
+impl Via {
+    /// That of no packet.
+    const NOWHERE: Self = Via {
+        hop: HopId::MAX,
+        mtu: 0,
+        interface: InterfaceId::new(VifIndex(0), Vn::of_pih(0)),
+        head: None,
+    };
+
+    /// Whether a packet goes on this way, as far as can be seen at once: it is one hop further then. Gives its
+    /// traffic class.
+    #[inline(always)]
+    pub(super) fn takes<const START: usize>(
+        &self,
+        start: &mut Start<START>,
+        packet: &Packet,
+    ) -> Option<u8> {
+        let header: &mut [u8; OCTETS] = start.last_chunk_mut()?;
+        let traffic_class = Header(header).traffic_class();
+        let hops = &mut header[HOP_LIMIT];
+        if packet.octets > self.mtu || *hops <= 1 {
+            return None;
+        }
+        *hops -= 1;
+        Some(traffic_class)
+    }
+}
+
 impl Running {
-    /// Sends a packet by `port` to the next hop, if that can be done at once.
+    /// Where packets go whose destination's look-up gave `hop`.
+    #[inline(always)]
+    pub(super) fn via(&self, hop: HopId, departures: &mut Departures) -> Via {
+        if departures.via.hop != hop {
+            departures.via = self.find_via(hop, departures);
+        }
+        departures.via
+    }
+
+    #[inline(never)]
+    fn find_via(&self, value: HopId, departures: &mut Departures) -> Via {
+        let hop = self.routing.hop(value);
+        if !matches!(hop.way, Way::Gateway | Way::Link) {
+            return Via {
+                hop: value,
+                ..Via::NOWHERE
+            };
+        }
+        let port = self.interfaces.port(hop.interface);
+        let neighbour = match hop.way {
+            Way::Gateway => self.gateway(value, hop, departures),
+            _ => None,
+        };
+        let ready = neighbour.filter(|known| known.is_usable() && !known.is_stale());
+        let head = ready.map(|known| Station::of(known.mac()).head(port.template));
+        Via {
+            hop: value,
+            mtu: port.mtu,
+            interface: hop.interface,
+            head,
+        }
+    }
+
+    /// Sends a packet that goes `via` to the next hop, if that can be done at once.
     #[inline(always)]
     pub(super) fn next<const START: usize>(
         &self,
         start: &mut Start<START>,
         out: &mut Output<'_>,
         (packet, traffic_class): (Packet, u8),
-        (hop, port): (&Hop, &Port),
+        via: Via,
         departures: &mut Departures,
     ) {
-        let id = hop.interface;
-        let found = if hop.way == Way::Gateway {
-            self.gateway(packet.hop, hop, departures)
-        } else {
-            let found = self.discovery.find(id, packet.destination);
-            found.map(|found| self.discovery.hop(found))
-        };
-        let ready = found.filter(|known| known.is_usable() && !known.is_stale());
-        let Some(neighbour) = ready.filter(|_| id != packet.interface) else {
+        if via.interface == packet.interface {
+            departures.waiting.push(packet);
+            return;
+        }
+        let Some(head) = via.head.or_else(|| self.link(via, packet.destination)) else {
             departures.waiting.push(packet);
             return;
         };
-        self.form
-            .rewrite(start, port.template, Station::of(neighbour.mac()));
-        departures.add(id, traffic_class, packet.octets);
-        out.send(id.vif(), packet.frame);
+        form::rewrite(start, head);
+        departures.add(via.interface, traffic_class, packet.octets);
+        departures.send(via.interface.vif(), packet.frame, out);
+    }
+
+    /// What a frame to a neighbour begins with, if it can be sent at once.
+    #[inline(never)]
+    fn link(&self, via: Via, destination: u128) -> Option<u128> {
+        if self.routing.hop(via.hop).way != Way::Link {
+            return None;
+        }
+        let known = self.discovery.find(via.interface, destination)?;
+        let known = self.discovery.hop(known);
+        let template = self.interfaces.port(via.interface).template;
+        (known.is_usable() && !known.is_stale()).then(|| Station::of(known.mac()).head(template))
     }
 
     /// The next router: the neighbour that the hop remembers, if it still is the one, or the one there is.
-    #[inline(always)]
     fn gateway(
         &self,
         value: HopId,
@@ -139,6 +249,7 @@ impl Running {
     /// Counts what left, and deals with what could not.
     #[inline]
     pub(super) fn depart(&mut self, io: &mut Io<'_, '_, '_>, departures: &mut Departures) {
+        departures.flush(io.out);
         for run in departures.runs.drain(..).chain(departures.last) {
             self.interfaces.sent(run.interface, run.count);
             let fates = self.counters.of(run.interface.vn());

@@ -101,7 +101,7 @@ impl Running {
         }
         let template = self.interfaces.port(to).template;
         self.form
-            .rewrite(io.frames.octets(&frame), template, station);
+            .rewrite(io.frames.octets(&frame), station.head(template));
         let octets = u64::from(octets);
         self.interfaces.sent(to, Count { packets: 1, octets });
         io.out.send(to.vif(), frame);
