@@ -16,7 +16,7 @@ use arrayvec::ArrayVec;
 use pinode_guest_runtime::BURST;
 
 use crate::control::item::{FilterAction, FilterRule};
-use crate::control::view::FilterView;
+use crate::control::view::{Count, FilterView};
 use crate::packet::Fields;
 use crate::rules::{MAX_RULES, Names, RuleError, Tables};
 use flows::Flows;
@@ -40,6 +40,19 @@ pub enum Verdict {
     Drop(Cause),
     /// It is dropped and its sender told: communication administratively prohibited (RFC 4443 3.1).
     Reject,
+}
+
+// A bit each.
+const _: () = assert!(BURST <= u64::BITS as usize);
+
+/// What becomes of packets of a rule with this action, as long as there is room for the flows that it tracks.
+#[inline]
+fn verdict_of(action: FilterAction) -> Verdict {
+    match action {
+        FilterAction::Accept | FilterAction::Track => Verdict::Pass,
+        FilterAction::Drop => Verdict::Drop(Cause::Rule),
+        FilterAction::Reject => Verdict::Reject,
+    }
 }
 
 /// The packet filter.
@@ -180,6 +193,10 @@ impl Filter {
     ) {
         let mut found = [false; BURST];
         self.flows.find_burst(now_ns, packets, &mut found);
+        if found.iter().take(packets.len()).all(|found| *found) {
+            verdicts.fill(Verdict::Pass);
+            return;
+        }
         let mut others = ArrayVec::<Fields, BURST>::new();
         for (packet, found) in packets.iter().zip(found) {
             if !found {
@@ -207,27 +224,37 @@ impl Filter {
     ) {
         let mut first = [None; BURST];
         self.rules.first_burst(tables, packets, &mut first);
-        let mut tracked = [false; BURST];
-        let mut any = false;
-        let results = verdicts.iter_mut().zip(&mut tracked);
-        for ((packet, first), (verdict, tracked)) in packets.iter().zip(first).zip(results) {
-            let action = first.map(|rule| self.rules.apply(rule, packet));
-            *verdict = match action {
-                None | Some(FilterAction::Accept) => Verdict::Pass,
-                Some(FilterAction::Track) => {
-                    self.flows.expect(packet);
-                    (*tracked, any) = (true, true);
-                    Verdict::Pass
-                }
-                Some(FilterAction::Drop) => Verdict::Drop(Cause::Rule),
-                Some(FilterAction::Reject) => Verdict::Reject,
-            };
+        let mut tracked = 0u64;
+        // Packets that match the same rule mostly come together: counted when another is matched.
+        let (mut last, mut action, mut count) = (None, FilterAction::Accept, Count::default());
+        for (at, ((packet, first), verdict)) in
+            packets.iter().zip(first).zip(&mut *verdicts).enumerate()
+        {
+            if first != last {
+                self.rules.count(last, count);
+                (last, action, count) = (first, self.rules.action(first), Count::default());
+            }
+            count.add(packet.octets);
+            *verdict = verdict_of(action);
+            tracked |= u64::from(action == FilterAction::Track) << (at % BURST);
         }
-        if any {
-            for ((packet, verdict), tracked) in packets.iter().zip(verdicts).zip(tracked) {
-                if tracked && self.flows.track(now_ns, packet).is_err() {
-                    *verdict = Verdict::Drop(Cause::FlowsFull);
-                }
+        self.rules.count(last, count);
+        if tracked != 0 {
+            self.track(now_ns, packets, tracked, verdicts);
+        }
+    }
+
+    /// Tracks the flows of packets, a bit each.
+    fn track(&mut self, now_ns: u64, packets: &[Fields], tracked: u64, verdicts: &mut [Verdict]) {
+        let is_tracked = |at: usize| tracked >> (at % BURST) & 1 != 0;
+        for (at, packet) in packets.iter().enumerate() {
+            if is_tracked(at) {
+                self.flows.expect(packet);
+            }
+        }
+        for (at, (packet, verdict)) in packets.iter().zip(verdicts).enumerate() {
+            if is_tracked(at) && self.flows.track(now_ns, packet).is_err() {
+                *verdict = Verdict::Drop(Cause::FlowsFull);
             }
         }
     }

@@ -131,15 +131,18 @@ impl FilterRules {
         self.rules.first_burst(tables, packets, first);
     }
 
-    /// Counts a packet that found `rule`; what is to be done with it.
+    /// What is to be done with packets that found `rule`.
     #[inline]
-    pub fn apply(&mut self, rule: RuleId, packet: &Fields) -> FilterAction {
-        match self.rules.payload_mut(rule) {
-            Some(effect) => {
-                effect.count.add(packet.octets);
-                effect.action
-            }
-            None => FilterAction::Accept,
+    pub fn action(&mut self, rule: Option<RuleId>) -> FilterAction {
+        let effect = rule.and_then(|rule| self.rules.payload_mut(rule));
+        effect.map_or(FilterAction::Accept, |effect| effect.action)
+    }
+
+    /// Counts packets that found `rule`.
+    #[inline]
+    pub fn count(&mut self, rule: Option<RuleId>, count: Count) {
+        if let Some(effect) = rule.and_then(|rule| self.rules.payload_mut(rule)) {
+            effect.count.merge(count);
         }
     }
 

@@ -25,17 +25,18 @@ impl Running {
             self.hold_back(io, packets);
         }
         let mut fields = ArrayVec::<Fields, BURST>::new();
-        let mut judged = Packets::new();
-        let mut passed = Packets::new();
-        for packet in packets.drain(..) {
+        let mut excused = 0u64;
+        for (at, packet) in packets.iter().enumerate() {
             let local = self.routing.hop(packet.hop).way == Way::Local;
-            let seen = self.fields(io, &packet, local);
-            let related = is_error(&seen) && self.is_related(io, &packet);
-            if related || local && self.is_discovery(io, &packet, &seen) {
-                passed.push(packet);
-            } else {
+            let octets = io.frames.octets(&packet.frame);
+            let octets = octets.get(self.form.at..).unwrap_or_default();
+            // Pushed here and there, so that what is read is written once, where it is looked at.
+            if let Some(seen) = Fields::plain(octets, packet.interface, local) {
                 fields.push(seen);
-                judged.push(packet);
+            } else if let Some(seen) = self.unless_excused(io, packet, local) {
+                fields.push(seen);
+            } else {
+                excused |= 1 << (at % BURST);
             }
         }
         let mut verdicts = [Verdict::Pass; BURST];
@@ -43,10 +44,44 @@ impl Running {
         let verdicts = &mut verdicts[..count];
         self.filter
             .judge_burst(now_ns, &self.tables, &fields, verdicts);
-        for (packet, verdict) in judged.drain(..).zip(verdicts) {
+        if !verdicts.iter().all(|verdict| *verdict == Verdict::Pass) {
+            self.part(io, packets, excused, verdicts);
+        }
+    }
+
+    /// What rules see of a packet that is not the plainest; none if they are not asked.
+    #[inline(never)]
+    fn unless_excused(
+        &self,
+        io: &mut Io<'_, '_, '_>,
+        packet: &Packet,
+        local: bool,
+    ) -> Option<Fields> {
+        let seen = self.fields(io, packet, local);
+        let excused = is_error(&seen) && self.is_related(io, packet)
+            || local && self.is_discovery(io, packet, &seen);
+        (!excused).then_some(seen)
+    }
+
+    /// Leaves in `packets` those that are excused, a bit each, and those of the others whose verdict says so.
+    #[inline(never)]
+    fn part(
+        &mut self,
+        io: &mut Io<'_, '_, '_>,
+        packets: &mut Packets,
+        excused: u64,
+        verdicts: &[Verdict],
+    ) {
+        let mut verdicts = verdicts.iter();
+        let mut passed = Packets::new();
+        for (at, packet) in packets.drain(..).enumerate() {
+            let verdict = match excused >> (at % BURST) & 1 {
+                0 => verdicts.next(),
+                _ => None,
+            };
             match verdict {
-                Verdict::Pass => passed.push(packet),
-                verdict => self.turn_away(io, packet, *verdict),
+                None | Some(Verdict::Pass) => passed.push(packet),
+                Some(verdict) => self.turn_away(io, packet, *verdict),
             }
         }
         *packets = passed;
@@ -125,6 +160,9 @@ impl Running {
         self.refuse(io, packet, cause, problem);
     }
 }
+
+// A bit each.
+const _: () = assert!(BURST <= u64::BITS as usize);
 
 /// Octets of an ICMPv6 error in front of the packet that it quotes (RFC 4443 3).
 const ERROR_OCTETS: usize = 8;

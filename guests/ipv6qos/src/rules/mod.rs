@@ -63,14 +63,13 @@ impl RuleId {
 }
 
 #[derive(Debug)]
-struct Slot<T> {
+struct Slot {
     /// What the rule is, for who lists it.
     wanted: Box<Match>,
     /// The same for who looks for it: beside others', as an index is made from all of them, time and again.
     condition: Condition,
     /// Builds that had begun when it was added: later ones know it.
     builds: u64,
-    payload: T,
 }
 
 /// Rules, each with a payload: what is to be done and what was counted.
@@ -80,7 +79,9 @@ pub struct Rules<T> {
     most: usize,
     /// Priority and slot, in the order of priorities.
     order: Vec<(u32, u16)>,
-    slots: Vec<Option<Slot<T>>>,
+    slots: Vec<Option<Slot>>,
+    /// By slot, likewise: apart from all that packets do not ask for, so that those of many rules are near.
+    payloads: Vec<Option<T>>,
     free: Vec<u16>,
     /// Slots of rules that are in the list no more, the longest ago first.
     retired: VecDeque<u16>,
@@ -120,6 +121,7 @@ impl<T> Rules<T> {
             most: most.min(MAX_RULES),
             order: Vec::new(),
             slots: Vec::new(),
+            payloads: Vec::new(),
             free: Vec::new(),
             retired: VecDeque::new(),
             gone: 0,
@@ -140,7 +142,9 @@ impl<T> Rules<T> {
         if most == 0 {
             return 0;
         }
-        let slots = SLOTS * most * (size_of::<Option<Slot<T>>>() + 2 * size_of::<u16>());
+        let slots = SLOTS
+            * most
+            * (size_of::<Option<Slot>>() + size_of::<Option<T>>() + 2 * size_of::<u16>());
         let order = most * size_of::<(u32, u16)>();
         most * RULE_OCTETS + slots + order + index::octets(most)
     }
@@ -295,8 +299,7 @@ impl<T> Rules<T> {
     /// The payload of a rule that a packet found.
     #[inline]
     pub fn payload_mut(&mut self, rule: RuleId) -> Option<&mut T> {
-        let slot = self.slots.get_mut(rule.slot())?.as_mut()?;
-        Some(&mut slot.payload)
+        self.payloads.get_mut(rule.slot())?.as_mut()
     }
 
     /// Priority, match and payload of the rules behind `after`, in their order, in force or not yet.
@@ -308,8 +311,8 @@ impl<T> Rules<T> {
         };
         let behind = self.order.get(behind..).unwrap_or_default();
         behind.iter().filter_map(|(priority, slot)| {
-            let slot = self.slots.get(usize::from(*slot))?.as_ref()?;
-            Some((*priority, &*slot.wanted, &slot.payload))
+            let (wanted, payload) = self.filled(*slot)?;
+            Some((*priority, wanted, payload))
         })
     }
 
@@ -317,8 +320,14 @@ impl<T> Rules<T> {
     pub fn get(&self, priority: u32) -> Option<(&Match, &T)> {
         let place = self.place(priority).ok()?;
         let (_, slot) = self.order.get(place)?;
-        let slot = self.slots.get(usize::from(*slot))?.as_ref()?;
-        Some((&*slot.wanted, &slot.payload))
+        self.filled(*slot)
+    }
+
+    /// What a slot is filled with.
+    fn filled(&self, slot: u16) -> Option<(&Match, &T)> {
+        let filled = self.slots.get(usize::from(slot))?.as_ref()?;
+        let payload = self.payloads.get(usize::from(slot))?.as_ref()?;
+        Some((&*filled.wanted, payload))
     }
 
     /// Where `priority` is in the order, or would be.
@@ -349,15 +358,12 @@ impl<T> Rules<T> {
             wanted: Box::new(wanted.clone()),
             condition,
             builds: self.builds,
-            payload,
         });
-        let slot = self.free.pop();
-        match slot.and_then(|slot| self.slots.get_mut(usize::from(slot))) {
-            Some(free) => *free = filled,
-            None => self.slots.push(filled),
-        }
         // Below SLOTS.
-        Ok(slot.unwrap_or(self.slots.len() as u16 - 1))
+        let slot = self.free.pop().unwrap_or(self.slots.len() as u16);
+        put(&mut self.slots, slot, filled);
+        put(&mut self.payloads, slot, Some(payload));
+        Ok(slot)
     }
 
     /// Makes room for all rules that there may be, with the first of them: so no change has to move others later.
@@ -369,6 +375,8 @@ impl<T> Rules<T> {
         let slots = SLOTS * self.most;
         self.slots
             .try_reserve_exact(more(slots, self.slots.len()))?;
+        self.payloads
+            .try_reserve_exact(more(slots, self.payloads.len()))?;
         self.free.try_reserve_exact(more(slots, self.free.len()))?;
         // Each slot is free or retired at worst.
         self.retired
@@ -414,6 +422,7 @@ impl<T> Rules<T> {
 
     fn empty(&mut self, tables: &mut Tables, slot: u16) {
         let filled = self.slots.get_mut(usize::from(slot));
+        put(&mut self.payloads, slot, None);
         if let Some(filled) = filled.and_then(Option::take) {
             filled.condition.release(tables);
             self.free.push(slot);
@@ -421,8 +430,16 @@ impl<T> Rules<T> {
     }
 }
 
+/// Fills a slot that there is, or the one behind all.
+fn put<T>(slots: &mut Vec<Option<T>>, slot: u16, filled: Option<T>) {
+    match slots.get_mut(usize::from(slot)) {
+        Some(there) => *there = filled,
+        None => slots.push(filled),
+    }
+}
+
 /// The condition of the rule in a slot.
-fn condition<T>(slots: &[Option<Slot<T>>], slot: u16) -> Option<&Condition> {
+fn condition(slots: &[Option<Slot>], slot: u16) -> Option<&Condition> {
     let slot = slots.get(usize::from(slot))?.as_ref()?;
     Some(&slot.condition)
 }

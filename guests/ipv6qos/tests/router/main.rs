@@ -2,6 +2,7 @@
 
 mod bed;
 mod configuration;
+mod filtered;
 mod forwarding;
 mod fragmented;
 mod hostile;

@@ -8,7 +8,6 @@
 
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
-use core::hint::select_unpredictable;
 
 use pinode_guest_runtime::BURST;
 
@@ -175,9 +174,9 @@ impl Addresses {
         address: impl Fn(&Fields) -> u128,
         add: impl Fn(&mut T, u16),
     ) {
-        let mut at = [0u16; BURST];
+        let mut at = [0u32; BURST];
         for (at, packet) in at.iter_mut().zip(packets) {
-            *at = self.part((address(packet) >> 64) as u64);
+            *at = u32::from(self.part((address(packet) >> 64) as u64));
         }
         if self.is_wide {
             self.halve(&self.starts, packets, address, &mut at);
@@ -186,29 +185,30 @@ impl Addresses {
             self.halve(&self.highs, packets, high, &mut at);
         }
         for (to, at) in to.iter_mut().zip(at) {
-            add(to, self.classes.get(usize::from(at)).copied().unwrap_or(0));
+            add(to, self.classes.get(at as usize).copied().unwrap_or(0));
         }
     }
 
     /// From the interval in which the part begins to the last one that begins at the address or before: a step of
-    /// all before the next, and no branch that could not be predicted.
+    /// all before the next. A step is taken by a shift: compilers make a branch of a selection here, and one that
+    /// goes either way as often.
     #[inline(always)]
     fn halve<K: Copy + PartialOrd>(
         &self,
         starts: &[K],
         packets: &[Fields],
         key: impl Fn(&Fields) -> K,
-        at: &mut [u16; BURST],
+        at: &mut [u32; BURST],
     ) {
-        let mut step = self.step;
-        while step > 0 {
+        // The first step is a power of two, or there is none.
+        let steps = u16::BITS - self.step.leading_zeros();
+        for bits in (0..steps).rev() {
+            let step = 1 << (bits & 15);
             for (at, packet) in at.iter_mut().zip(packets) {
-                let next = at.wrapping_add(step);
-                if let Some(start) = starts.get(usize::from(next)) {
-                    *at = select_unpredictable(*start <= key(packet), next, *at);
+                if let Some(start) = starts.get((at.wrapping_add(step)) as usize) {
+                    *at = at.wrapping_add(u32::from(*start <= key(packet)) << (bits & 15));
                 }
             }
-            step >>= 1;
         }
     }
 

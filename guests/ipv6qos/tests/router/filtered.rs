@@ -1,0 +1,71 @@
+//! Packets that a filter lets pass, or not.
+
+use etherparse::PacketBuilder;
+use serde_json::json;
+
+use crate::bed::{Bed, address, frame, host, packet, port, udp};
+
+const WEST: &str = "2001:db8:1::9";
+const EAST: &str = "2001:db8:2::9";
+
+/// UDP from east to west, from this port to port 1000.
+fn back(from: u16) -> Vec<u8> {
+    let (east, west) = (address(EAST).octets(), address(WEST).octets());
+    let mut packet = Vec::new();
+    let builder = PacketBuilder::ipv6(east, west, 64).udp(from, 1000);
+    builder.write(&mut packet, &[0xa5; 9]).unwrap();
+    packet
+}
+
+/// An error of east about `quoted`: its port is unreachable.
+fn error(quoted: &[u8]) -> Vec<u8> {
+    let (east, west) = (address(EAST).octets(), address(WEST).octets());
+    let mut packet = Vec::new();
+    let builder = PacketBuilder::ipv6(east, west, 64).icmpv6_raw(1, 4, [0; 4]);
+    builder.write(&mut packet, quoted).unwrap();
+    packet
+}
+
+/// Each packet of a burst has its own verdict, and those that pass keep their order: packets of a flow, errors about
+/// it, which no rule is asked about, and others between them.
+#[test]
+fn packets_of_a_burst_pass_or_not_each_for_itself() {
+    let mut bed = Bed::pair(json!({ "filter": { "rule": [
+        { "priority": 1, "match": { "from": "2001:db8:1::/64", "protocol": "udp" }, "action": "track" },
+        { "priority": 2, "action": "drop" },
+    ] } }));
+    let asked = udp(WEST, EAST, 64, 9);
+    assert_eq!(bed.give(0, &frame(port(0), host(0), 0, &asked)).len(), 1);
+    let (answer, stranger) = (back(2000), back(2001));
+    let (about_it, about_another) = (error(&asked), error(&udp(WEST, EAST, 64, 9)[..39]));
+    let burst = [
+        (&stranger, false),
+        (&about_it, true),
+        (&answer, true),
+        (&about_another, false),
+        (&stranger, false),
+        (&answer, true),
+        (&about_it, true),
+    ];
+    let mut expected = Vec::new();
+    for (given, passes) in burst {
+        assert!(bed.queue(1, &frame(port(1), host(1), 0, given)));
+        if passes {
+            let mut sent = given.clone();
+            sent[7] -= 1;
+            expected.push(sent);
+        }
+    }
+    bed.round();
+    let sent = bed.take(0);
+    let sent: Vec<&[u8]> = sent.iter().map(|frame| packet(frame)).collect();
+    assert_eq!(sent, expected);
+    assert_eq!(bed.counter("dropped.filter"), 3);
+    // Errors about flows met no rule, nor did answers.
+    let rules = bed.list(json!({ "what": "filter" }), 8);
+    let counts = rules
+        .iter()
+        .map(|rule| rule["count"]["packets"].as_u64().unwrap());
+    assert_eq!(counts.collect::<Vec<_>>(), [1, 3], "{rules:?}");
+    bed.conserves();
+}
