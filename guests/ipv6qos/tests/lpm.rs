@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use pinode_guest_ipv6qos::control::view::Cursor;
 use pinode_guest_ipv6qos::lpm::sample::{Random, prefixes};
-use pinode_guest_ipv6qos::lpm::{Lpm, VALUE_MAX};
+use pinode_guest_ipv6qos::lpm::{Approach, Lpm, VALUE_MAX};
 use pinode_guest_ipv6qos::{Prefix, Vn};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -35,6 +35,23 @@ impl Reference {
             .copied()
             .unwrap_or(0)
     }
+}
+
+/// Look-ups as the path of a frame does them, by what others came to.
+fn again(lpm: &mut Lpm, keys: &[(Vn, u128)]) -> Vec<u32> {
+    let begun = keys.iter().map(|&(vn, address)| lpm.approach(vn, address));
+    let begun: Vec<_> = begun.collect();
+    let left = begun
+        .iter()
+        .zip(keys)
+        .filter(|(begun, _)| begun.done().is_err());
+    let (mut values, left): (Vec<u32>, Vec<_>) = left
+        .map(|(begun, key)| (begun.done().unwrap_err(), *key))
+        .unzip();
+    lpm.lookup_burst_again(&left, &mut values);
+    let mut values = values.into_iter();
+    let value = |begun: &Approach| begun.done().ok().or_else(|| values.next());
+    begun.iter().map(value).collect::<Option<_>>().unwrap()
 }
 
 #[derive(Debug, Clone)]
@@ -146,6 +163,30 @@ fn listed(lpm: &Lpm) -> Vec<((Vn, Prefix), u32)> {
 }
 
 proptest! {
+    #![proptest_config(seeded(200))]
+    /// Whatever changes between two look-ups of an address, and whatever was remembered of it.
+    #[test]
+    fn what_is_remembered_is_what_would_be_found(ops in ops(40), more in vec(address(), 1..20), many: bool) {
+        // With hardly room for what is remembered, or with enough.
+        let mut lpm = if many { Lpm::with_capacity(1000).unwrap() } else { Lpm::new() };
+        let mut reference = Reference::default();
+        for op in ops {
+            apply(&mut lpm, &mut reference, op);
+            let ends = reference.0.keys().flat_map(|(_, prefix)| [prefix.bits(), prefix.bits() ^ 1]);
+            let addresses = ends.chain(more.iter().copied());
+            let keys: Vec<(Vn, u128)> = addresses
+                .flat_map(|address| [0, 1, 31].map(|vn| (Vn::new(vn).unwrap(), address)))
+                .collect();
+            for _ in 0..2 {
+                for ((vn, address), value) in keys.iter().zip(again(&mut lpm, &keys)) {
+                    prop_assert_eq!(value, reference.lookup(*vn, *address), "{} {:x}", vn, address);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
     #![proptest_config(seeded(400))]
 
     #[test]
@@ -254,7 +295,8 @@ fn two_hundred_thousand_prefixes_and_a_million_addresses() {
         "{octets} octets for 200,000 prefixes, {} with them",
         lpm.octets()
     );
-    assert!(lpm.octets() < 60 << 20, "{} octets", lpm.octets());
+    // 60 for prefixes, 12 and more for what is remembered of look-ups.
+    assert!(lpm.octets() < 72 << 20, "{} octets", lpm.octets());
     let addresses: Vec<_> = (0..1_000_000)
         .map(|at| match at % 10 {
             0 => random.bits(),

@@ -10,29 +10,35 @@ use super::{Lpm, STEP};
 use crate::vn::Vn;
 
 /// Addresses that are looked up side by side.
-const LANES: usize = 64;
+pub(super) const LANES: usize = 64;
 
 /// An address on its way.
 #[derive(Debug, Clone, Copy, Default)]
-struct Lane {
-    high: u64,
+pub(super) struct Lane {
+    pub(super) high: u64,
     /// Lengths to be tried: bit n is length n + 1.
     lengths: u64,
     /// What is looked up next.
     key: ShortKey,
     /// Where that begins.
     home: u32,
-    value: u32,
-    vn: Vn,
+    pub(super) value: u32,
+    pub(super) vn: Vn,
     /// Its number in the burst.
-    at: u8,
+    pub(super) at: u8,
     /// Whether the last point led further down than the next.
     is_deep: bool,
     /// Whether there are prefixes longer than [`NEAR`] below its first 64 bits.
-    is_far: bool,
+    pub(super) is_far: bool,
 }
 
 impl Lane {
+    /// Whether there is something left to look at.
+    #[inline(always)]
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.is_deep | (self.lengths != 0)
+    }
+
     /// Passes the point at `length` bits, whose word is this.
     #[inline(always)]
     fn pass(&mut self, length: u8, word: Word) {
@@ -57,21 +63,46 @@ impl Lane {
     }
 }
 
+/// Addresses that are not done yet.
+pub(super) struct Lanes {
+    pub(super) lanes: [Lane; LANES],
+    pub(super) count: usize,
+}
+
+impl Lanes {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Lanes {
+            lanes: [Lane::default(); LANES],
+            count: 0,
+        }
+    }
+
+    /// Adds an address if `wanted`, without a branch.
+    #[inline(always)]
+    pub(super) fn add_if(&mut self, wanted: bool, lane: Lane) {
+        if let Some(place) = self.lanes.get_mut(self.count) {
+            *place = lane;
+        }
+        self.count += usize::from(wanted);
+    }
+}
+
 /// Numbers of lanes.
-struct Some64 {
+pub(super) struct Some64 {
     lanes: [u8; LANES],
-    count: usize,
+    pub(super) count: usize,
 }
 
 impl Some64 {
-    const NONE: Self = Some64 {
+    pub(super) const NONE: Self = Some64 {
         lanes: [0; LANES],
         count: 0,
     };
 
     /// Adds a lane if `wanted`, without a branch.
     #[inline(always)]
-    fn add_if(&mut self, wanted: bool, lane: u8) {
+    pub(super) fn add_if(&mut self, wanted: bool, lane: u8) {
         if let Some(place) = self.lanes.get_mut(self.count) {
             *place = lane;
         }
@@ -79,7 +110,7 @@ impl Some64 {
     }
 
     #[inline(always)]
-    fn as_slice(&self) -> &[u8] {
+    pub(super) fn as_slice(&self) -> &[u8] {
         self.lanes.get(..self.count).unwrap_or(&self.lanes)
     }
 }
@@ -121,14 +152,16 @@ impl Lpm {
             if let [(vn, address)] = keys {
                 values.fill(self.lookup(*vn, *address));
             } else {
-                self.lookup_lanes(keys, values);
+                let mut some = Lanes::new();
+                self.begin(keys, values, &mut some);
+                self.lookup_lanes(&mut some, keys, values);
             }
         }
     }
 
     /// An address behind its first 16 bits.
     #[inline(always)]
-    fn lane(&self, vn: Vn, address: u128) -> Lane {
+    pub(super) fn lane(&self, vn: Vn, address: u128) -> Lane {
         let high = (address >> 64) as u64;
         let root = self.roots[vn.index()];
         let mut lane = Lane {
@@ -142,30 +175,29 @@ impl Lpm {
         lane
     }
 
+    /// The first 16 bits of all: those that are done with them take no lane.
     #[inline(always)]
-    fn lookup_lanes(&self, keys: &[(Vn, u128)], values: &mut [u32]) {
-        // Those that are done with the first 16 bits take no lane.
-        let mut lanes = [Lane::default(); LANES];
-        let mut deep = Some64::NONE;
-        let mut count = 0;
+    fn begin(&self, keys: &[(Vn, u128)], values: &mut [u32], some: &mut Lanes) {
         for ((at, (vn, address)), value) in (0u8..).zip(keys).zip(values.iter_mut()) {
             let lane = Lane {
                 at,
                 ..self.lane(*vn, *address)
             };
             *value = lane.value;
-            if let Some(place) = lanes.get_mut(usize::from(count)) {
-                *place = lane;
-            }
-            deep.add_if(lane.is_deep, count);
-            count += u8::from(lane.is_deep | (lane.lengths != 0));
+            some.add_if(lane.is_unfinished(), lane);
         }
-        if count == 0 {
-            return;
+    }
+
+    #[inline(always)]
+    pub(super) fn lookup_lanes(&self, some: &mut Lanes, keys: &[(Vn, u128)], values: &mut [u32]) {
+        let Lanes { lanes, count } = some;
+        let mut deep = Some64::NONE;
+        for (number, lane) in (0u8..).zip(lanes.iter()).take(*count) {
+            deep.add_if(lane.is_deep, number);
         }
-        let is_far = self.descend(&mut lanes, deep);
-        self.try_lengths(&mut lanes, count.into());
-        for lane in lanes.iter().take(count.into()) {
+        let is_far = self.descend(lanes, deep);
+        self.try_lengths(lanes, *count);
+        for lane in lanes.iter().take(*count) {
             let key = keys.get(usize::from(lane.at));
             if let (Some((_, address)), Some(value)) = (key, values.get_mut(usize::from(lane.at))) {
                 *value = if is_far {

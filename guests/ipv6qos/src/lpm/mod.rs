@@ -12,14 +12,18 @@
 //! leads    prefixes below a point, counted by length
 //! update   insert, remove, exact
 //! burst    look-ups of a burst, step by step
+//! again    look-ups of a burst by what others came to
+//! memo     what they came to of late
 //! order    prefixes in order, for lists
 //! sample   tables like the Internet's, for tests and measurements
 //! ```
 //!
 //! Must never fail a look-up, and never allocate in one.
 
+mod again;
 mod burst;
 mod leads;
+mod memo;
 mod order;
 #[cfg(feature = "sample")]
 pub mod sample;
@@ -28,9 +32,11 @@ mod tops;
 mod update;
 mod word;
 
+pub use again::Approach;
 pub use word::VALUE_MAX;
 
 use leads::{Lead, Leads};
+use memo::Memo;
 use order::{Order, Prefixes};
 use table::{FarKey, NearKey, ShortKey, Table};
 use tops::Tops;
@@ -62,6 +68,7 @@ pub struct Lpm {
     far: Table<FarKey, 2>,
     leads: Leads,
     order: Order,
+    memo: Memo,
     len: usize,
 }
 
@@ -84,6 +91,7 @@ impl Lpm {
             far: Table::new(),
             leads: Leads::default(),
             order: Order::default(),
+            memo: Memo::default(),
             len: 0,
         }
     }
@@ -102,6 +110,7 @@ impl Lpm {
         lpm.far.reserve(room.far)?;
         lpm.leads.reserve(room.leads)?;
         lpm.tops.reserve()?;
+        lpm.memo.reserve(prefixes)?;
         Ok(lpm)
     }
 
@@ -114,6 +123,7 @@ impl Lpm {
             + Leads::memory(room.leads)
             + Tops::memory(prefixes)
             + Order::memory(prefixes)
+            + Memo::memory(prefixes)
     }
 
     /// Prefixes there are, of all routing instances.
@@ -139,6 +149,7 @@ impl Lpm {
             + self.far.octets()
             + self.leads.octets()
             + self.order.octets()
+            + self.memo.octets()
     }
 
     /// Prefixes from this one on, itself included if it is there: by routing instance, then by address, the shorter

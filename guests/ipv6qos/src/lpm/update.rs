@@ -34,6 +34,7 @@ impl Lpm {
         value: u32,
     ) -> Result<Option<u32>, OutOfMemory> {
         let value = value.clamp(1, VALUE_MAX);
+        self.memo.forget(vn, prefix);
         let before = self.exact(vn, prefix);
         if before.is_some() {
             self.set_value(vn, prefix, value);
@@ -75,6 +76,7 @@ impl Lpm {
     /// Takes a prefix out; its value.
     pub fn remove(&mut self, vn: Vn, prefix: Prefix) -> Option<u32> {
         let before = self.exact(vn, prefix)?;
+        self.memo.forget(vn, prefix);
         self.set_value(vn, prefix, 0);
         self.drop_void(vn, prefix);
         for point in points(prefix) {

@@ -72,12 +72,16 @@ impl Running {
             if end != octets.len() {
                 io.frames.resize(&mut frame, end);
             }
+            let hop = self
+                .routing
+                .approach(seen.interface.vn(), seen.destination)
+                .bits();
             packets.push(Packet {
                 frame,
                 destination: seen.destination,
                 interface: seen.interface,
                 octets: seen.octets,
-                hop: 0,
+                hop,
             });
         }
         self.count_received(last, count);
@@ -147,7 +151,7 @@ impl Running {
             destination: seen.destination,
             interface: id,
             octets: seen.octets,
-            hop: 0,
+            hop: self.routing.approach(id.vn(), seen.destination).bits(),
         };
         match sorted {
             Sorted::Refuse(_, cause, problem) => self.refuse(io, packet, cause, Some(problem)),

@@ -34,8 +34,10 @@ pub(crate) use settle::Held;
 use arrayvec::ArrayVec;
 use pinode_guest_runtime::{BURST, Frame, Frames, Output, VifIndex};
 
+use crate::lpm::Approach;
 use crate::packet::form;
 use crate::router::Running;
+use crate::routing::HopId;
 use crate::vn::{InterfaceId, Vn};
 
 /// Groups of flows that are looked through each tick, for those that have run out: a million flows in a second.
@@ -52,7 +54,7 @@ pub(crate) struct Packet {
     pub interface: InterfaceId,
     /// Octets of it: IPv6 header and payload.
     pub octets: u16,
-    /// What the look-up of its destination gave.
+    /// What the look-up of its destination gave; before it, where to begin.
     pub hop: u32,
 }
 
@@ -124,21 +126,31 @@ impl Running {
         }
     }
 
-    /// Looks all destinations up.
+    /// Looks up the destinations that the first look did not say all of.
     #[inline]
-    fn route(&self, packets: &mut Packets) {
+    fn route(&mut self, packets: &mut Packets) {
         let mut keys = ArrayVec::<(Vn, u128), BURST>::new();
-        keys.extend(
-            packets
-                .iter()
-                .map(|packet| (packet.vn(), packet.destination)),
-        );
         let mut hops = [0; BURST];
-        if let Some(hops) = hops.get_mut(..keys.len()) {
-            self.routing.lookup_burst(&keys, hops);
+        for packet in packets.iter_mut() {
+            match Approach::of_bits(packet.hop).done() {
+                Ok(hop) => packet.hop = hop,
+                Err(bits) => {
+                    if let Some(hop) = hops.get_mut(keys.len()) {
+                        *hop = bits;
+                    }
+                    // As many as packets of a burst.
+                    let _ = keys.try_push((packet.vn(), packet.destination));
+                    packet.hop = HopId::MAX;
+                }
+            }
         }
-        for (packet, hop) in packets.iter_mut().zip(hops) {
-            packet.hop = hop;
+        let Some(hops) = hops.get_mut(..keys.len()).filter(|hops| !hops.is_empty()) else {
+            return;
+        };
+        self.routing.lookup_burst(&keys, hops);
+        let unknown = packets.iter_mut().filter(|packet| packet.hop == HopId::MAX);
+        for (packet, hop) in unknown.zip(hops) {
+            packet.hop = *hop;
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::control::item::RouteKind;
 use crate::control::view::{Cursor, Origin};
 use arrayvec::ArrayVec;
 
-use crate::lpm::{Lpm, OutOfMemory};
+use crate::lpm::{Approach, Lpm, OutOfMemory};
 use crate::neighbour::NeighbourId;
 use crate::prefix::{InterfaceAddress, Prefix};
 use crate::vn::{InterfaceId, Vn};
@@ -60,10 +60,17 @@ impl Routing {
         Lpm::memory(most_routes as usize) as u64
     }
 
-    /// The hop of each destination. Cost: as [`Lpm::lookup_burst`].
+    /// Begins the look-up of a destination ([`Lpm::approach`]).
+    #[inline(always)]
+    pub fn approach(&self, vn: Vn, destination: u128) -> Approach {
+        self.lpm.approach(vn, destination)
+    }
+
+    /// The hop of each destination whose look-up is not done; `hops` holds what [`approach`](Self::approach) said.
+    /// Cost: as [`Lpm::lookup_burst_again`].
     #[inline]
-    pub fn lookup_burst(&self, destinations: &[(Vn, u128)], hops: &mut [u32]) {
-        self.lpm.lookup_burst(destinations, hops);
+    pub fn lookup_burst(&mut self, destinations: &[(Vn, u128)], hops: &mut [u32]) {
+        self.lpm.lookup_burst_again(destinations, hops);
     }
 
     /// The hop of one destination.
