@@ -164,8 +164,8 @@ impl Output<'_> {
         }
     }
 
-    /// A frame of the function's own, of undefined octets; [`Frames::resize`] sets its length. None while frames
-    /// wait for a full ring, or if all buffers are in use: what is made is made again later, or not at all.
+    /// A frame of the function's own, of undefined octets; [`Frames::resize`] sets its length. None while many
+    /// frames wait for full rings, or if all buffers are in use: what is made is made again later, or not at all.
     pub fn make(&mut self) -> Option<Frame> {
         self.lanes.make()
     }

@@ -21,6 +21,9 @@ use crate::unsafe_arena::{Arena, Buffers, OutOfMemory, Places};
 const SPARE: u16 = 1;
 /// Most sent buffers taken back a round, so that a round stays short.
 const RECLAIM: usize = 4 * BURST;
+/// Frames that may wait for full rings while the function makes more: a burst of an overloaded port, and what is said
+/// meanwhile on others.
+const WAITING: usize = 2 * BURST;
 /// Buffers of a lane that are kept off its receive ring, for what the function makes, where there are hardly more than
 /// the ring takes: an eighth of them if that is less.
 const MADE: usize = BURST;
@@ -153,7 +156,7 @@ impl Net {
     pub fn new(queues: Vec<Queues>, pairs: usize, buffers: Buffers) -> Result<Self, QueueError> {
         let pairs = pairs.max(1);
         let places = buffers.places();
-        let room = BURST * queues.len() + HELD;
+        let room = BURST * queues.len() + HELD + WAITING;
         // Lanes are numbered by 8 bits of a token.
         let lanes: Vec<Lane> = (0..256usize)
             .zip(queues)
@@ -435,9 +438,10 @@ impl Lanes {
         }
     }
 
-    /// A buffer out of the fullest pool; none while anything waits, so that what waits stays bounded.
+    /// A buffer out of the fullest pool; none while much waits, so that what waits stays bounded.
     pub(crate) fn make(&mut self) -> Option<Frame> {
-        if self.lanes.iter().any(|lane| !lane.waiting.is_empty()) {
+        let waiting: usize = self.lanes.iter().map(|lane| lane.waiting.len()).sum();
+        if waiting >= WAITING {
             return None;
         }
         let pool = self.pools.iter_mut().max_by_key(|pool| pool.len())?;
