@@ -7,10 +7,13 @@ use super::fields::{Fields, Upper, protocol};
 use super::header::{Header, OCTETS};
 use crate::vn::InterfaceId;
 
-/// Octets of a packet that [`Fields::plain`] looks at: up to the flags of TCP.
-const PLAIN: usize = OCTETS + 14;
-/// Octets of the smallest header of TCP.
+/// Octets of a packet that [`Fields::plain`] looks at of UDP: up to the ports, which are in the frame's first 64.
+const PLAIN: usize = OCTETS + 4;
+/// Octets of the smallest header of UDP, and of TCP.
+const UDP_OCTETS: usize = 8;
 const TCP_OCTETS: usize = 20;
+/// Where TCP's header has its flags.
+pub const TCP_FLAGS: usize = 13;
 
 /// Most extension headers of a packet that are looked at. RFC 8200 4.1 names six places.
 pub const MOST_HEADERS: usize = 8;
@@ -116,19 +119,27 @@ fn read_fragment(header: &[u8]) -> Fragment {
     }
 }
 
+/// The flags of a packet of TCP. A call, so that nothing is read where it is not one.
+#[inline(never)]
+fn tcp_flags(packet: &[u8]) -> u8 {
+    packet.get(OCTETS + TCP_FLAGS).copied().unwrap_or(0)
+}
+
 impl Fields {
     /// What [`read`](Self::read) gives of most packets: TCP or UDP right behind the IPv6 header, and not of the
-    /// shortest; none of others. Nothing is looked at but one array, and no branch tells TCP from UDP.
+    /// shortest; none of others. Of UDP nothing is looked at behind the ports: the line behind them is another one, and
+    /// another core has it.
     #[inline(always)]
     pub fn plain(packet: &[u8], interface: InterfaceId, local: bool) -> Option<Self> {
         let octets: &[u8; PLAIN] = packet.first_chunk()?;
         let header = Header(octets.first_chunk()?);
         let next = header.next_header();
         let is_tcp = next == protocol::TCP;
-        let whole = is_tcp & (packet.len() >= OCTETS + TCP_OCTETS);
-        if !(whole | (next == protocol::UDP)) {
+        let least = if is_tcp { TCP_OCTETS } else { UDP_OCTETS };
+        if !is_tcp & (next != protocol::UDP) | (packet.len() < OCTETS + least) {
             return None;
         }
+        let tcp_flags = if is_tcp { tcp_flags(packet) } else { 0 };
         let pair = |at: usize| u16::from_be_bytes([octets[at], octets[at + 1]]);
         Some(Fields {
             source: header.source(),
@@ -139,7 +150,7 @@ impl Fields {
             identifier: 0,
             protocol: next,
             traffic_class: header.traffic_class(),
-            tcp_flags: octets[PLAIN - 1] & u8::from(is_tcp).wrapping_neg(),
+            tcp_flags,
             upper: Upper::Read,
             fragment: false,
             fragment_id: 0,

@@ -9,10 +9,13 @@ use super::{Io, Packet, Packets};
 use crate::control::view::Count;
 use crate::counters::Cause;
 use crate::icmp::{Problem, is_link_local, is_multicast};
+use crate::packet::chain::TCP_FLAGS;
+use crate::packet::fields::protocol;
 use crate::packet::header::OCTETS;
 use crate::packet::{Form, Header, Start, Station};
 use crate::router::Running;
 use crate::routing::Way;
+use crate::unsafe_prefetch::prefetch;
 use crate::vn::{InterfaceId, Vn};
 
 /// The first 64 bits of an address from which on it is link-local, site-local or a group's.
@@ -23,6 +26,7 @@ const BEYOND: u64 = 0xfe80 << 48;
 struct Seen {
     interface: InterfaceId,
     octets: u16,
+    is_tcp: bool,
     destination: u128,
 }
 
@@ -57,6 +61,7 @@ impl Running {
     ) {
         // Packets of one interface mostly come together: counted when another comes.
         let (mut last, mut count) = (None, Count::default());
+        let is_read = !(self.filter.is_open() & self.diffserv.is_plain());
         while let Some(mut frame) = io.frames.next() {
             let octets = io.frames.octets(&frame);
             let Some(seen) = self.plain::<START>(vif, octets) else {
@@ -68,6 +73,10 @@ impl Running {
                 count = Count::default();
             }
             count.add(seen.octets);
+            if is_read & seen.is_tcp {
+                // Rules look at its flags, which are in the frame's next line.
+                prefetch(octets, START + TCP_FLAGS);
+            }
             let end = START - OCTETS + usize::from(seen.octets);
             if end != octets.len() {
                 io.frames.resize(&mut frame, end);
@@ -118,6 +127,7 @@ impl Running {
             interface: id,
             // Fits: a buffer holds fewer octets.
             octets: length as u16,
+            is_tcp: header.next_header() == protocol::TCP,
             destination,
         })
     }
@@ -190,6 +200,7 @@ impl Running {
             interface: id,
             // Fits: no more than `behind`.
             octets: length as u16,
+            is_tcp: false,
             destination,
         };
         if station != self.interfaces.port(id).station && !station.is_group() {
