@@ -164,10 +164,12 @@ impl Output<'_> {
         }
     }
 
-    /// A frame of the function's own, of undefined octets; [`Frames::resize`] sets its length. None while many
-    /// frames wait for full rings, or if all buffers are in use: what is made is made again later, or not at all.
-    pub fn make(&mut self) -> Option<Frame> {
-        self.lanes.make()
+    /// A frame of the function's own, to be sent out of `to`, of undefined octets; [`Frames::resize`] sets its length.
+    /// None while frames wait for a full ring there, or many do elsewhere, or if all buffers are in use: what is made
+    /// is made again later, or not at all.
+    pub fn make(&mut self, to: VifIndex) -> Option<Frame> {
+        let lane = self.lanes.lane_of(to, self.pair)?;
+        self.lanes.make(lane)
     }
 
     /// Gives the buffer of `frame` back.

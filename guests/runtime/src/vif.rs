@@ -21,9 +21,6 @@ use crate::unsafe_arena::{Arena, Buffers, OutOfMemory, Places};
 const SPARE: u16 = 1;
 /// Most sent buffers taken back a round, so that a round stays short.
 const RECLAIM: usize = 4 * BURST;
-/// Frames that may wait for full rings while the function makes more: a burst of an overloaded port, and what is said
-/// meanwhile on others.
-const WAITING: usize = 2 * BURST;
 /// Buffers of a lane that are kept off its receive ring, for what the function makes, where there are hardly more than
 /// the ring takes: an eighth of them if that is less.
 const MADE: usize = BURST;
@@ -81,8 +78,9 @@ pub struct Lanes {
 pub struct Net {
     lanes: Lanes,
     buffers: Buffers,
-    /// Whether the last round took no frames.
-    quiet: bool,
+    /// Whether sent buffers are taken back in this round, however few they are: the last one took no frames, or a lane
+    /// waits for its buffers, which may be a few on each of many rings.
+    reclaims: bool,
 }
 
 /// What a round moved.
@@ -156,7 +154,7 @@ impl Net {
     pub fn new(queues: Vec<Queues>, pairs: usize, buffers: Buffers) -> Result<Self, QueueError> {
         let pairs = pairs.max(1);
         let places = buffers.places();
-        let room = BURST * queues.len() + HELD + WAITING;
+        let room = BURST * (2 * queues.len() + 1) + HELD;
         // Lanes are numbered by 8 bits of a token.
         let lanes: Vec<Lane> = (0..256usize)
             .zip(queues)
@@ -197,7 +195,7 @@ impl Net {
         Ok(Net {
             lanes,
             buffers,
-            quiet: true,
+            reclaims: true,
         })
     }
 
@@ -225,7 +223,7 @@ impl Net {
         for number in 0..self.lanes.len() {
             moved.add(self.lane_round(number, function, now_ns)?);
         }
-        self.quiet = moved.frames == 0;
+        self.reclaims = moved.frames == 0 || self.lanes.lanes.iter().any(Lane::is_starved);
         self.kick(kick);
         Ok(moved)
     }
@@ -276,7 +274,7 @@ impl Net {
         let mut burst = Burst::new();
         let from = self.lanes.take(number, &mut burst)?;
         // Under load sent buffers are taken back many at once.
-        let returned = if self.quiet || self.lanes.is_low(number) {
+        let returned = if self.reclaims || self.lanes.is_low(number) {
             self.lanes.reclaim(number)?
         } else {
             0
@@ -438,13 +436,24 @@ impl Lanes {
         }
     }
 
-    /// A buffer out of the fullest pool; none while much waits, so that what waits stays bounded.
-    pub(crate) fn make(&mut self) -> Option<Frame> {
-        let waiting: usize = self.lanes.iter().map(|lane| lane.waiting.len()).sum();
-        if waiting >= WAITING {
+    /// A buffer for lane `to` out of the fullest pool; none while anything waits there, or a burst of each lane and one
+    /// more wait, so that what waits stays bounded.
+    pub(crate) fn make(&mut self, to: usize) -> Option<Frame> {
+        if self
+            .lanes
+            .get(to)
+            .is_none_or(|lane| !lane.waiting.is_empty())
+        {
             return None;
         }
-        let pool = self.pools.iter_mut().max_by_key(|pool| pool.len())?;
+        let waiting: usize = self.lanes.iter().map(|lane| lane.waiting.len()).sum();
+        if waiting >= BURST * (self.lanes.len() + 1) {
+            return None;
+        }
+        // One that waits holds up the lane whose buffer it is: no more of them than are held up already.
+        let pools = self.lanes.iter().zip(&mut self.pools);
+        let pools = pools.filter(|(_, pool)| pool.len() > 0);
+        let (_, pool) = pools.max_by_key(|(lane, pool)| (lane.held > 0, pool.len()))?;
         let token = pool.take()?;
         Some(Frame { token, octets: 0 })
     }

@@ -232,8 +232,8 @@ fn hand_out(
                 counters.policed += 1;
                 continue;
             }
-            // What found no room finds none a moment later, and each look takes the line of the driver's index away from
-            // the guest's core.
+            // What found no room finds none a moment later (a smaller frame might, and waits its turn as well), and each
+            // look takes the line of the driver's index away from the guest's core.
             if full {
                 counters.ring_full += 1;
                 continue;

@@ -106,8 +106,8 @@ impl Burst {
         }
     }
 
-    /// Fetches the second descriptors of the chains that will be needed soon: their heads change rarely and are here.
-    /// `at` is the first entry of `left`, of which the first `from` were fetched before.
+    /// Fetches the second descriptors of chains that will be needed soon, from the entry `from` behind `at` to `to`, one
+    /// for the four of a cache line: their heads change rarely and are here.
     #[inline(always)]
     pub(super) fn prefetch_behind(&self, at: u16, from: u16, to: u16) {
         let mut ahead = from;

@@ -170,7 +170,7 @@ impl Transmitq {
         let seen = self.ring.seen();
         let first = self.ring.next_avail();
         let mut taken = 0;
-        burst.prefetch_behind(first, 0, seen.min(AHEAD));
+        burst.prefetch_behind(first, 0, seen.min(most).min(AHEAD));
         while taken < most {
             let at = first.wrapping_add(taken);
             burst.prefetch(at, seen - taken);

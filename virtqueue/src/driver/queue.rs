@@ -155,12 +155,12 @@ impl DriverQueue {
         Ok(())
     }
 
-    /// [`post`](Self::post) for each of `buffers`, token, address and length, while there are free descriptors: at
-    /// a third of its cost. Returns how many were posted.
+    /// [`post`](Self::post) for each of `buffers`, token, address and length, no more than are [free](Self::free): at
+    /// half its cost. Returns how many were posted.
     ///
     /// # Errors
     ///
-    /// As `post`; what was posted before stays so.
+    /// As `post`; what was posted before stays so, and the caller has the rest.
     #[inline]
     pub fn post_all(
         &mut self,
@@ -246,7 +246,9 @@ impl DriverQueue {
     /// it. Worth it some hundreds of nanoseconds before.
     #[inline]
     pub fn approach(&self) {
-        self.words.avail_idx.prefetch_to_write(0);
+        if self.next_avail != self.exposed {
+            self.words.avail_idx.prefetch_to_write(0);
+        }
     }
 
     /// Whether the device asks for a kick for something exposed since the last

@@ -127,7 +127,12 @@ impl Lpm {
             let mut lane = self.lane(*vn, *address);
             lane.at = *at;
             let (known, found) = self.memo.find_beside(buckets[index], *vn, lane.high);
-            let known = known & (found != FAR);
+            let (known, found) = if known & (found == FAR) {
+                let bucket = self.memo.approach_far(*vn, *address);
+                self.memo.find_far(bucket, *vn, *address)
+            } else {
+                (known, found)
+            };
             if known {
                 *value = found;
             }

@@ -20,6 +20,7 @@ const MOST: usize = 1 << 18;
 const COUNTERS: usize = 256;
 /// Bits of a tag that say the virtual network.
 const VN_BITS: u32 = 5;
+const VN_MASK: u32 = (1 << VN_BITS) - 1;
 
 /// The value of addresses below whose first 64 bits there are longer prefixes; above all others.
 pub(super) const FAR: u32 = u32::MAX;
@@ -226,7 +227,7 @@ impl Memo {
     fn is_free(&self, bucket: u32, way: usize, of: (Vn, u64)) -> bool {
         self.buckets.get(bucket as usize).is_some_and(|bucket| {
             let (high, tag) = (bucket.high[way], bucket.tags[way]);
-            let vn = Vn::of_pih((tag & ((1 << VN_BITS) - 1)) as u8);
+            let vn = Vn::of_pih((tag & VN_MASK) as u8);
             tag != self.tag(vn, high) || (vn, high) == of
         })
     }
@@ -261,7 +262,9 @@ impl Memo {
         let turn = usize::from(self.turn) % FAR_WAYS;
         self.turn = self.turn.wrapping_add(1);
         if let Some(bucket) = self.far.get_mut(bucket as usize) {
-            bucket.0[turn] = Far {
+            let same = { bucket.0.iter() }
+                .position(|entry| entry.address == address && entry.tag & VN_MASK == tag & VN_MASK);
+            bucket.0[same.unwrap_or(turn)] = Far {
                 address,
                 tag,
                 value,

@@ -169,7 +169,7 @@ impl Groups {
         if let Some(answer_ns) = self.answer_ns {
             if answer_ns > now_ns {
                 due_ns = answer_ns;
-            } else if out.has_room() {
+            } else if out.has_room(interface) {
                 self.answer_ns = None;
                 for group in &mut self.groups {
                     group.answer_ns = u64::MAX;
@@ -180,7 +180,7 @@ impl Groups {
             }
         }
         for group in &mut self.groups {
-            if !out.has_room() {
+            if !out.has_room(interface) {
                 return now_ns;
             }
             if group.changes > 0 && group.change_ns <= now_ns {

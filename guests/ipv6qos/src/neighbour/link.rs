@@ -186,7 +186,8 @@ impl Link {
         due_ns = due_ns.min(self.groups.tick(now_ns, self.id, random, out));
         due_ns = due_ns.min(self.answer(now_ns, out));
         if self.link_local().is_some() {
-            let (sent, next_ns) = self.advertise.tick(now_ns, random, out.has_room());
+            let has_room = out.has_room(self.id);
+            let (sent, next_ns) = self.advertise.tick(now_ns, random, has_room);
             if let Some(last) = sent {
                 out.send(self.id, Message::RouterAdvertisement { last });
             }
@@ -199,7 +200,7 @@ impl Link {
     fn answer<F>(&mut self, now_ns: u64, out: &mut Outbox<F>) -> u64 {
         let id = self.id;
         self.answers.retain(|(due_ns, answer)| {
-            let is_due = *due_ns <= now_ns && out.has_room();
+            let is_due = *due_ns <= now_ns && out.has_room(id);
             if is_due {
                 out.send(id, *answer);
             }

@@ -39,7 +39,7 @@ pub use cache::{Asker, Counts, Filter, Hop, Listed, NeighbourId};
 pub use discovery::{Discovery, Limits};
 pub use link::{LinkConfig, LinkError, link_local};
 pub use neighbours::NeighbourError;
-pub use outbox::{Event, Fate, Message, Outbox, Outgoing};
+pub use outbox::{Event, Fate, Message, Outbox, Outgoing, vif_bit};
 pub use own::ADDRESSES;
 pub use receive::Ignored;
 pub use redirect::Redirect;

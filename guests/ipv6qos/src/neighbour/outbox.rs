@@ -1,6 +1,6 @@
 //! What the control side of the links asks of its caller: messages to be sent, frames that waited, news.
 //!
-//! Bounded and allocated once. A message stays until it has left; meanwhile what speaks by a timer stands still. A
+//! Bounded and allocated once. A message stays until it has left; meanwhile what speaks by a timer on that vif stands still. A
 //! timer that finds no room waits for the next tick; an answer that finds none is lost, as on a link. Must never
 //! lose a frame: the list of frames holds all that can be kept and a burst.
 
@@ -107,8 +107,8 @@ pub struct Outbox<F> {
     pub events: ArrayVec<Event, EVENTS>,
     /// Messages that found no room.
     pub lost: u64,
-    /// There are messages that could not leave when they were to: to be set by who sends them.
-    pub held_up: bool,
+    /// Vifs, a bit each, by which messages could not leave when they were to: to be set by who sends them.
+    pub held_up: u32,
 }
 
 impl<F> Default for Outbox<F> {
@@ -118,9 +118,14 @@ impl<F> Default for Outbox<F> {
             frames: Vec::with_capacity(HELD + BURST),
             events: ArrayVec::new(),
             lost: 0,
-            held_up: false,
+            held_up: 0,
         }
     }
+}
+
+/// The bit of an interface's vif; a node has at most 32.
+pub const fn vif_bit(interface: InterfaceId) -> u32 {
+    1 << (interface.vif().0 & 31)
 }
 
 impl<F> Outbox<F> {
@@ -130,9 +135,12 @@ impl<F> Outbox<F> {
         self.messages.is_empty() && self.frames.is_empty() && self.events.is_empty()
     }
 
-    /// Whether a timer may say something: a few places are kept for answers, and nothing waits to leave.
-    pub(super) fn has_room(&self) -> bool {
-        !self.held_up && self.messages.len() < MESSAGES - MESSAGES / 4 && self.events.len() < EVENTS
+    /// Whether a timer of `interface` may say something: a few places are kept for answers, and nothing waits to leave
+    /// by its vif.
+    pub(super) fn has_room(&self, interface: InterfaceId) -> bool {
+        self.held_up & vif_bit(interface) == 0
+            && self.messages.len() < MESSAGES - MESSAGES / 4
+            && self.events.len() < EVENTS
     }
 
     /// Whether a new address may be asked for: these leave places to all else.

@@ -71,7 +71,7 @@ impl Own {
         out: &mut Outbox<F>,
     ) -> u64 {
         while self.step != Step::Rest && self.due_ns <= now_ns {
-            if !out.has_room() {
+            if !out.has_room(interface) {
                 return now_ns;
             }
             self.step(now_ns, interface, random, out);

@@ -261,7 +261,7 @@ mod tests {
             let plain = Fields::plain(&octets, interface, local);
             let least = match next {
                 protocol::TCP => 60,
-                protocol::UDP => 54,
+                protocol::UDP => 48,
                 _ => usize::MAX,
             };
             prop_assert_eq!(plain.is_some(), octets.len() >= least);

@@ -155,7 +155,7 @@ impl Form {
         u128::from_le_bytes(head)
     }
 
-    /// Writes what a frame begins with. The packet is untouched; a frame that holds none is.
+    /// Writes what a frame begins with. The packet is untouched, and so is a frame that is too short for one.
     pub fn rewrite(&self, octets: &mut [u8], head: u128) {
         if self.has_pih() {
             if let Some(start) = octets.first_chunk_mut::<MARKED>() {

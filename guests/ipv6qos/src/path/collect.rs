@@ -158,7 +158,7 @@ impl Running {
         write: impl FnOnce(&mut [u8]) -> bool,
     ) -> bool {
         let fates = self.counters.of(interface.vn());
-        let Some(mut frame) = spare.take().or_else(|| io.out.make()) else {
+        let Some(mut frame) = spare.take().or_else(|| io.out.make(interface.vif())) else {
             fates.originated += 1;
             fates.lost += 1;
             return false;
@@ -227,7 +227,7 @@ impl Running {
         while let Some(expired) = self.reassembly.expire(now_ns) {
             self.counters.of(expired.vn).expired += 1;
             if let Some(arrival) = expired.first
-                && let Some(frame) = io.out.make()
+                && let Some(frame) = io.out.make(arrival.interface.vif())
             {
                 self.tell_expired(io, frame, arrival, &expired);
             }

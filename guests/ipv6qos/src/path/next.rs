@@ -295,7 +295,7 @@ impl Running {
         let Some(redirect) = self.discovery.redirect(io.now_ns(), id, ends, to) else {
             return;
         };
-        let Some(frame) = io.out.make() else {
+        let Some(frame) = io.out.make(id.vif()) else {
             self.counters.of(id.vn()).unsaid += 1;
             return;
         };

@@ -6,7 +6,7 @@ use pinode_guest_runtime::Frame;
 use super::settle::Held;
 use super::{Io, Packet};
 use crate::icmp::{MINIMUM_MTU, is_link_local};
-use crate::neighbour::{Asker, Discovery, Outgoing, Written};
+use crate::neighbour::{Asker, Discovery, Outgoing, Written, vif_bit};
 use crate::packet::{Header, Station};
 use crate::router::Running;
 use crate::routing::Way;
@@ -100,21 +100,26 @@ impl Running {
         io.out.discard(frame);
     }
 
-    /// Sends what neighbour discovery has to say, in order. What finds no frame, as rings are full, stays where it
-    /// is and is sent after the next burst or tick.
+    /// Sends what neighbour discovery has to say, in order by vif. What finds no frame, as a ring is full, stays where it
+    /// is and is sent after the next burst or tick; other vifs do not wait for it.
     pub(super) fn speak(&mut self, io: &mut Io<'_, '_, '_>) {
         // What is sent brings nothing new about.
         let mut messages = core::mem::take(&mut self.outbox.messages);
-        let left = messages.iter().take_while(|said| self.say(io, said));
-        let left = left.count();
-        self.outbox.held_up = left < messages.len();
-        messages.drain(..left);
+        let mut held_up = 0;
+        messages.retain(|said| {
+            let vif = vif_bit(said.interface);
+            if held_up & vif == 0 && !self.say(io, said) {
+                held_up |= vif;
+            }
+            held_up & vif != 0
+        });
+        self.outbox.held_up = held_up;
         self.outbox.messages = messages;
     }
 
     /// Sends a message of neighbour discovery. False: there is no frame for it.
     fn say(&mut self, io: &mut Io<'_, '_, '_>, outgoing: &Outgoing) -> bool {
-        let Some(frame) = io.out.make() else {
+        let Some(frame) = io.out.make(outgoing.interface.vif()) else {
             return false;
         };
         let id = outgoing.interface;

@@ -103,7 +103,7 @@ impl Lab {
     /// Empties the outbox into the log; messages stay while they are held up.
     pub(crate) fn drain(&mut self) {
         let now_ns = self.now_ns;
-        if !self.out.held_up {
+        if self.out.held_up == 0 {
             for message in self.out.messages.drain(..) {
                 self.discovery.left(now_ns, &message);
                 self.log.messages.push((now_ns, message));

@@ -330,10 +330,10 @@ fn an_address_is_not_used_before_its_probe_has_left() {
     let ours = address("2001:db8:1::1");
     let mut lab = Lab::empty(Limits::default());
     // Nothing can leave, from before the first probe on.
-    lab.out.held_up = true;
+    lab.out.held_up = u32::MAX;
     lab.link(interface(0, 0), true, None, &[OURS]);
     lab.run(20 * SECOND);
-    lab.out.held_up = false;
+    lab.out.held_up = 0;
     let of_ours = Some(AddressState::Tentative);
     assert_eq!(state(&lab, "2001:db8:1::1"), of_ours);
     let is_probe = |said: &Message| matches!(said, Message::Solicitation { source: 0, target, .. } if *target == ours);
@@ -343,7 +343,7 @@ fn an_address_is_not_used_before_its_probe_has_left() {
         assert!(lab.now_ns < 30 * SECOND);
     }
     // Nor while the probe itself waits to leave, however long.
-    lab.out.held_up = true;
+    lab.out.held_up = u32::MAX;
     lab.run(20 * SECOND);
     assert_eq!(state(&lab, "2001:db8:1::1"), of_ours);
     assert!(
@@ -352,7 +352,7 @@ fn an_address_is_not_used_before_its_probe_has_left() {
             .iter()
             .any(|(_, said)| is_probe(&said.message))
     );
-    lab.out.held_up = false;
+    lab.out.held_up = 0;
     lab.drain();
     assert!(lab.said().iter().any(is_probe), "it was kept");
     lab.run(SECOND - MS);

@@ -98,29 +98,31 @@ fn what_cannot_leave_while_a_ring_is_full_leaves_later() {
     while bed.queue(0, &frame(port(0), host(0), 0, &across)) {
         bed.round();
     }
-    let item = json!({ "address": { "address": "2001:db8:7::1/64", "dev": "west" } });
-    change(&mut bed, "add", &item);
+    for (address, dev) in [("2001:db8:7::1/64", "east"), ("2001:db8:6::1/64", "west")] {
+        let item = json!({ "address": { "address": address, "dev": dev } });
+        change(&mut bed, "add", &item);
+    }
     for _ in 0..100 {
         bed.pass(SECOND / 10);
     }
-    assert!(kinds(&bed.take(0)).is_empty(), "nothing can leave");
-    let state = |bed: &mut Bed| {
-        let listed = bed.list(json!({ "what": "address", "of": "west" }), 64);
-        let ours = listed
-            .iter()
-            .find(|entry| entry["address"] == "2001:db8:7::1/64");
+    let state_of = |bed: &mut Bed, address: &str, dev: &str| {
+        let listed = bed.list(json!({ "what": "address", "of": dev }), 64);
+        let ours = listed.iter().find(|entry| entry["address"] == address);
         ours.unwrap()["state"].as_str().unwrap().to_owned()
     };
-    assert_eq!(state(&mut bed), "tentative");
+    assert!(kinds(&bed.take(0)).contains(&135), "west is not held up");
+    assert_eq!(state_of(&mut bed, "2001:db8:6::1/64", "west"), "preferred");
+    let state = |bed: &mut Bed| state_of(bed, "2001:db8:7::1/64", "east");
+    assert_eq!(state(&mut bed), "tentative", "nothing can leave by east");
     // It takes frames again.
+    let mut said = Vec::new();
     for _ in 0..20 {
-        bed.take(1);
+        said.extend(kinds(&bed.take(1)));
         bed.round();
     }
-    let mut said = Vec::new();
     while !said.contains(&135) {
         bed.pass(SECOND / 100);
-        said.extend(kinds(&bed.take(0)));
+        said.extend(kinds(&bed.take(1)));
         assert!(bed.now_ns < 60 * SECOND);
     }
     assert_eq!(state(&mut bed), "tentative");

@@ -52,7 +52,8 @@ impl<F> Cache<F> {
                     let Some(at) = self.ended(now_ns, queue, run_ns) else {
                         break;
                     };
-                    if speaks(order) && !out.has_room() {
+                    let of = self.hop(super::NeighbourId(at)).interface;
+                    if speaks(order) && !out.has_room(of) {
                         break;
                     }
                     left -= 1;
