@@ -69,7 +69,8 @@ where
                                 return Err("the router's list has no end".to_owned());
                             }
                             let mut text = Vec::new();
-                            if !entries.is_empty() {
+                            // A page may be empty though others follow, the first too.
+                            if !entries.is_empty() && count > entries.len() {
                                 text.push(b',');
                             }
                             write(&mut text, &entries)

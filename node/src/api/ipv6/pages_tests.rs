@@ -20,6 +20,8 @@ struct Listing {
     pages: u64,
     /// The page that is refused, if there are so many.
     refused: u64,
+    /// Pages without entries, a bit each.
+    empty: u64,
     asked: AtomicU64,
 }
 
@@ -29,6 +31,17 @@ impl Listing {
         Arc::new(Self {
             pages,
             refused,
+            empty: 0,
+            asked,
+        })
+    }
+
+    fn with_empty(pages: u64, empty: u64) -> Arc<Self> {
+        let asked = AtomicU64::new(0);
+        Arc::new(Self {
+            pages,
+            refused: u64::MAX,
+            empty,
             asked,
         })
     }
@@ -66,7 +79,8 @@ impl Control for Listing {
         }
         let numbers = page * OF_A_PAGE..(page + 1) * OF_A_PAGE;
         let entry = |n: u64| json!({ "counter": format!("n{n}"), "packets": n, "octets": 0 });
-        let entries: Vec<Value> = numbers.map(entry).collect();
+        let is_empty = page < 64 && self.empty >> page & 1 != 0;
+        let entries: Vec<Value> = numbers.filter(|_| !is_empty).map(entry).collect();
         let next = (page + 1 < self.pages).then(|| (page + 1).to_string());
         Ok(json!({ "page": { "entries": entries, "next": next } }))
     }
@@ -110,6 +124,20 @@ async fn list(of: &Arc<Listing>) -> Result<Response, Refusal> {
         of: None,
     };
     listed::<CounterView>(Arc::clone(of) as Arc<dyn Control>, asked).await
+}
+
+#[test]
+fn pages_may_be_empty() {
+    for empty in 0..16 {
+        let router = Listing::with_empty(4, empty);
+        let body = on_a_runtime(async {
+            let body = list(&router).await.unwrap().into_body();
+            body.collect().await.unwrap().to_bytes()
+        });
+        let entries: Vec<Value> = serde_json::from_slice(&body).unwrap();
+        let full = 4 - u64::from(u64::count_ones(empty));
+        assert_eq!(entries.len() as u64, full * OF_A_PAGE, "{empty:b}");
+    }
 }
 
 #[test]
