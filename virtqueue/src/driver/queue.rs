@@ -137,22 +137,8 @@ impl DriverQueue {
         len: u32,
         device_writes: bool,
     ) -> Result<(), QueueError> {
-        let ram = self.postable;
-        if len == 0 || addr > ram || u64::from(len) > ram - addr {
-            return Err(self.refused(addr, len));
-        }
-        let limit = if device_writes { len } else { 0 };
-        let Some(id) = self.tokens.claim(token, limit) else {
-            return Err(self.refused(addr, len));
-        };
-        let flags = if device_writes { DESC_F_WRITE } else { 0 };
-        self.describe(id + self.body, addr, len, flags, 0);
-        self.words
-            .avail_ring
-            .at(self.next_avail.get())
-            .store(id.to_le(), Relaxed);
-        self.next_avail.advance(1);
-        Ok(())
+        self.post_all(device_writes, core::iter::once((token, addr, len)))
+            .map(|_| ())
     }
 
     /// [`post`](Self::post) for each of `buffers`, token, address and length, no more than are [free](Self::free): at

@@ -71,18 +71,6 @@ impl Tokens {
         self.free.get(self.at(self.claimed.get())).copied()
     }
 
-    /// Takes a free descriptor for a buffer.
-    #[inline]
-    pub(super) fn claim(&mut self, token: u32, limit: u32) -> Option<u16> {
-        let id = self.next_free()?;
-        *self.slots.get_mut(usize::from(id))? = Buffer {
-            token,
-            limit: limit.min(FREE - 1),
-        };
-        self.claimed.advance(1);
-        Some(id)
-    }
-
     /// For a run of claims, whose counter stays in a register.
     #[inline]
     pub(super) fn claims(&mut self) -> Claims<'_> {
