@@ -138,6 +138,8 @@ impl Arena {
         Ok(Buffers {
             base: self.base,
             places,
+            first: (gpa + u64::from(NET_HEADER)) as usize,
+            capacity: (stride - u64::from(NET_HEADER)) as usize,
         })
     }
 }
@@ -147,6 +149,10 @@ impl Arena {
 pub struct Buffers {
     base: *mut u8,
     places: Places,
+    /// Where the frame of the first buffer begins, from `base`.
+    first: usize,
+    /// Octets of the longest frame.
+    capacity: usize,
 }
 
 // SAFETY: the buffers are this value's alone (`Arena::new`, `Arena::buffers`), whichever thread holds it.
@@ -188,8 +194,15 @@ impl Places {
     /// Guest-physical address of a buffer; a token that was never given out has that of some buffer.
     #[inline]
     pub fn address(&self, token: u32) -> u64 {
+        self.gpa.wrapping_add(self.offset(token))
+    }
+
+    /// Octets from the first buffer to this one: no more than there are to the last.
+    #[inline(always)]
+    fn offset(&self, token: u32) -> u64 {
         let number = (token & ((1 << NUMBER_BITS) - 1)).min(self.last);
-        self.gpa + u64::from(number) * self.stride
+        // All of them were allocated, so none is beyond 64 bits.
+        u64::from(number).wrapping_mul(self.stride)
     }
 }
 
@@ -207,7 +220,8 @@ impl Buffers {
             use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
             let at = self
                 .base
-                .wrapping_add(self.places.address(token) as usize + NET_HEADER as usize)
+                .wrapping_add(self.first)
+                .wrapping_add(self.places.offset(token) as usize)
                 .cast::<i8>();
             // SAFETY: a prefetch has no effect on the program, whatever the address, and SSE is part of x86-64.
             // What it gives: `bench/routed`, docs/adr/0020.
@@ -220,17 +234,17 @@ impl Buffers {
     /// Octets of the longest frame a buffer holds.
     #[inline]
     pub(crate) fn capacity(&self) -> usize {
-        (self.places.stride - u64::from(NET_HEADER)) as usize
+        self.capacity
     }
 
     /// The `octets` octets behind the `virtio_net_hdr`, at most what the buffer holds.
     #[inline]
     pub(crate) fn frame(&mut self, token: u32, octets: u32) -> &mut [u8] {
-        let octets = u64::from(octets).min(self.places.stride - u64::from(NET_HEADER));
-        let at = self.places.address(token) + u64::from(NET_HEADER);
-        // SAFETY: `address` is that of a buffer, so `at..at + octets` lies in this value's part of the mapping;
-        // the borrow is exclusive, and a token in the function's hands is on no ring.
-        unsafe { core::slice::from_raw_parts_mut(self.base.add(at as usize), octets as usize) }
+        let octets = (octets as usize).min(self.capacity);
+        let at = self.first.wrapping_add(self.places.offset(token) as usize);
+        // SAFETY: `offset` leads to a buffer, whatever the token is, so `at..at + octets` lies in this value's part of
+        // the mapping; the borrow is exclusive, and a token in the function's hands is on no ring.
+        unsafe { core::slice::from_raw_parts_mut(self.base.add(at), octets) }
     }
 }
 

@@ -129,7 +129,22 @@ impl Form {
     /// Whether EtherType, PI code and IP version are right.
     #[inline]
     pub const fn is_ours(&self, head: u128) -> bool {
-        (head >> 96) as u32 & self.mask == self.expected
+        Self::last_four(head) & self.mask == self.expected
+    }
+
+    /// What [`is_ours`](Self::is_ours) looks at, and the virtual network: bits that count, and what they are.
+    pub fn of_vn(&self, vn: Vn) -> (u32, u32) {
+        let place = |bits: u8| u32::from(bits) << 16;
+        (
+            self.mask | place(self.vn_mask),
+            self.expected | place(vn.get() & self.vn_mask),
+        )
+    }
+
+    /// The last four octets of a head.
+    #[inline]
+    pub const fn last_four(head: u128) -> u32 {
+        (head >> 96) as u32
     }
 
     /// Whether EtherType and PI code are right.

@@ -21,12 +21,45 @@ use crate::vn::{InterfaceId, Vn};
 /// The first 64 bits of an address from which on it is link-local, site-local or a group's.
 const BEYOND: u64 = 0xfe80 << 48;
 
+/// What frames begin with that are for one interface of the router, as far as nothing is special about them.
+#[derive(Debug, Clone, Copy)]
+struct Usual {
+    station: Station,
+    /// Bits of the last four octets of the head that count, and what they are.
+    mask: u32,
+    expected: u32,
+    interface: InterfaceId,
+}
+
+impl Usual {
+    /// That of no frame.
+    const NONE: Self = Usual {
+        station: Station::NOBODY,
+        mask: 0,
+        expected: 0,
+        interface: InterfaceId::new(VifIndex(0), Vn::of_pih(0)),
+    };
+
+    #[inline(always)]
+    fn is_of(&self, head: u128) -> bool {
+        (Station::destination(head) == self.station)
+            & (Form::last_four(head) & self.mask == self.expected)
+    }
+}
+
 /// What [`plain`] saw of a packet.
+#[derive(Debug, Clone, Copy)]
+struct Plain {
+    octets: u16,
+    is_tcp: bool,
+    destination: u128,
+}
+
+/// What [`Running::careful`] saw of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
     interface: InterfaceId,
     octets: u16,
-    is_tcp: bool,
     destination: u128,
 }
 
@@ -50,6 +83,25 @@ const fn is_unusual(high: u64) -> bool {
     high.wrapping_sub(1) >= BEYOND - 1
 }
 
+/// Looks whether there is nothing special about the packet of a frame that is for the router.
+#[inline(always)]
+fn plain<const START: usize>(octets: &[u8]) -> Option<Plain> {
+    let start: &Start<START> = octets.first_chunk()?;
+    let header = Header(start.last_chunk()?);
+    let length = OCTETS + usize::from(header.payload_octets());
+    let (source, destination) = (header.source(), header.destination());
+    let unusual = is_unusual((source >> 64) as u64) | is_unusual((destination >> 64) as u64);
+    if unusual | (START - OCTETS + length > octets.len()) {
+        return None;
+    }
+    Some(Plain {
+        // Fits: a buffer holds fewer octets.
+        octets: length as u16,
+        is_tcp: header.next_header() == protocol::TCP,
+        destination,
+    })
+}
+
 impl Running {
     /// Takes the frames of a burst and leaves in `packets` those that are to be routed.
     #[inline]
@@ -60,18 +112,23 @@ impl Running {
         packets: &mut Packets,
     ) {
         // Packets of one interface mostly come together: counted when another comes.
-        let (mut last, mut count) = (None, Count::default());
+        let (mut usual, mut count) = (Usual::NONE, Count::default());
         let is_read = !(self.filter.is_open() & self.diffserv.is_plain());
         while let Some(mut frame) = io.frames.next() {
             let octets = io.frames.octets(&frame);
-            let Some(seen) = self.plain::<START>(vif, octets) else {
+            let head = Form::head(octets);
+            if !usual.is_of(head) {
+                let Some(another) = self.usual(vif, head) else {
+                    self.unusual(vif, io, packets, frame);
+                    continue;
+                };
+                self.count_received(usual.interface, count);
+                (usual, count) = (another, Count::default());
+            }
+            let Some(seen) = plain::<START>(octets) else {
                 self.unusual(vif, io, packets, frame);
                 continue;
             };
-            if last != Some(seen.interface) {
-                self.count_received(last.replace(seen.interface), count);
-                count = Count::default();
-            }
             count.add(seen.octets);
             if is_read & seen.is_tcp {
                 // Rules look at its flags, which are in the frame's next line.
@@ -81,55 +138,39 @@ impl Running {
             if end != octets.len() {
                 io.frames.resize(&mut frame, end);
             }
-            let hop = self
-                .routing
-                .approach(seen.interface.vn(), seen.destination)
-                .bits();
+            let vn = usual.interface.vn();
             packets.push(Packet {
                 frame,
                 destination: seen.destination,
-                interface: seen.interface,
+                interface: usual.interface,
                 octets: seen.octets,
-                hop,
+                hop: self.routing.approach(vn, seen.destination).bits(),
             });
         }
-        self.count_received(last, count);
+        self.count_received(usual.interface, count);
     }
 
     /// Counts packets that came in on an interface.
-    #[inline]
-    fn count_received(&mut self, interface: Option<InterfaceId>, count: Count) {
-        let Some(id) = interface else {
-            return;
-        };
-        self.counters.of(id.vn()).received.merge(count);
-        self.interfaces.received(id, count);
+    #[inline(never)]
+    fn count_received(&mut self, interface: InterfaceId, count: Count) {
+        if count.packets > 0 {
+            self.counters.of(interface.vn()).received.merge(count);
+            self.interfaces.received(interface, count);
+        }
     }
 
-    /// Looks whether there is nothing special about a frame.
-    #[inline]
-    fn plain<const START: usize>(&self, vif: VifIndex, octets: &[u8]) -> Option<Seen> {
-        let start: &Start<START> = octets.first_chunk()?;
-        let head = Form::head(start);
-        let id = InterfaceId::new(vif, self.form.vn(head));
-        let station = self.interfaces.port(id).station;
-        if Station::destination(head) != station || !self.form.is_ours(head) {
-            return None;
-        }
-        let header = Header(start.last_chunk()?);
-        let length = OCTETS + usize::from(header.payload_octets());
-        let (source, destination) = (header.source(), header.destination());
-        let unusual = is_unusual((source >> 64) as u64) | is_unusual((destination >> 64) as u64);
-        if unusual || START - OCTETS + length > octets.len() {
-            return None;
-        }
-        Some(Seen {
-            interface: id,
-            // Fits: a buffer holds fewer octets.
-            octets: length as u16,
-            is_tcp: header.next_header() == protocol::TCP,
-            destination,
-        })
+    /// What a frame with this head and those like it begin with, if it is an IPv6 packet for an interface.
+    #[inline(never)]
+    fn usual(&self, vif: VifIndex, head: u128) -> Option<Usual> {
+        let interface = InterfaceId::new(vif, self.form.vn(head));
+        let (mask, expected) = self.form.of_vn(interface.vn());
+        let usual = Usual {
+            station: self.interfaces.port(interface).station,
+            mask,
+            expected,
+            interface,
+        };
+        usual.is_of(head).then_some(usual)
     }
 
     /// Deals with a frame that there may be something special about.
@@ -153,7 +194,7 @@ impl Running {
         let id = seen.interface;
         let mut count = Count::default();
         count.add(seen.octets);
-        self.count_received(Some(id), count);
+        self.count_received(id, count);
         io.frames
             .resize(&mut frame, self.form.at + usize::from(seen.octets));
         let packet = Packet {
@@ -200,7 +241,6 @@ impl Running {
             interface: id,
             // Fits: no more than `behind`.
             octets: length as u16,
-            is_tcp: false,
             destination,
         };
         if station != self.interfaces.port(id).station && !station.is_group() {

@@ -1,5 +1,7 @@
 //! Fourth stage: may it go where its destination leads? Hop limit (RFC 8200 3) and size (RFC 4443 3.2).
 
+use pinode_guest_runtime::BURST;
+
 use super::next::Departures;
 use super::{Io, Packet, Packets};
 use crate::counters::Cause;
@@ -18,22 +20,58 @@ impl Running {
         packets: &mut Packets,
     ) {
         let mut departures = Departures::new();
-        let mut staying = Packets::new();
-        for packet in packets.drain(..) {
-            let via = self.via(packet.hop, &mut departures);
+        let mut going = 0u64;
+        for (at, packet) in packets.iter_mut().enumerate() {
+            let via = self.via(packet, &mut departures);
             let start = io.frames.octets(&packet.frame).first_chunk_mut();
             let start: Option<&mut Start<START>> = start;
             if let Some(start) = start
-                && let Some(traffic_class) = via.takes(start, &packet)
+                && via.is_open_to(packet)
+                && let Some(traffic_class) = via.takes(start, packet)
             {
-                let packet = (packet, traffic_class);
-                self.next(start, io.out, packet, via, &mut departures);
-            } else {
-                staying.push(packet);
+                via.address(start);
+                departures.add(via.interface, traffic_class, packet.octets);
+                // From here on it is that by which it leaves.
+                packet.interface = via.interface;
+                going |= 1 << (at % BURST);
             }
         }
-        self.count_classes(io, &departures);
-        self.depart(io, &mut departures);
+        if going.count_ones() as usize == packets.len() {
+            for packet in packets.drain(..) {
+                departures.send(packet.interface.vif(), packet.frame, io.out);
+            }
+            self.count_classes(io, &departures);
+            self.depart(io, &mut departures);
+        } else {
+            self.forward_some::<START>(io, packets, going, &mut departures);
+        }
+    }
+
+    /// The same where not all packets of a burst go on at once, but those that a bit says.
+    #[inline(never)]
+    fn forward_some<const START: usize>(
+        &mut self,
+        io: &mut Io<'_, '_, '_>,
+        packets: &mut Packets,
+        going: u64,
+        departures: &mut Departures,
+    ) {
+        let mut staying = Packets::new();
+        for (at, packet) in packets.drain(..).enumerate() {
+            if going >> (at % BURST) & 1 != 0 {
+                departures.send(packet.interface.vif(), packet.frame, io.out);
+                continue;
+            }
+            let via = self.via(&packet, departures);
+            let start = io.frames.octets(&packet.frame).first_chunk_mut();
+            let start: Option<&mut Start<START>> = start;
+            match start.and_then(|start| via.takes(start, &packet)) {
+                Some(_) => departures.wait(packet),
+                None => staying.push(packet),
+            }
+        }
+        self.count_classes(io, departures);
+        self.depart(io, departures);
         for packet in staying.drain(..) {
             self.elsewhere(io, packet);
         }
@@ -63,3 +101,6 @@ impl Running {
         self.refuse(io, packet, cause, problem);
     }
 }
+
+// A bit each.
+const _: () = assert!(BURST <= u64::BITS as usize);

@@ -24,7 +24,7 @@ impl Running {
         let mut fields = ArrayVec::<Fields, BURST>::new();
         let mut departures = Departures::new();
         for packet in packets.drain(..) {
-            let via = self.via(packet.hop, &mut departures);
+            let via = self.via(&packet, &mut departures);
             let start = io.frames.octets(&packet.frame).first_chunk_mut();
             let start: Option<&mut Start<START>> = start;
             let goes = start.and_then(|start| via.takes(start, &packet));
@@ -53,9 +53,14 @@ impl Running {
             if let Some(header) = start.last_chunk_mut() {
                 set_traffic_class(header, traffic_class);
             }
-            let via = self.via(packet.hop, &mut departures);
-            let packet = (packet, traffic_class);
-            self.next(start, io.out, packet, via, &mut departures);
+            let via = self.via(&packet, &mut departures);
+            if via.is_open_to(&packet) {
+                via.address(start);
+                departures.add(via.interface, traffic_class, packet.octets);
+                departures.send(via.interface.vif(), packet.frame, io.out);
+            } else {
+                departures.wait(packet);
+            }
         }
         self.depart(io, &mut departures);
     }

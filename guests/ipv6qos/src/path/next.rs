@@ -51,9 +51,15 @@ impl Departures {
         }
     }
 
+    /// A packet whose next hop is not known, must hear that it is used, or is where it came from.
+    pub(super) fn wait(&mut self, packet: Packet) {
+        // No more than packets of a burst.
+        self.waiting.push(packet);
+    }
+
     /// Sends a frame, with others to the same vif.
     #[inline(always)]
-    fn send(&mut self, to: VifIndex, frame: Frame, out: &mut Output<'_>) {
+    pub(super) fn send(&mut self, to: VifIndex, frame: Frame, out: &mut Output<'_>) {
         if to != self.vif {
             self.flush(out);
             self.vif = to;
@@ -66,8 +72,9 @@ impl Departures {
         out.send_all(self.vif, &mut self.frames);
     }
 
+    /// Counts a packet that is sent.
     #[inline(always)]
-    fn add(&mut self, interface: InterfaceId, traffic_class: u8, octets: u16) {
+    pub(super) fn add(&mut self, interface: InterfaceId, traffic_class: u8, octets: u16) {
         match &mut self.last {
             Some(run) if run.interface == interface && run.traffic_class == traffic_class => {
                 run.count.add(octets);
@@ -106,23 +113,38 @@ impl Hop {
 /// Where packets of one hop go: the same for all of a burst.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Via {
+    /// What frames begin with, but for the packet.
+    head: u128,
+    /// None where the next is the destination itself, which differs from packet to packet.
     hop: HopId,
     /// Octets of the largest packet; 0 where none goes.
     mtu: u16,
-    interface: InterfaceId,
-    /// What frames begin with, but for the packet; none where that differs from packet to packet, or the neighbour
-    /// is not known or must hear that it is used.
-    head: Option<u128>,
+    pub interface: InterfaceId,
+    /// Whether the neighbour is known and need not hear that it is used, so that there is a head.
+    is_ready: bool,
 }
 
 impl Via {
     /// That of no packet.
     const NOWHERE: Self = Via {
+        head: 0,
         hop: HopId::MAX,
         mtu: 0,
         interface: InterfaceId::new(VifIndex(0), Vn::of_pih(0)),
-        head: None,
+        is_ready: false,
     };
+
+    /// Whether a packet can be sent this way at once.
+    #[inline(always)]
+    pub(super) fn is_open_to(&self, packet: &Packet) -> bool {
+        self.is_ready & (self.interface != packet.interface)
+    }
+
+    /// Gives a frame its addresses.
+    #[inline(always)]
+    pub(super) fn address<const START: usize>(&self, start: &mut Start<START>) {
+        form::rewrite(start, self.head);
+    }
 
     /// Whether a packet goes on this way, as far as can be seen at once: it is one hop further then. Gives its
     /// traffic class.
@@ -144,72 +166,41 @@ impl Via {
 }
 
 impl Running {
-    /// Where packets go whose destination's look-up gave `hop`.
+    /// Where a packet goes.
     #[inline(always)]
-    pub(super) fn via(&self, hop: HopId, departures: &mut Departures) -> Via {
-        if departures.via.hop != hop {
-            departures.via = self.find_via(hop, departures);
+    pub(super) fn via(&self, packet: &Packet, departures: &mut Departures) -> Via {
+        if departures.via.hop != packet.hop {
+            departures.via = self.find_via(packet.hop, packet.destination, departures);
         }
         departures.via
     }
 
     #[inline(never)]
-    fn find_via(&self, value: HopId, departures: &mut Departures) -> Via {
+    fn find_via(&self, value: HopId, destination: u128, departures: &mut Departures) -> Via {
         let hop = self.routing.hop(value);
-        if !matches!(hop.way, Way::Gateway | Way::Link) {
-            return Via {
-                hop: value,
-                ..Via::NOWHERE
-            };
-        }
-        let port = self.interfaces.port(hop.interface);
-        let neighbour = match hop.way {
-            Way::Gateway => self.gateway(value, hop, departures),
-            _ => None,
+        let (of, neighbour) = match hop.way {
+            Way::Gateway => (value, self.gateway(value, hop, departures)),
+            Way::Link => {
+                let known = self.discovery.find(hop.interface, destination);
+                (HopId::MAX, known.map(|known| self.discovery.hop(known)))
+            }
+            _ => {
+                return Via {
+                    hop: value,
+                    ..Via::NOWHERE
+                };
+            }
         };
+        let port = self.interfaces.port(hop.interface);
         let ready = neighbour.filter(|known| known.is_usable() && !known.is_stale());
         let head = ready.map(|known| Station::of(known.mac()).head(port.template));
         Via {
-            hop: value,
+            head: head.unwrap_or(0),
+            hop: of,
             mtu: port.mtu,
             interface: hop.interface,
-            head,
+            is_ready: head.is_some(),
         }
-    }
-
-    /// Sends a packet that goes `via` to the next hop, if that can be done at once.
-    #[inline(always)]
-    pub(super) fn next<const START: usize>(
-        &self,
-        start: &mut Start<START>,
-        out: &mut Output<'_>,
-        (packet, traffic_class): (Packet, u8),
-        via: Via,
-        departures: &mut Departures,
-    ) {
-        if via.interface == packet.interface {
-            departures.waiting.push(packet);
-            return;
-        }
-        let Some(head) = via.head.or_else(|| self.link(via, packet.destination)) else {
-            departures.waiting.push(packet);
-            return;
-        };
-        form::rewrite(start, head);
-        departures.add(via.interface, traffic_class, packet.octets);
-        departures.send(via.interface.vif(), packet.frame, out);
-    }
-
-    /// What a frame to a neighbour begins with, if it can be sent at once.
-    #[inline(never)]
-    fn link(&self, via: Via, destination: u128) -> Option<u128> {
-        if self.routing.hop(via.hop).way != Way::Link {
-            return None;
-        }
-        let known = self.discovery.find(via.interface, destination)?;
-        let known = self.discovery.hop(known);
-        let template = self.interfaces.port(via.interface).template;
-        (known.is_usable() && !known.is_stale()).then(|| Station::of(known.mac()).head(template))
     }
 
     /// The next router: the neighbour that the hop remembers, if it still is the one, or the one there is.
