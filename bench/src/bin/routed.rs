@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use pinode_bench::compare::{Spread, order, ratios};
 use pinode_bench::machine::Machine;
-use pinode_bench::routed::{Arm, Crossing, run};
+use pinode_bench::routed::{Arm, Crossing, Stand};
 use serde::Serialize;
 
 /// Frames per second through builtin:ipv6qos with small and large tables, beside builtin:patch with the same frames.
@@ -26,13 +26,19 @@ struct Args {
     /// Octets of a frame, with FCS.
     #[arg(long, default_value_t = 79)]
     size: u16,
+    /// Destinations of the frames, a power of two, at random over all prefixes (RFC 2544 12 has 256 networks).
+    #[arg(long, default_value_t = 256)]
+    destinations: usize,
     /// Rounds; each runs every arm once, and beside it the plainest guest.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Seconds of a measurement.
+    /// Seconds of a measurement, of the router and of the plainest guest each.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// Seconds before each; flows are made in them.
+    /// Seconds of a slice: router and plainest guest take turns, so that the machine's moods meet both alike.
+    #[arg(long, default_value_t = 0.04)]
+    slice: f64,
+    /// Seconds before each measurement; flows are made in them.
     #[arg(long, default_value_t = 0.5)]
     warm_up: f64,
     /// Guests as host threads.
@@ -95,28 +101,34 @@ fn main() -> anyhow::Result<()> {
         queue: args.queue,
         threads: args.threads,
         cpus: (worker, guest),
-        warm_up: Duration::from_secs_f64(args.warm_up),
-        span: Duration::from_secs_f64(args.seconds),
+        destinations: args.destinations,
     };
+    if !how.destinations.is_power_of_two() {
+        bail!(
+            "--destinations: {}; allowed: a power of two",
+            how.destinations
+        );
+    }
+    if !(args.slice > 0.0 && args.seconds >= args.slice) {
+        bail!("--slice: {}; allowed: above 0, up to --seconds", args.slice);
+    }
+    let slices = (args.seconds / args.slice).round() as usize;
+    let slice = Duration::from_secs_f64(args.slice);
     let machine = Machine::this();
     println!("{machine}");
     println!(
-        "frames of {} octets (with FCS) at saturation, west to east; {} rounds of {} s\n",
-        args.size, args.rounds, args.seconds
+        "frames of {} octets (with FCS) to {} destinations at saturation, west to east; {} rounds of {slices} slices of {} ms each\n",
+        args.size,
+        args.destinations,
+        args.rounds,
+        args.slice * 1e3
     );
     let mut runs: Vec<Run> = Vec::new();
     for round in 0..args.rounds {
         for at in order(arms.len(), round) {
             let arm = arms[at];
-            // Beside each other, and in turn first.
-            let mut fps = [0.0; 2];
-            for side in order(2, round) {
-                let routed = side == 1;
-                fps[side] = run(&how, arm, routed).with_context(|| {
-                    format!("{arm}, {}", if routed { "router" } else { "patch" })
-                })?;
-            }
-            let [patch_fps, router_fps] = fps;
+            let [patch_fps, router_fps] = measure(&how, arm, (args.warm_up, slices, slice))
+                .with_context(|| arm.to_string())?;
             eprintln!(
                 "round {}, {arm}: patch {:.2}, router {:.2} M frames/s",
                 round + 1,
@@ -145,6 +157,29 @@ fn main() -> anyhow::Result<()> {
         std::fs::write(file, text + "\n").with_context(|| format!("{}", file.display()))?;
     }
     Ok(())
+}
+
+/// Frames per second of the plainest guest and of the router, which take turns.
+fn measure(
+    how: &Crossing,
+    arm: Arm,
+    (warm_up, slices, slice): (f64, usize, Duration),
+) -> anyhow::Result<[f64; 2]> {
+    let stands = [
+        Stand::start(how, arm, false)?,
+        Stand::start(how, arm, true)?,
+    ];
+    for stand in &stands {
+        stand.run(Duration::from_secs_f64(warm_up))?;
+    }
+    let mut fps = [0.0; 2];
+    for turn in 0..slices {
+        for side in order(2, turn) {
+            fps[side] += stands[side].run(slice)? / slices as f64;
+        }
+    }
+    stands.into_iter().for_each(Stand::stop);
+    Ok(fps)
 }
 
 fn table(arms: &[Arm], runs: &[Run]) {

@@ -14,13 +14,15 @@ use pinode_ports::{InlinePort, Port, slot_octets_for};
 use serde_json::{Value, json};
 
 use super::tables;
-use super::traffic::{NEXT, ROUTER, Sink, Source, Tally, Variety};
+use super::traffic::{LOOK_NS, NEXT, ROUTER, Sink, Source, Tally, Variety};
 
 const READY: Duration = Duration::from_secs(60);
 /// Items of a request: few enough that no frame waits long.
 const CHUNK: usize = 32;
-/// Destinations of the frames, where there are many.
-const DESTINATIONS: usize = 1 << 18;
+/// After frames are offered again it takes a while until worker and guest are awake and rings are full.
+const LEAD: Duration = Duration::from_nanos(LOOK_NS + 5_000_000);
+/// After the last frame is offered, until rings are empty and worker and guest sleep.
+const DRAIN: Duration = Duration::from_millis(5);
 const VIA: &str = "2001:db8:2::9";
 
 /// What the router holds.
@@ -53,15 +55,15 @@ impl Arm {
         }
     }
 
-    fn variety(self) -> Variety {
-        let prefixes = self.prefixes();
-        let count = if prefixes.len() == 1 { 1 } else { DESTINATIONS };
+    /// What its frames are, to so many destinations: of flows no more than there are flows.
+    fn variety(self, destinations: usize) -> Variety {
+        let (most, flows) = match self {
+            Arm::Flows(count) => (count as usize, count),
+            _ => (destinations, 1),
+        };
         Variety {
-            destinations: tables::destinations(&prefixes, count),
-            flows: match self {
-                Arm::Flows(count) => count,
-                _ => 1,
-            },
+            destinations: tables::destinations(&self.prefixes(), destinations.min(most)),
+            flows,
         }
     }
 
@@ -116,10 +118,8 @@ pub struct Crossing {
     pub threads: bool,
     /// Core of the worker, core of the guest.
     pub cpus: (usize, usize),
-    /// Before the measurement.
-    pub warm_up: Duration,
-    /// Its length.
-    pub span: Duration,
+    /// Destinations of the frames, a power of two.
+    pub destinations: usize,
 }
 
 fn toml(how: &Crossing, arm: Arm, routed: bool) -> String {
@@ -174,42 +174,70 @@ fn load(node: &RunningNode, items: &[Value]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Offers `arm`'s frames at saturation to the router that holds its tables, or with `routed` false to the plainest
-/// guest; frames per second that came out.
-///
-/// # Errors
-///
-/// Whatever keeps the node from running, or the router from holding what it should.
-pub fn run(how: &Crossing, arm: Arm, routed: bool) -> anyhow::Result<f64> {
-    let config = config(&toml(how, arm, routed))?;
-    let tally = Arc::new(Tally::default());
-    let source = Source::new(how.size, arm.variety(), Arc::clone(&tally));
-    let sink = Sink::new(how.size, Arc::clone(&tally));
-    let octets = slot_octets_for(1501);
-    let ports: Vec<Vec<Box<dyn Port>>> = vec![
-        vec![Box::new(InlinePort::new(source, octets))],
-        vec![Box::new(InlinePort::new(sink, octets))],
-    ];
-    let node = RunningNode::start(config, ports)?;
-    let measured = (|| {
-        node.wait_ready(READY, || false)
+/// A node with one guest, and what its frames come from: idle until [`run`](Self::run).
+pub struct Stand {
+    node: RunningNode,
+    tally: Arc<Tally>,
+}
+
+impl Stand {
+    /// Starts a node with the router, which holds what `arm` says, or with `routed` false with the plainest guest.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the node from running, or the router from holding what it should.
+    pub fn start(how: &Crossing, arm: Arm, routed: bool) -> anyhow::Result<Self> {
+        let config = config(&toml(how, arm, routed))?;
+        let tally = Arc::new(Tally::default());
+        let variety = arm.variety(how.destinations);
+        let source = Source::new(how.size, variety, Arc::clone(&tally));
+        let sink = Sink::new(how.size, Arc::clone(&tally));
+        let octets = slot_octets_for(1501);
+        let ports: Vec<Vec<Box<dyn Port>>> = vec![
+            vec![Box::new(InlinePort::new(source, octets))],
+            vec![Box::new(InlinePort::new(sink, octets))],
+        ];
+        let node = RunningNode::start(config, ports)?;
+        let stand = Stand { node, tally };
+        stand
+            .node
+            .wait_ready(READY, || false)
             .context("the node is not ready")?;
         if routed {
-            load(&node, &arm.items())?;
+            load(&stand.node, &arm.items())?;
         }
-        tally.go();
-        std::thread::sleep(how.warm_up);
-        let (began, before) = (Instant::now(), tally.crossed());
-        std::thread::sleep(how.span);
-        let crossed = tally.crossed() - before;
-        ensure!(crossed > 0, "nothing crossed of {} frames", tally.offered());
-        Ok(crossed as f64 / began.elapsed().as_secs_f64())
-    })();
-    if std::env::var_os("PINODE_BENCH_STATUS").is_some()
-        && let Ok(status) = node.operator().status()
-    {
-        eprintln!("{status:#?}");
+        Ok(stand)
     }
-    node.stop();
-    measured
+
+    /// Offers frames at saturation for `span`; how many came out in it, a second.
+    ///
+    /// # Errors
+    ///
+    /// None came out.
+    pub fn run(&self, span: Duration) -> anyhow::Result<f64> {
+        self.tally.offer(true);
+        std::thread::sleep(LEAD);
+        let (began, before) = (Instant::now(), self.tally.crossed());
+        std::thread::sleep(span);
+        let crossed = self.tally.crossed() - before;
+        let took = began.elapsed();
+        self.tally.offer(false);
+        std::thread::sleep(DRAIN);
+        ensure!(
+            crossed > 0,
+            "nothing crossed of {} frames",
+            self.tally.offered()
+        );
+        Ok(crossed as f64 / took.as_secs_f64())
+    }
+
+    /// Ends the node; with `PINODE_BENCH_STATUS` set, prints its status before.
+    pub fn stop(self) {
+        if std::env::var_os("PINODE_BENCH_STATUS").is_some()
+            && let Ok(status) = self.node.operator().status()
+        {
+            eprintln!("{status:#?}");
+        }
+        self.node.stop();
+    }
 }

@@ -27,14 +27,17 @@ const SOURCE: u128 = 0x2001_0db8_0001_0000 << 64;
 pub(super) struct Tally {
     offered: AtomicU64,
     crossed: AtomicU64,
-    /// Nothing is offered before.
-    began: AtomicBool,
+    /// Whether frames are offered.
+    offers: AtomicBool,
 }
 
+/// A source that offers nothing looks this often whether it should; each look keeps a worker awake for 0.4 ms.
+pub(super) const LOOK_NS: u64 = 25_000_000;
+
 impl Tally {
-    /// The tables are loaded: frames may come.
-    pub(super) fn go(&self) {
-        self.began.store(true, Ordering::Relaxed);
+    /// Says whether frames are offered: at first none are.
+    pub(super) fn offer(&self, offers: bool) {
+        self.offers.store(offers, Ordering::Relaxed);
     }
 
     pub(super) fn offered(&self) -> u64 {
@@ -55,7 +58,7 @@ fn add(counter: &AtomicU64, frames: u64) {
 /// What differs from packet to packet.
 #[derive(Debug, Clone)]
 pub(super) struct Variety {
-    /// Destinations, used in this order over and over; a power of two.
+    /// Destinations, a power of two, used in this order over and over; of several flows each has its own.
     pub(super) destinations: Vec<[u8; 16]>,
     /// Flows, a power of two: source address and port run through all of them.
     pub(super) flows: u32,
@@ -110,23 +113,36 @@ impl Wire for Source {
             flow,
             tally,
         } = self;
-        if !tally.began.load(Ordering::Relaxed) {
+        if !tally.offers.load(Ordering::Relaxed) {
             return;
         }
         let frames = slots.fill(|slot| {
             let frame = slot.get_mut(..template.len())?;
             copy_frame(frame, template);
-            let at = *next & (variety.destinations.len() - 1);
-            frame[HEAD + 24..HEAD + 40].copy_from_slice(&variety.destinations[at]);
-            *next = next.wrapping_add(1);
             // A full period of a power of two (Hull and Dobell): all flows, in no order a cache could guess.
             *flow = flow.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let [_, high, a, b] = (*flow & (variety.flows - 1)).to_be_bytes();
+            let of = *flow & (variety.flows - 1);
+            let [_, high, a, b] = of.to_be_bytes();
+            // Those of a flow all go to one destination.
+            let at = if variety.flows > 1 {
+                of as usize
+            } else {
+                *next
+            };
+            let at = at & (variety.destinations.len() - 1);
+            frame[HEAD + 24..HEAD + 40].copy_from_slice(&variety.destinations[at]);
+            *next = next.wrapping_add(1);
             frame[HEAD + 22] = high;
             frame[HEAD + 40..HEAD + 42].copy_from_slice(&[a, b]);
             Some(template.len())
         });
         add(&tally.offered, frames as u64);
+    }
+
+    /// So that the worker sleeps while another node is measured.
+    fn next_ns(&self, now_ns: u64) -> Option<u64> {
+        let offers = self.tally.offers.load(Ordering::Relaxed);
+        Some(now_ns + if offers { 0 } else { LOOK_NS })
     }
 
     #[inline]
@@ -154,6 +170,10 @@ impl Sink {
 impl Wire for Sink {
     #[inline]
     fn inject(&mut self, _now_ns: u64, _slots: &mut InjectSlots<'_, '_>) {}
+
+    fn next_ns(&self, _now_ns: u64) -> Option<u64> {
+        None
+    }
 
     #[inline]
     fn absorb(&mut self, _now_ns: u64, frame: &[u8], _meta: &TxMeta) {
