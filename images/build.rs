@@ -60,6 +60,13 @@ const HOSTILE: &[Image] = &[
     },
 ];
 
+/// What benchmarks hold guests against.
+const FLOOR: &[Image] = &[Image {
+    name: "floor",
+    package: "pinode-guest-floor",
+    program: "floor",
+}];
+
 /// Sources that images are made of, from the workspace's root.
 const SOURCES: &[&str] = &["guests", "virtqueue", "Cargo.toml", "Cargo.lock"];
 
@@ -83,14 +90,19 @@ fn main() {
     );
     let out = PathBuf::from(variable("OUT_DIR"));
     let hostile = env::var_os("CARGO_FEATURE_HOSTILE").is_some();
+    let floor = env::var_os("CARGO_FEATURE_FLOOR").is_some();
     let wanted: Vec<&Image> = BUILTIN
         .iter()
         .chain(HOSTILE.iter().filter(|_| hostile))
+        .chain(FLOOR.iter().filter(|_| floor))
         .collect();
     build(&root, &out.join("guests"), &wanted);
     let mut list = table("BUILTIN", BUILTIN, &out);
     if hostile {
         list += &table("HOSTILE", HOSTILE, &out);
+    }
+    if floor {
+        list += &table("FLOOR", FLOOR, &out);
     }
     fs::write(out.join("images.rs"), list).expect("OUT_DIR can be written");
 }

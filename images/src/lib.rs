@@ -21,6 +21,12 @@ pub fn hostile(name: &str) -> Option<&'static [u8]> {
     find(HOSTILE, name)
 }
 
+/// The guest that benchmarks hold others against: the least that one can do that looks into frames.
+#[cfg(feature = "floor")]
+pub fn floor() -> Option<&'static [u8]> {
+    FLOOR_LIST.first().and_then(|name| find(FLOOR, name))
+}
+
 /// Names of the guests that misbehave.
 #[cfg(feature = "hostile")]
 pub const HOSTILE_NAMES: &[&str] = HOSTILE_LIST;

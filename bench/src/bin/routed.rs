@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use pinode_bench::compare::{Spread, order, ratios};
 use pinode_bench::machine::Machine;
-use pinode_bench::routed::{Arm, Crossing, Stand};
+use pinode_bench::routed::{Arm, Crossing, Guest, Stand};
 use serde::Serialize;
 
 /// Frames per second through builtin:ipv6qos with small and large tables, beside builtin:patch with the same frames.
@@ -60,6 +60,8 @@ struct Run {
     round: usize,
     arm: String,
     patch_fps: f64,
+    /// None where guests are host threads.
+    floor_fps: Option<f64>,
     router_fps: f64,
 }
 
@@ -114,6 +116,9 @@ fn main() -> anyhow::Result<()> {
     }
     let slices = (args.seconds / args.slice).round() as usize;
     let slice = Duration::from_secs_f64(args.slice);
+    let folder = tempfile::tempdir()?;
+    let floor = folder.path().join("floor");
+    std::fs::write(&floor, pinode_images::floor().unwrap_or_default())?;
     let machine = Machine::this();
     println!("{machine}");
     println!(
@@ -127,10 +132,14 @@ fn main() -> anyhow::Result<()> {
     for round in 0..args.rounds {
         for at in order(arms.len(), round) {
             let arm = arms[at];
-            let [patch_fps, router_fps] = measure(&how, arm, (args.warm_up, slices, slice))
+            let guests: &[Guest<'_>] = &[Guest::Patch, Guest::Router, Guest::Floor(&floor)];
+            let guests = &guests[..if args.threads { 2 } else { 3 }];
+            let fps = measure(&how, arm, guests, (args.warm_up, slices, slice))
                 .with_context(|| arm.to_string())?;
+            let (patch_fps, router_fps, floor_fps) = (fps[0], fps[1], fps.get(2).copied());
+            let beside = floor_fps.map_or(String::new(), |fps| format!(" floor {:.2},", fps / 1e6));
             eprintln!(
-                "round {}, {arm}: patch {:.2}, router {:.2} M frames/s",
+                "round {}, {arm}: patch {:.2},{beside} router {:.2} M frames/s",
                 round + 1,
                 patch_fps / 1e6,
                 router_fps / 1e6
@@ -140,6 +149,7 @@ fn main() -> anyhow::Result<()> {
                 round,
                 arm,
                 patch_fps,
+                floor_fps,
                 router_fps,
             });
         }
@@ -159,22 +169,22 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Frames per second of the plainest guest and of the router, which take turns.
+/// Frames per second of each of `guests`, which take turns.
 fn measure(
     how: &Crossing,
     arm: Arm,
+    guests: &[Guest<'_>],
     (warm_up, slices, slice): (f64, usize, Duration),
-) -> anyhow::Result<[f64; 2]> {
-    let stands = [
-        Stand::start(how, arm, false)?,
-        Stand::start(how, arm, true)?,
-    ];
+) -> anyhow::Result<Vec<f64>> {
+    let stands = { guests.iter() }
+        .map(|guest| Stand::start(how, arm, *guest))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     for stand in &stands {
         stand.run(Duration::from_secs_f64(warm_up))?;
     }
-    let mut fps = [0.0; 2];
+    let mut fps = vec![0.0; stands.len()];
     for turn in 0..slices {
-        for side in order(2, turn) {
+        for side in order(stands.len(), turn) {
             fps[side] += stands[side].run(slice)? / slices as f64;
         }
     }
@@ -184,27 +194,24 @@ fn measure(
 
 fn table(arms: &[Arm], runs: &[Run]) {
     println!(
-        "| the router holds | patch, M frames/s | router, M frames/s | router to patch |\n|---|---|---|---|"
+        "| the router holds | patch, M frames/s | floor to patch | router, M frames/s | router to patch |\n|---|---|---|---|---|"
     );
     for arm in arms {
         let name = arm.to_string();
-        let of = |what: fn(&Run) -> f64| -> Vec<f64> {
-            runs.iter()
-                .filter(|run| run.arm == name)
-                .map(what)
-                .collect()
+        let of = |what: fn(&Run) -> Option<f64>| -> Vec<f64> {
+            let runs = runs.iter().filter(|run| run.arm == name);
+            runs.filter_map(what).collect()
         };
-        let (patch, router) = (of(|run| run.patch_fps), of(|run| run.router_fps));
-        let pairs = ratios(&router, &patch);
-        let (Some(patch), Some(router), Some(pairs)) =
-            (Spread::of(&patch), Spread::of(&router), Spread::of(&pairs))
-        else {
-            continue;
+        let patch = of(|run| Some(run.patch_fps));
+        let (floor, router) = (of(|run| run.floor_fps), of(|run| Some(run.router_fps)));
+        let to_patch = |fps: &[f64]| match Spread::of(&ratios(fps, &patch)) {
+            Some(spread) => spread.to_string(),
+            None => "-".to_owned(),
         };
-        println!(
-            "| {name} | {} | {} | {pairs} |",
-            patch.scaled(1e-6),
-            router.scaled(1e-6)
-        );
+        let (floor, ratio) = (to_patch(&floor), to_patch(&router));
+        if let (Some(patch), Some(router)) = (Spread::of(&patch), Spread::of(&router)) {
+            let (patch, router) = (patch.scaled(1e-6), router.scaled(1e-6));
+            println!("| {name} | {patch} | {floor} | {router} | {ratio} |");
+        }
     }
 }

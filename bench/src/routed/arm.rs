@@ -98,6 +98,18 @@ impl Arm {
         }
     }
 
+    /// Octets of the tables that packets go to at random, at their smallest, as the floor's configuration has them:
+    /// those of flows, groups of eight places in 16 octets and a line each (docs/adr/0019). Others stay in the caches.
+    fn tables(self) -> String {
+        match self {
+            Arm::Flows(count) => {
+                let places = u64::from(count) * 6 / 5 + 8;
+                format!("[{}, {}]", places * 2 + 64, places * 64)
+            }
+            _ => "[]".to_owned(),
+        }
+    }
+
     fn memory(self) -> &'static str {
         match self {
             Arm::Routes(count) if count <= 1000 => "64MiB",
@@ -122,11 +134,22 @@ pub struct Crossing {
     pub destinations: usize,
 }
 
-fn toml(how: &Crossing, arm: Arm, routed: bool) -> String {
+/// What guest frames go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guest<'a> {
+    /// The plainest, `builtin:patch`.
+    Patch,
+    /// The least that one can do that looks into frames: an image's file.
+    Floor(&'a Path),
+    /// The router, with tables.
+    Router,
+}
+
+fn toml(how: &Crossing, arm: Arm, guest: Guest<'_>) -> String {
     let isolation = if how.threads { "thread" } else { "kvm" };
-    let (worker, guest) = how.cpus;
+    let (worker, core) = how.cpus;
     let mut toml = format!(
-        "[node]\nname = \"bench\"\nisolation = \"{isolation}\"\ncpus = {{ workers = [{worker}], guests = [{guest}] }}\n"
+        "[node]\nname = \"bench\"\nisolation = \"{isolation}\"\ncpus = {{ workers = [{worker}], guests = [{core}] }}\n"
     );
     for port in ["west", "east"] {
         let _ = write!(
@@ -135,14 +158,21 @@ fn toml(how: &Crossing, arm: Arm, routed: bool) -> String {
              mtu = 1501\ncycle = {{ phases = [{{ pi = \"ipv6qos\", for = \"100us\" }}] }}\n"
         );
     }
-    let guest = if routed { "ipv6qos" } else { "patch" };
+    let image = match guest {
+        Guest::Patch => "builtin:patch".to_owned(),
+        Guest::Floor(file) => file.display().to_string(),
+        Guest::Router => "builtin:ipv6qos".to_owned(),
+    };
     let _ = write!(
         toml,
-        "[pi.ipv6qos]\ncode = 1\nguest = \"builtin:{guest}\"\nqueue = {}\nmemory = \"{}\"\n",
+        "[pi.ipv6qos]\ncode = 1\nguest = \"{image}\"\nqueue = {}\nmemory = \"{}\"\n",
         how.queue,
         arm.memory()
     );
-    if routed {
+    if let Guest::Floor(_) = guest {
+        let _ = write!(toml, "[pi.ipv6qos.config]\ntables = {}\n", arm.tables());
+    }
+    if guest == Guest::Router {
         let mac = |mac: [u8; 6]| mac.map(|octet| format!("{octet:02x}")).join(":");
         let _ = write!(
             toml,
@@ -181,13 +211,13 @@ pub struct Stand {
 }
 
 impl Stand {
-    /// Starts a node with the router, which holds what `arm` says, or with `routed` false with the plainest guest.
+    /// Starts a node with `guest`; the router holds what `arm` says.
     ///
     /// # Errors
     ///
     /// Whatever keeps the node from running, or the router from holding what it should.
-    pub fn start(how: &Crossing, arm: Arm, routed: bool) -> anyhow::Result<Self> {
-        let config = config(&toml(how, arm, routed))?;
+    pub fn start(how: &Crossing, arm: Arm, guest: Guest<'_>) -> anyhow::Result<Self> {
+        let config = config(&toml(how, arm, guest))?;
         let tally = Arc::new(Tally::default());
         let variety = arm.variety(how.destinations);
         let source = Source::new(how.size, variety, Arc::clone(&tally));
@@ -203,7 +233,7 @@ impl Stand {
             .node
             .wait_ready(READY, || false)
             .context("the node is not ready")?;
-        if routed {
+        if guest == Guest::Router {
             load(&stand.node, &arm.items())?;
         }
         Ok(stand)

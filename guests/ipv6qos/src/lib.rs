@@ -30,7 +30,6 @@ pub mod routing;
 pub mod rules;
 mod start;
 pub mod units;
-mod unsafe_prefetch;
 pub mod vn;
 
 pub use prefix::Prefix;

@@ -27,6 +27,8 @@ mod pool;
 pub mod run;
 #[allow(unsafe_code)]
 pub mod unsafe_arena;
+#[allow(unsafe_code)]
+pub mod unsafe_prefetch;
 pub mod usage;
 pub mod vif;
 pub mod virtio;
@@ -48,3 +50,4 @@ mod vif_tests;
 pub use control::{Config, FromGuest, ToGuest, VifConfig};
 pub use function::{BURST, Frame, Frames, Function, HELD, Output, TICK_NS, VifIndex};
 pub use run::{Exit, Platform, run};
+pub use unsafe_prefetch as prefetch;

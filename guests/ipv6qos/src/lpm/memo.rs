@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use super::OutOfMemory;
 use crate::prefix::Prefix;
-use crate::unsafe_prefetch::prefetch;
 use crate::vn::Vn;
+use pinode_guest_runtime::prefetch::prefetch;
 
 /// Entries of a bucket.
 const WAYS: usize = 4;

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use super::OutOfMemory;
 use super::word::Word;
 use crate::prefix::mask;
-use crate::unsafe_prefetch::prefetch;
 use crate::vn::Vn;
+use pinode_guest_runtime::prefetch::prefetch;
 
 /// Buckets behind a full one in which its entries may lie: so many in a row are never full at these shares, but for
 /// one table in some billions.

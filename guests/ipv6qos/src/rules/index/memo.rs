@@ -7,7 +7,7 @@ use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
 use super::Key;
-use crate::unsafe_prefetch::prefetch;
+use pinode_guest_runtime::prefetch::prefetch;
 
 /// Sets of two.
 const SETS: usize = 4096;
