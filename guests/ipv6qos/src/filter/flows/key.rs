@@ -1,6 +1,6 @@
 //! What names a flow, the same for both directions, and its keyed hash.
 //!
-//! The lesser end stands first, so a packet and its answer give one key; [`Traits::swapped`] says which of the two
+//! The lesser end stands first, so a packet and its answer give one key; [`Traits`] say which of the two
 //! directions a packet is. Addresses and ports are words as a packet has them: nothing is turned round, and less is
 //! what is less when the words are loaded.
 //!
@@ -30,17 +30,57 @@ const FRAGMENT: u64 = 1 << 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Key([u64; 5]);
 
-/// What a look-up must know of a packet besides its key.
+/// What a look-up must know of a packet besides its key, a bit each or some: whether it goes from the second end of the
+/// key to the first, the low five TCP flags (0 for other protocols), whether it is a fragment, whether a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Traits {
-    /// Whether the packet goes from the second end of the key to the first.
-    pub swapped: bool,
-    /// Flags of TCP; 0 for other protocols.
-    pub tcp_flags: u8,
-    /// Whether it is a fragment, first or later.
-    pub fragment: bool,
-    /// Whether it is a later one.
-    pub later: bool,
+pub(super) struct Traits(u8);
+
+impl Traits {
+    const FLAGS: u8 = 31;
+    const FRAGMENT: u8 = 1 << 6;
+    const LATER: u8 = 1 << 7;
+
+    #[inline(always)]
+    pub fn new(swapped: bool, tcp_flags: u8) -> Self {
+        Traits((tcp_flags & Self::FLAGS) << 1 | u8::from(swapped))
+    }
+
+    fn with_fragment(self, packet: &Fields) -> Self {
+        let fragment = if packet.fragment { Self::FRAGMENT } else { 0 };
+        let later = match packet.upper {
+            Upper::LaterFragment => Self::LATER,
+            _ => 0,
+        };
+        Traits(self.0 | fragment | later)
+    }
+
+    #[inline(always)]
+    pub fn swapped(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    #[inline(always)]
+    pub fn tcp_flags(self) -> u8 {
+        self.0 >> 1 & Self::FLAGS
+    }
+
+    /// Not 0 if the packet is a fragment.
+    #[inline(always)]
+    pub fn fragment(self) -> u8 {
+        self.0 & (Self::FRAGMENT | Self::LATER)
+    }
+
+    #[inline(always)]
+    pub fn is_later(self) -> bool {
+        self.0 & Self::LATER != 0
+    }
+
+    /// Flags and, lowest, whether it answers where the first packet was `swapped`: see
+    /// [`Phase::stays`](super::state::Phase::stays).
+    #[inline(always)]
+    pub fn towards(self, swapped: bool) -> u8 {
+        self.0 ^ u8::from(swapped)
+    }
 }
 
 /// A packet, or some of the same key and traits, as it is looked up.
@@ -53,7 +93,7 @@ pub(super) struct Probe {
     pub guess: Place,
     pub traits: Traits,
     /// Which packet of the burst it is, or the first of those.
-    pub first: u32,
+    pub first: u8,
 }
 
 const _: () = assert!(size_of::<Probe>() == 64);
@@ -64,14 +104,27 @@ impl Probe {
         key: Key::NONE,
         hash: 0,
         guess: Place::NONE,
-        traits: Traits {
-            swapped: false,
-            tcp_flags: 0,
-            fragment: false,
-            later: false,
-        },
+        traits: Traits(0),
         first: 0,
     };
+
+    /// Whether it is that of a packet with these ends.
+    #[inline(always)]
+    pub fn is(&self, ends: &Ends) -> bool {
+        let [a, b, c, d, rest] = self.key.0;
+        let swapped = self.traits.swapped();
+        let (source, destination) = match swapped {
+            true => ([c, d], [a, b]),
+            false => ([a, b], [c, d]),
+        };
+        let ports = ((rest >> 32) as u32).rotate_left(u32::from(swapped) * 16);
+        let low = u64::from(ends.protocol_and_vn());
+        (source == ends.source)
+            & (destination == ends.destination)
+            & (ports == ends.ports)
+            & (rest & 0xffff_ffff == low)
+            & (self.traits == Traits::new(swapped, ends.tcp_flags()))
+    }
 }
 
 fn high(address: u128) -> u64 {
@@ -79,13 +132,15 @@ fn high(address: u128) -> u64 {
 }
 
 /// Both ends in one order, whichever is the source, and whether they were swapped for it. Any order will do that is
-/// the same for both directions: here that of the words as they are loaded.
+/// the same for both directions: here that of the ports as they are loaded, then that of the addresses.
 #[inline(always)]
 fn in_order(source: [u64; 2], destination: [u64; 2], ports: u32) -> ([u64; 4], u32, bool) {
-    // Whether the destination with its port is less than the source with its: one long subtraction.
-    let (_, borrow) = ((ports >> 16) as u16).overflowing_sub(ports as u16);
-    let (_, borrow) = destination[0].borrowing_sub(source[0], borrow);
-    let (_, swapped) = destination[1].borrowing_sub(source[1], borrow);
+    let turned = ports.rotate_left(16);
+    let swapped = if turned == ports {
+        is_less(destination, source)
+    } else {
+        turned < ports
+    };
     // By selection, not by a branch: directions come in no order that could be predicted.
     let either = |straight: u64, swap: u64| select_unpredictable(swapped, swap, straight);
     let ends = [
@@ -94,8 +149,14 @@ fn in_order(source: [u64; 2], destination: [u64; 2], ports: u32) -> ([u64; 4], u
         either(destination[0], source[0]),
         either(destination[1], source[1]),
     ];
-    let ports = select_unpredictable(swapped, ports.rotate_left(16), ports);
-    (ends, ports, swapped)
+    (ends, ports.min(turned), swapped)
+}
+
+/// Few packets have the same port on both ends.
+#[cold]
+#[inline(never)]
+fn is_less([a, b]: [u64; 2], [c, d]: [u64; 2]) -> bool {
+    (a, b) < (c, d)
 }
 
 impl Key {
@@ -114,19 +175,16 @@ impl Key {
     #[inline]
     pub fn of(packet: &Fields) -> Option<(Self, Traits)> {
         let (mut source_port, mut destination_port) = (packet.source_port, packet.destination_port);
-        let mut traits = Traits {
-            swapped: false,
-            tcp_flags: packet.tcp_flags,
-            fragment: packet.fragment,
-            later: packet.upper == Upper::LaterFragment,
-        };
         if packet.protocol == protocol::ICMPV6
             || !matches!(packet.upper, Upper::Read | Upper::Opaque)
         {
             (source_port, destination_port) = match (packet.upper, packet.source_port) {
                 (Upper::Read, ECHO_REQUEST) => (packet.identifier, 0),
                 (Upper::Read, ECHO_REPLY) => (0, packet.identifier),
-                (Upper::LaterFragment, _) => return Some((Self::of_fragments(packet), traits)),
+                (Upper::LaterFragment, _) => {
+                    let traits = Traits::new(false, packet.tcp_flags).with_fragment(packet);
+                    return Some((Self::of_fragments(packet), traits));
+                }
                 _ => return None,
             };
         }
@@ -136,7 +194,7 @@ impl Key {
         let rest = u64::from(ports) << 32
             | u64::from(packet.protocol) << 8
             | u64::from(packet.interface.vn().get());
-        traits.swapped = swapped;
+        let traits = Traits::new(swapped, packet.tcp_flags).with_fragment(packet);
         Some((Key([a, b, c, d, rest]), traits))
     }
 

@@ -17,11 +17,12 @@ const BURST: usize = 64;
 /// Of these, packets of one stage.
 const TOGETHER: usize = 16;
 
-/// What is known of the packets of a burst between stages. Kept, so that it need not be cleared for each burst.
-pub(super) type Probes = [Probe; BURST];
+/// What is known of the packets of a burst between stages, and how many packets there are as the last one's first.
+/// Kept, so that it need not be cleared for each burst.
+pub(super) type Probes = [Probe; BURST + 1];
 
 /// Nothing.
-pub(super) const NO_PROBES: Probes = [Probe::NONE; BURST];
+pub(super) const NO_PROBES: Probes = [Probe::NONE; BURST + 1];
 
 /// Packets that are looked up together.
 pub trait Burst {
@@ -57,8 +58,18 @@ impl Burst for Read<'_> {
 /// Bits `from..to` of 64.
 #[inline(always)]
 fn bits(from: usize, to: usize) -> u64 {
-    let count = to.wrapping_sub(from).clamp(1, BURST);
-    (u64::MAX >> (BURST - count)) << (from % BURST)
+    let below = |bit: usize| 1u64.checked_shl(bit as u32).map_or(u64::MAX, |bit| bit - 1);
+    below(to) & !below(from)
+}
+
+/// How far a burst is read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Begun {
+    /// Packets that were read, and probes that were made of them.
+    read: usize,
+    made: usize,
+    /// What is known at once of the last packet.
+    word: u64,
 }
 
 impl Flows {
@@ -86,44 +97,62 @@ impl Flows {
         }
         let now = clock::steps(now_ns);
         let count = burst.packets().min(BURST);
-        let mut found = 0;
-        let mut last = Ends::NONE;
-        // Packets that were read; probes that were made of them, whose flows were asked for, and were met.
-        let (mut read, mut made, mut asked, mut met) = (0, 0, 0, 0);
+        let mut missed = 0;
+        let mut begun = Begun::default();
+        // Probes whose flows were asked for, and were met.
+        let (mut asked, mut met) = (0, 0);
         // Some at a time: while the flows of some are on their way from memory, and the groups of the next, the keys
         // of others are made.
-        while met < made || read < count {
-            let before = made;
-            let next = (read + TOGETHER).min(count);
-            for at in read..next {
-                let ends = burst.ends(at);
-                if let Some(ends) = ends {
-                    if ends.difference(&last) != 0 {
-                        self.plan(&ends, at, made);
-                        made += 1;
-                        last = ends;
-                    }
-                } else {
-                    self.plan_other(burst, at, made);
-                    made += 1;
-                    last = Ends::NONE;
-                }
-            }
-            read = next;
-            self.ask_flows(asked, before);
+        while met < begun.made || begun.read < count {
+            let made = begun.made;
+            begun = self.plan_some(burst, begun, count);
+            self.ask_flows(asked, made);
             // More packets of the last may come.
-            let until = if read < count {
-                made.saturating_sub(1)
-            } else {
-                made
-            };
-            while met < asked.min(until) {
-                found |= self.meet_planned(now, burst, met, made, read);
-                met += 1;
+            let is_last = usize::from(begun.read < count);
+            let until = asked.min(begun.made.saturating_sub(is_last));
+            if met < until {
+                missed |= self.meet_flows(now, burst, met, until);
+                met = until;
             }
-            asked = before;
+            asked = made;
         }
-        found
+        bits(0, count) & !missed
+    }
+
+    /// Makes the probes of the next packets.
+    #[inline(never)]
+    fn plan_some(&mut self, burst: &mut impl Burst, begun: Begun, count: usize) -> Begun {
+        let Begun {
+            read,
+            mut made,
+            mut word,
+        } = begun;
+        let next = (read + TOGETHER).min(count);
+        for at in read..next {
+            let Some(ends) = burst.ends(at) else {
+                self.plan_other(burst, at, made);
+                (made, word) = (made + 1, 0);
+                continue;
+            };
+            // What differs of nearly all that differ, looked at first.
+            let of_last = core::mem::replace(&mut word, ends.digest());
+            if of_last == word
+                && let Some(last) = self.probes.get(made.wrapping_sub(1))
+                && last.is(&ends)
+            {
+                continue;
+            }
+            self.plan(&ends, at, made);
+            made += 1;
+        }
+        if let Some(end) = self.probes.get_mut(made) {
+            end.first = next as u8;
+        }
+        Begun {
+            read: next,
+            made,
+            word,
+        }
     }
 
     /// Makes the probe of a plain packet.
@@ -133,13 +162,8 @@ impl Flows {
         if let Some(probe) = self.probes.get_mut(place) {
             probe.key = key;
             probe.hash = self.secret.hash(&key);
-            probe.traits = Traits {
-                swapped,
-                tcp_flags: ends.tcp_flags(),
-                fragment: false,
-                later: false,
-            };
-            probe.first = at as u32;
+            probe.traits = Traits::new(swapped, ends.tcp_flags());
+            probe.first = at as u8;
             self.table.prefetch_group(probe.hash);
         }
     }
@@ -153,81 +177,75 @@ impl Flows {
         let (key, traits) = known.unwrap_or((Key::NONE, Traits::default()));
         if let Some(probe) = self.probes.get_mut(place) {
             *probe = self.secret.probe(key, traits);
-            probe.first = at as u32;
+            probe.first = at as u8;
             self.table.prefetch_group(probe.hash);
         }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn ask_flows(&mut self, from: usize, to: usize) {
         for probe in self.probes.get_mut(from..to).unwrap_or_default() {
             probe.guess = self.table.guess(probe.hash);
         }
     }
 
-    /// Which packets of a probe, of so many that were made of `read` packets, are of a flow; counts them there.
-    #[inline(always)]
-    fn meet_planned(
-        &mut self,
-        now: u32,
-        burst: &mut impl Burst,
-        at: usize,
-        made: usize,
-        read: usize,
-    ) -> u64 {
-        let end = match self.probes.get(at + 1) {
-            Some(next) if at + 1 < made => next.first as usize,
-            _ => read,
-        };
-        let Some(probe) = self.probes.get(at) else {
-            return 0;
-        };
-        let first = probe.first as usize;
-        let Some(flow) = self.table.flow_mut(probe.guess) else {
-            // Where no flow was, none can be but fragments noted since.
-            return match probe.traits.later {
-                true => self.meet_each(now, burst, at, end),
-                false => 0,
+    /// Which packets of some probes are of no flow, a bit each; counts the others where they belong.
+    #[inline(never)]
+    fn meet_flows(&mut self, now: u32, burst: &mut impl Burst, from: usize, to: usize) -> u64 {
+        let mut missed = 0;
+        for at in from..to {
+            let (Some(probe), Some(next)) = (self.probes.get(at), self.probes.get(at + 1)) else {
+                break;
             };
-        };
-        let generation = self.generations.get(probe.key.vn().index());
-        let generation = generation.copied().unwrap_or(0);
-        let answers = probe.traits.swapped != flow.swapped;
-        let usual = (probe.key.difference(&flow.key)
-            | u64::from(generation ^ flow.generation)
-            | u64::from(probe.traits.fragment)
-            == 0)
-            & clock::is_ahead(flow.expires, now)
-            & flow.phase.stays(answers, probe.traits.tcp_flags);
-        if !usual {
-            return self.meet_each(now, burst, at, end);
+            let (first, end) = (probe.first, next.first);
+            let Some(flow) = self.table.flow_mut(probe.guess) else {
+                // Where no flow was, none can be but fragments noted since.
+                missed |= match probe.traits.is_later() {
+                    true => self.meet_each(now, burst, at),
+                    false => bits(usize::from(first), usize::from(end)),
+                };
+                continue;
+            };
+            let generation = self.generations.get(probe.key.vn().index());
+            let generation = generation.copied().unwrap_or(0);
+            let towards = probe.traits.towards(flow.swapped);
+            let usual = (probe.key.difference(&flow.key)
+                | u64::from(generation ^ flow.generation)
+                | u64::from(probe.traits.fragment())
+                == 0)
+                & clock::is_ahead(flow.expires, now)
+                & flow.phase.stays(towards);
+            if !usual {
+                missed |= self.meet_each(now, burst, at);
+                continue;
+            }
+            if let Some(count) = flow.packets.get_mut(usize::from(towards & 1)) {
+                *count = count.wrapping_add(u64::from(end.wrapping_sub(first)));
+            }
+            flow.expires = now.wrapping_add(self.lasting.of(flow.phase));
         }
-        if let Some(count) = flow.packets.get_mut(usize::from(answers)) {
-            *count = count.wrapping_add(end.wrapping_sub(first) as u64);
-        }
-        flow.expires = now.wrapping_add(self.lasting.of(flow.phase));
-        bits(first, end)
+        missed
     }
 
-    /// The same, one packet behind the other.
+    /// The same of one probe, one packet behind the other.
     #[cold]
     #[inline(never)]
-    fn meet_each(&mut self, now: u32, burst: &mut impl Burst, at: usize, end: usize) -> u64 {
-        let Some(probe) = self.probes.get(at).copied() else {
+    fn meet_each(&mut self, now: u32, burst: &mut impl Burst, at: usize) -> u64 {
+        let (Some(probe), Some(next)) = (self.probes.get(at), self.probes.get(at + 1)) else {
             return 0;
         };
-        let mut found = 0;
-        for packet in probe.first as usize..end {
-            if self.meet(now, &probe, probe.guess) {
-                found |= bits(packet, packet + 1);
-                if probe.traits.fragment
-                    && let Some(fields) = burst.fields(packet, self)
-                {
-                    self.note_first(now, &fields);
-                }
+        let (probe, end) = (*probe, usize::from(next.first));
+        let mut missed = 0;
+        for packet in usize::from(probe.first)..end {
+            if !self.meet(now, &probe, probe.guess) {
+                missed |= bits(packet, packet + 1);
+            } else if probe.traits.fragment() != 0
+                && let Some(fields) = burst.fields(packet, self)
+            {
+                self.note_first(now, &fields);
             }
         }
-        found
+        missed
     }
 
     /// Whether a packet is of a flow, which is at `guess` or elsewhere; counts it there.

@@ -190,9 +190,9 @@ impl Flows {
         if (flow.generation != generation) | !clock::is_ahead(flow.expires, now) {
             return Touch::NotAlive;
         }
-        let answers = probe.traits.swapped != flow.swapped;
+        let answers = probe.traits.swapped() != flow.swapped;
         let before = flow.phase;
-        let Some(after) = before.after(answers, probe.traits.tcp_flags) else {
+        let Some(after) = before.after(answers, probe.traits.tcp_flags()) else {
             return Touch::NotAlive;
         };
         if let Some(count) = flow.packets.get_mut(usize::from(answers)) {
