@@ -29,6 +29,14 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// Of no packet.
+    pub const NONE: Self = Ends {
+        source: [0; 2],
+        destination: [0; 2],
+        ports: 0,
+        kind: u32::MAX,
+    };
+
     /// Those of `packet`, if it is a plain one, of this virtual network.
     #[inline(always)]
     pub fn plain(packet: &[u8], vn: Vn) -> Option<Self> {
@@ -68,6 +76,17 @@ impl Ends {
                 | u32::from(packet.protocol) << 8
                 | u32::from(packet.interface.vn().get()),
         })
+    }
+
+    /// Whether all is the same as of `other`.
+    #[inline(always)]
+    pub fn is(&self, other: &Self) -> bool {
+        let differing = (self.source[0] ^ other.source[0])
+            | (self.source[1] ^ other.source[1])
+            | (self.destination[0] ^ other.destination[0])
+            | (self.destination[1] ^ other.destination[1])
+            | u64::from((self.ports ^ other.ports) | (self.kind ^ other.kind));
+        differing == 0
     }
 
     /// A word that is the same of the same ends, and mostly another of others.
@@ -143,7 +162,21 @@ mod tests {
                 prop_assert_eq!(address(ends.source), fields.source);
                 prop_assert_eq!(address(ends.destination), fields.destination);
                 prop_assert_eq!(ends.tcp_flags(), fields.tcp_flags);
+                prop_assert!(ends.is(&ends) && !ends.is(&Ends::NONE));
             }
+        }
+
+        #[test]
+        fn ends_differ_where_a_bit_does(bit in 0usize..5 * 64) {
+            let ends = Ends { kind: 0x0011_0000, ..Ends::NONE };
+            let mut other = ends;
+            match bit / 64 {
+                word @ 0..2 => other.source[word] ^= 1 << (bit % 64),
+                word @ 2..4 => other.destination[word - 2] ^= 1 << (bit % 64),
+                _ if bit % 64 < 32 => other.ports ^= 1 << (bit % 32),
+                _ => other.kind ^= 1 << (bit % 32),
+            }
+            prop_assert!(!ends.is(&other) && ends.digest() != other.digest());
         }
     }
 }

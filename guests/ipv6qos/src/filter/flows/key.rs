@@ -107,24 +107,6 @@ impl Probe {
         traits: Traits(0),
         first: 0,
     };
-
-    /// Whether it is that of a packet with these ends.
-    #[inline(always)]
-    pub fn is(&self, ends: &Ends) -> bool {
-        let [a, b, c, d, rest] = self.key.0;
-        let swapped = self.traits.swapped();
-        let (source, destination) = match swapped {
-            true => ([c, d], [a, b]),
-            false => ([a, b], [c, d]),
-        };
-        let ports = ((rest >> 32) as u32).rotate_left(u32::from(swapped) * 16);
-        let low = u64::from(ends.protocol_and_vn());
-        (source == ends.source)
-            & (destination == ends.destination)
-            & (ports == ends.ports)
-            & (rest & 0xffff_ffff == low)
-            & (self.traits == Traits::new(swapped, ends.tcp_flags()))
-    }
 }
 
 fn high(address: u128) -> u64 {
@@ -137,7 +119,7 @@ fn high(address: u128) -> u64 {
 fn in_order(source: [u64; 2], destination: [u64; 2], ports: u32) -> ([u64; 4], u32, bool) {
     let turned = ports.rotate_left(16);
     let swapped = if turned == ports {
-        is_less(destination, source)
+        is_less(destination[0], destination[1], source[0], source[1])
     } else {
         turned < ports
     };
@@ -152,10 +134,11 @@ fn in_order(source: [u64; 2], destination: [u64; 2], ports: u32) -> ([u64; 4], u
     (ends, ports.min(turned), swapped)
 }
 
-/// Few packets have the same port on both ends.
+/// Whether one address is less than another: few packets have the same port on both ends. By words, since an address
+/// would be given in memory, and be put there for all packets.
 #[cold]
 #[inline(never)]
-fn is_less([a, b]: [u64; 2], [c, d]: [u64; 2]) -> bool {
+fn is_less(a: u64, b: u64, c: u64, d: u64) -> bool {
     (a, b) < (c, d)
 }
 

@@ -52,7 +52,7 @@ use sources::Sources;
 use state::{Lasting, Phase};
 use table::{Flow, Place, Table};
 
-use crate::packet::Fields;
+use crate::packet::{Ends, Fields};
 use crate::vn::{VNS, Vn};
 
 /// Why no flow was made.
@@ -116,6 +116,8 @@ pub struct Flows {
     sweep: sweep::Sweep,
     tally: Tally,
     probes: lookup::Probes,
+    /// Those of the packet of the burst that was read last.
+    last: Ends,
 }
 
 impl Flows {
@@ -150,6 +152,7 @@ impl Flows {
             sweep: sweep::Sweep::default(),
             tally: Tally::default(),
             probes: lookup::NO_PROBES,
+            last: Ends::NONE,
         })
     }
 
