@@ -96,6 +96,27 @@ struct Rig<F> {
     frames: Vec<Vec<u8>>,
     next: usize,
     now_ns: u64,
+    variety: Option<Variety>,
+}
+
+/// Flows, a power of two, that source address and port of packets run through.
+struct Variety {
+    flows: u32,
+    flow: u32,
+}
+
+impl Variety {
+    /// Makes a frame one of the next flow.
+    fn vary(&mut self, frame: &mut [u8]) {
+        // A full period of a power of two (Hull and Dobell): all flows, in no order a cache could guess.
+        self.flow = self
+            .flow
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
+        let [_, high, a, b] = (self.flow & (self.flows - 1)).to_be_bytes();
+        frame[15 + 22] = high;
+        frame[15 + 40..15 + 42].copy_from_slice(&[a, b]);
+    }
 }
 
 impl<F: Function> Rig<F> {
@@ -107,6 +128,7 @@ impl<F: Function> Rig<F> {
             frames,
             next: 0,
             now_ns: 1,
+            variety: None,
         };
         for _ in 0..4000 {
             rig.now_ns += 1_000_000;
@@ -124,7 +146,11 @@ impl<F: Function> Rig<F> {
         let start = Instant::now();
         while crossed < frames {
             for _ in 0..BURST {
-                let frame = &self.frames[self.next % self.frames.len()];
+                let at = self.next % self.frames.len();
+                let frame = &mut self.frames[at];
+                if let Some(variety) = &mut self.variety {
+                    variety.vary(frame);
+                }
                 let west = self.stand.vif(0);
                 west.receive.deliver(&[], frame).unwrap();
                 self.next += 1;
@@ -202,6 +228,30 @@ fn crossing(c: &mut Criterion) {
             rig.cross(frames)
         });
     }
+
+    for (flows, tracks) in [(1u32, false), (1, true), (1 << 10, true), (1 << 20, true)] {
+        let mut pi = plain();
+        pi["filter"] = json!({ "flows": { "limit": flows.max(1 << 16) } });
+        let mut rig = Rig::new(Router::default(), &pi, one());
+        rig.variety = Some(Variety { flows, flow: 0 });
+        let rule = json!({ "filter": { "match": { "protocol": "udp" }, "action": "track" } });
+        if tracks {
+            change(&mut rig.function, "add", &[rule]);
+            rig.cross(u64::from(flows.max(64)));
+        }
+        let name = match (tracks, flows) {
+            (false, _) => "no rule, as flows".to_owned(),
+            (true, 1) => "1 flow".to_owned(),
+            (true, 1024) => "1,000 flows".to_owned(),
+            (true, _) => "1,000,000 flows".to_owned(),
+        };
+        line(&name, &mut |frames| rig.cross(frames));
+    }
+
+    let mut rig = Rig::new(Router::default(), &plain(), one());
+    let rule = json!({ "filter": { "action": "accept" } });
+    change(&mut rig.function, "add", &[rule]);
+    line("a rule for all", &mut |frames| rig.cross(frames));
 
     let mut rig = Rig::new(Router::default(), &plain(), spread_frames());
     let class = json!({ "class": { "match": { "protocol": "udp" }, "dscp": "EF" } });

@@ -175,12 +175,36 @@ impl Filter {
         verdicts: &mut [Verdict],
     ) {
         for (packets, verdicts) in packets.chunks(BURST).zip(verdicts.chunks_mut(BURST)) {
-            if self.rules.may_track() && !self.flows.is_empty() {
+            if self.asks_flows() {
                 self.judge_with_flows(now_ns, tables, packets, verdicts);
             } else {
                 self.judge_by_rules(now_ns, tables, packets, verdicts);
             }
         }
+    }
+
+    /// Whether packets may be of flows that pass.
+    #[inline]
+    pub fn asks_flows(&self) -> bool {
+        self.rules.may_track() && !self.flows.is_empty()
+    }
+
+    /// Judges packets of which nothing is known but how many they are: all alike; none if rules ask for more, or
+    /// for flows.
+    #[inline]
+    pub fn judge_alike(&mut self, count: Count) -> Option<Verdict> {
+        if self.rules.may_track() {
+            return None;
+        }
+        let rule = self.rules.common()?;
+        self.rules.count(Some(rule), count);
+        Some(verdict_of(self.rules.action(Some(rule))))
+    }
+
+    /// Whether [`judge_alike`](Self::judge_alike) gives a verdict.
+    #[inline]
+    pub fn is_alike(&self) -> bool {
+        !self.rules.may_track() && self.rules.common().is_some()
     }
 
     /// Packets of flows pass; rules judge the others.
@@ -193,21 +217,10 @@ impl Filter {
     ) {
         let mut found = [false; BURST];
         self.flows.find_burst(now_ns, packets, &mut found);
-        if found.iter().take(packets.len()).all(|found| *found) {
-            verdicts.fill(Verdict::Pass);
-            return;
-        }
-        let mut others = ArrayVec::<Fields, BURST>::new();
-        for (packet, found) in packets.iter().zip(found) {
-            if !found {
-                // There is room: as many as a burst has.
-                let _ = others.try_push(*packet);
-            }
-        }
+        let others = packets.iter().zip(found).filter(|(_, found)| !found);
+        let others: ArrayVec<Fields, BURST> = others.map(|(packet, _)| *packet).collect();
         let mut judged = [Verdict::Pass; BURST];
-        if !others.is_empty() {
-            self.judge_by_rules(now_ns, tables, &others, &mut judged);
-        }
+        self.judge_by_rules(now_ns, tables, &others, &mut judged);
         let mut judged = judged.into_iter();
         for (verdict, found) in verdicts.iter_mut().zip(found) {
             let by_rules = if found { None } else { judged.next() };
@@ -215,7 +228,8 @@ impl Filter {
         }
     }
 
-    fn judge_by_rules(
+    /// Judges packets that are of no flow, a burst at most: by the first rule that they match.
+    pub fn judge_by_rules(
         &mut self,
         now_ns: u64,
         tables: &Tables,

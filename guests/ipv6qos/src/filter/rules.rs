@@ -131,6 +131,12 @@ impl FilterRules {
         self.rules.first_burst(tables, packets, first);
     }
 
+    /// What all packets find, if the rules in force look at nothing of them.
+    #[inline]
+    pub fn common(&self) -> Option<RuleId> {
+        self.rules.common()
+    }
+
     /// What is to be done with packets that found `rule`.
     #[inline]
     pub fn action(&mut self, rule: Option<RuleId>) -> FilterAction {

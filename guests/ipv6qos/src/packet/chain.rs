@@ -10,8 +10,8 @@ use crate::vn::InterfaceId;
 /// Octets of a packet that [`Fields::plain`] looks at of UDP: up to the ports, which are in the frame's first 64.
 const PLAIN: usize = OCTETS + 4;
 /// Octets of the smallest header of UDP, and of TCP.
-const UDP_OCTETS: usize = 8;
-const TCP_OCTETS: usize = 20;
+pub(super) const UDP_OCTETS: usize = 8;
+pub(super) const TCP_OCTETS: usize = 20;
 /// Where TCP's header has its flags.
 pub const TCP_FLAGS: usize = 13;
 
@@ -121,7 +121,7 @@ fn read_fragment(header: &[u8]) -> Fragment {
 
 /// The flags of a packet of TCP. A call, so that nothing is read where it is not one.
 #[inline(never)]
-fn tcp_flags(packet: &[u8]) -> u8 {
+pub(super) fn tcp_flags(packet: &[u8]) -> u8 {
     packet.get(OCTETS + TCP_FLAGS).copied().unwrap_or(0)
 }
 

@@ -4,26 +4,95 @@
 //! they never come from beyond it.
 
 use arrayvec::ArrayVec;
-use pinode_guest_runtime::BURST;
+use pinode_guest_runtime::{BURST, Frames};
 
 use super::{Io, Packet, Packets};
+use crate::control::view::Count;
 use crate::counters::Cause;
+use crate::filter::flows::{Burst, Flows};
 use crate::filter::{self, Verdict};
 use crate::icmp::Problem;
 use crate::icmp::message::UNFORWARDED;
 use crate::packet::fields::{Upper, protocol};
 use crate::packet::header::{HOP_LIMIT, OCTETS};
-use crate::packet::{Chain, Fields};
+use crate::packet::{Chain, Ends, Fields};
 use crate::router::Running;
-use crate::routing::Way;
+use crate::routing::{HopId, Routing, Way};
 
 impl Running {
     /// Leaves in `packets` those that pass.
-    #[inline(never)]
+    #[inline]
     pub(super) fn judge(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
         if self.filter.is_held() {
             self.hold_back(io, packets);
         }
+        if self.filter.asks_flows() {
+            self.judge_with_flows(io, packets);
+        } else if self.filter.is_alike() {
+            self.judge_alike(io, packets);
+        } else {
+            self.judge_by_rules(io, packets);
+        }
+    }
+
+    /// Packets of flows pass, those that are excused, too; rules judge the others.
+    #[inline(never)]
+    fn judge_with_flows(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+        let now_ns = io.now_ns();
+        let mut arrived = Arrived {
+            packets,
+            frames: io.frames,
+            routing: &self.routing,
+            at: self.form.at,
+            now_ns,
+            excused: 0,
+        };
+        let found = self.filter.flows_mut().find(now_ns, &mut arrived);
+        let passing = found | arrived.excused;
+        if passing.count_ones() as usize != packets.len() {
+            self.judge_others(io, packets, passing);
+        }
+    }
+
+    /// Judges by rules all packets but those, a bit each, that pass.
+    #[inline(never)]
+    fn judge_others(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets, passing: u64) {
+        let mut fields = ArrayVec::<Fields, BURST>::new();
+        for (at, packet) in packets.iter().enumerate() {
+            if passing >> (at % BURST) & 1 == 0 {
+                let local = self.routing.hop(packet.hop).way == Way::Local;
+                fields.push(self.fields(io, packet, local));
+            }
+        }
+        self.judge_fields(io, packets, &fields, passing);
+    }
+
+    /// All packets find the same rule, whatever they are, and but those that are excused have its verdict.
+    #[inline(never)]
+    fn judge_alike(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+        let mut count = Count::default();
+        let mut excused = 0u64;
+        let (mut last, mut local) = (HopId::MAX, false);
+        for (at, packet) in packets.iter().enumerate() {
+            if packet.hop != last {
+                (last, local) = (packet.hop, self.routing.hop(packet.hop).way == Way::Local);
+            }
+            // No flow is there that an error could be about: only what is for the router may be excused.
+            if local && self.is_excused(io, packet) {
+                excused |= 1 << (at % BURST);
+            } else {
+                count.add(packet.octets);
+            }
+        }
+        let verdict = self.filter.judge_alike(count).unwrap_or(Verdict::Pass);
+        if verdict != Verdict::Pass {
+            self.part(io, packets, excused, &[verdict; BURST]);
+        }
+    }
+
+    /// Rules judge all packets but those that are excused.
+    #[inline(never)]
+    fn judge_by_rules(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
         let mut fields = ArrayVec::<Fields, BURST>::new();
         let mut excused = 0u64;
         for (at, packet) in packets.iter().enumerate() {
@@ -39,11 +108,23 @@ impl Running {
                 excused |= 1 << (at % BURST);
             }
         }
+        self.judge_fields(io, packets, &fields, excused);
+    }
+
+    /// Rules judge `fields`, those of all packets that are not excused, a bit each.
+    #[inline]
+    fn judge_fields(
+        &mut self,
+        io: &mut Io<'_, '_, '_>,
+        packets: &mut Packets,
+        fields: &[Fields],
+        excused: u64,
+    ) {
         let mut verdicts = [Verdict::Pass; BURST];
         let (now_ns, count) = (io.now_ns(), fields.len().min(BURST));
         let verdicts = &mut verdicts[..count];
         self.filter
-            .judge_burst(now_ns, &self.tables, &fields, verdicts);
+            .judge_by_rules(now_ns, &self.tables, fields, verdicts);
         if !verdicts.iter().all(|verdict| *verdict == Verdict::Pass) {
             self.part(io, packets, excused, verdicts);
         }
@@ -57,10 +138,18 @@ impl Running {
         packet: &Packet,
         local: bool,
     ) -> Option<Fields> {
-        let seen = self.fields(io, packet, local);
-        let excused = is_error(&seen) && self.is_related(io, packet)
-            || local && self.is_discovery(io, packet, &seen);
-        (!excused).then_some(seen)
+        let octets = io.frames.octets(&packet.frame);
+        let octets = octets.get(self.form.at..).unwrap_or_default();
+        let seen = Fields::read(octets, packet.interface, local);
+        let now_ns = io.out.now_ns();
+        let related = |about: &Fields| self.filter.is_related(now_ns, about);
+        (!is_excused(octets, &seen, related)).then_some(seen)
+    }
+
+    /// Whether a packet for the router is not judged where no flow could be.
+    #[cold]
+    fn is_excused(&self, io: &mut Io<'_, '_, '_>, packet: &Packet) -> bool {
+        self.unless_excused(io, packet, true).is_none()
     }
 
     /// Leaves in `packets` those that are excused, a bit each, and those of the others whose verdict says so.
@@ -104,12 +193,16 @@ impl Running {
     /// A packet for the router that no route was looked up for: judged alone.
     pub(super) fn deliver_judged(&mut self, io: &mut Io<'_, '_, '_>, packet: Packet) {
         if !self.filter.is_open() {
-            let fields = self.fields(io, &packet, true);
+            let octets = io.frames.octets(&packet.frame);
+            let octets = octets.get(self.form.at..).unwrap_or_default();
+            let fields = Fields::read(octets, packet.interface, true);
             let mut verdict = [Verdict::Pass];
-            let related = is_error(&fields) && self.is_related(io, &packet);
+            let now_ns = io.out.now_ns();
+            let related = |about: &Fields| self.filter.is_related(now_ns, about);
+            let related = is_error(&fields) && is_about(octets, &fields, related);
             if !related && !is_of_the_link(&fields) {
                 self.filter
-                    .judge_burst(io.now_ns(), &self.tables, &[fields], &mut verdict);
+                    .judge_burst(now_ns, &self.tables, &[fields], &mut verdict);
             }
             if verdict[0] != Verdict::Pass {
                 return self.turn_away(io, packet, verdict[0]);
@@ -124,30 +217,6 @@ impl Running {
         let octets = io.frames.octets(&packet.frame);
         let octets = octets.get(self.form.at..).unwrap_or_default();
         Fields::read(octets, packet.interface, local)
-    }
-
-    /// Whether it is a message of neighbour discovery that was never forwarded (RFC 4861 7.1), such as one that looks
-    /// whether a global address of the router is still there.
-    fn is_discovery(&self, io: &mut Io<'_, '_, '_>, packet: &Packet, fields: &Fields) -> bool {
-        let octets = io.frames.octets(&packet.frame);
-        let hops = octets.get(self.form.at + HOP_LIMIT);
-        is_of_the_link(fields)
-            && matches!(fields.source_port, 133..=137)
-            && hops == Some(&UNFORWARDED)
-    }
-
-    /// Whether an ICMPv6 error is about a packet of a flow that was let pass, and goes to who sent that packet: to
-    /// anybody else it is no answer.
-    #[cold]
-    fn is_related(&self, io: &mut Io<'_, '_, '_>, packet: &Packet) -> bool {
-        let octets = io.frames.octets(&packet.frame);
-        let octets = octets.get(self.form.at..).unwrap_or_default();
-        let quoted = octets.get(Chain::walk(octets).at + ERROR_OCTETS..);
-        let quoted = quoted.filter(|quoted| quoted.len() >= OCTETS);
-        quoted.is_some_and(|quoted| {
-            let fields = Fields::read(quoted, packet.interface, false);
-            fields.source == packet.destination && self.filter.is_related(io.out.now_ns(), &fields)
-        })
     }
 
     /// A packet that does not pass.
@@ -166,6 +235,70 @@ const _: () = assert!(BURST <= u64::BITS as usize);
 
 /// Octets of an ICMPv6 error in front of the packet that it quotes (RFC 4443 3).
 const ERROR_OCTETS: usize = 8;
+
+/// The packets of a burst, as flows look at them.
+struct Arrived<'a, 'f> {
+    packets: &'a [Packet],
+    frames: &'a mut Frames<'f>,
+    routing: &'a Routing,
+    /// Where in a frame its packet begins.
+    at: usize,
+    now_ns: u64,
+    /// Those that are not judged, a bit each.
+    excused: u64,
+}
+
+impl Burst for Arrived<'_, '_> {
+    #[inline(always)]
+    fn packets(&self) -> usize {
+        self.packets.len()
+    }
+
+    #[inline(always)]
+    fn ends(&mut self, at: usize) -> Option<Ends> {
+        let packet = self.packets.get(at)?;
+        let octets = self.frames.octets(&packet.frame);
+        Ends::plain(octets.get(self.at..)?, packet.vn())
+    }
+
+    fn fields(&mut self, at: usize, flows: &Flows) -> Option<Fields> {
+        let packet = self.packets.get(at)?;
+        let local = self.routing.hop(packet.hop).way == Way::Local;
+        let octets = self.frames.octets(&packet.frame);
+        let octets = octets.get(self.at..).unwrap_or_default();
+        let seen = Fields::read(octets, packet.interface, local);
+        if is_excused(octets, &seen, |about| flows.is_related(self.now_ns, about)) {
+            self.excused |= 1 << (at % BURST);
+            return None;
+        }
+        Some(seen)
+    }
+}
+
+/// Whether rules are not asked about a packet; `related` tells whether one that an error is about is of a flow.
+fn is_excused(octets: &[u8], seen: &Fields, related: impl FnOnce(&Fields) -> bool) -> bool {
+    is_error(seen) && is_about(octets, seen, related) || seen.local && is_discovery(octets, seen)
+}
+
+/// Whether it is a message of neighbour discovery that was never forwarded (RFC 4861 7.1), such as one that looks
+/// whether a global address of the router is still there.
+fn is_discovery(octets: &[u8], fields: &Fields) -> bool {
+    is_of_the_link(fields)
+        && matches!(fields.source_port, 133..=137)
+        && octets.get(HOP_LIMIT) == Some(&UNFORWARDED)
+}
+
+/// Whether an ICMPv6 error is about a packet of a flow that was let pass, as `related` tells, and goes to who sent that
+/// packet: to anybody else it is no answer.
+#[cold]
+fn is_about(octets: &[u8], error: &Fields, related: impl FnOnce(&Fields) -> bool) -> bool {
+    let quoted = octets.get(Chain::walk(octets).at + ERROR_OCTETS..);
+    let quoted = quoted.filter(|quoted| quoted.len() >= OCTETS);
+    quoted.is_some_and(|quoted| {
+        let fields = Fields::read(quoted, error.interface, false);
+        fields.source == error.destination && related(&fields)
+    })
+}
 
 /// Whether it is an ICMPv6 error.
 #[inline]

@@ -296,6 +296,12 @@ impl<T> Rules<T> {
         }
     }
 
+    /// What all packets find, if the rules in force look at nothing of them.
+    #[inline]
+    pub fn common(&self) -> Option<RuleId> {
+        NonZeroU16::new(self.active.common()).map(RuleId)
+    }
+
     /// The payload of a rule that a packet found.
     #[inline]
     pub fn payload_mut(&mut self, rule: RuleId) -> Option<&mut T> {

@@ -3,7 +3,7 @@
 use etherparse::PacketBuilder;
 use serde_json::json;
 
-use crate::bed::{Bed, address, frame, host, packet, port, udp};
+use crate::bed::{Bed, address, echo, frame, host, packet, port, udp};
 
 const WEST: &str = "2001:db8:1::9";
 const EAST: &str = "2001:db8:2::9";
@@ -68,4 +68,29 @@ fn packets_of_a_burst_pass_or_not_each_for_itself() {
         .map(|rule| rule["count"]["packets"].as_u64().unwrap());
     assert_eq!(counts.collect::<Vec<_>>(), [1, 3], "{rules:?}");
     bed.conserves();
+}
+
+/// A rule that looks at nothing judges and counts all packets, those for the router, too.
+#[test]
+fn a_rule_for_all_judges_all() {
+    for (action, passes) in [("drop", false), ("accept", true)] {
+        let mut bed = Bed::pair(json!({ "filter": { "rule": [{ "action": action }] } }));
+        let given = [
+            udp(WEST, EAST, 64, 9),
+            echo(WEST, EAST, 64),
+            echo(WEST, "2001:db8:1::1", 64),
+        ];
+        for given in &given {
+            assert!(bed.queue(0, &frame(port(0), host(0), 0, given)));
+        }
+        bed.round();
+        assert_eq!(bed.take(1).len(), if passes { 2 } else { 0 });
+        assert_eq!(bed.take(0).len(), usize::from(passes));
+        assert_eq!(bed.counter("dropped.filter"), if passes { 0 } else { 3 });
+        let rules = bed.list(json!({ "what": "filter" }), 8);
+        let octets: usize = given.iter().map(Vec::len).sum();
+        assert_eq!(rules[0]["count"]["packets"], 3, "{rules:?}");
+        assert_eq!(rules[0]["count"]["octets"], octets, "{rules:?}");
+        bed.conserves();
+    }
 }

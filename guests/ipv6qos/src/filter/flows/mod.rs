@@ -14,7 +14,7 @@
 //! sweep     what is done besides frames: forgetting, listing
 //! ```
 //!
-//! [`Flows::find_burst`] says which packets are of a flow; of the others those that a rule with `track` matches are
+//! [`Flows::find`] says which packets are of a flow; of the others those that a rule with `track` matches are
 //! given to [`Flows::track`]. Everything is allocated by [`Flows::new`]. When the table is full, or a virtual network
 //! has all that it may have (see `shares`), a new flow displaces one that has run out, or the oldest of those that
 //! are not established (see `state`) and may give way to it in one of its two groups of eight places; an established
@@ -43,15 +43,16 @@ use alloc::string::String;
 use core::fmt;
 
 pub use limits::{Limits, MOST_FLOWS, Timeouts};
+pub use lookup::Burst;
 pub use sweep::Page;
 
-use key::{Key, Probe, Secret};
+use key::{Key, Probe, Secret, Traits};
 use shares::Shares;
 use sources::Sources;
 use state::{Lasting, Phase};
 use table::{Flow, Place, Table};
 
-use crate::packet::Fields;
+use crate::packet::{Ends, Fields};
 use crate::vn::{VNS, Vn};
 
 /// Why no flow was made.
@@ -114,7 +115,9 @@ pub struct Flows {
     generations: [u16; VNS],
     sweep: sweep::Sweep,
     tally: Tally,
-    burst: lookup::Burst,
+    probes: lookup::Probes,
+    /// Those of the packet of the burst that was read last.
+    last: Ends,
 }
 
 impl Flows {
@@ -148,7 +151,8 @@ impl Flows {
             generations: [0; VNS],
             sweep: sweep::Sweep::default(),
             tally: Tally::default(),
-            burst: lookup::NO_BURST,
+            probes: lookup::NO_PROBES,
+            last: Ends::NONE,
         })
     }
 
@@ -177,7 +181,7 @@ impl Flows {
 
     /// Counts a packet in the flow at `place`, if it is of that flow, and moves the flow's state and time.
     #[inline]
-    fn touch(&mut self, now: u32, packet: &Fields, probe: &Probe, place: Place) -> Touch {
+    fn touch(&mut self, now: u32, probe: &Probe, place: Place) -> Touch {
         let generation = self.generation(probe.key.vn());
         let Some(flow) = self
             .table
@@ -189,9 +193,9 @@ impl Flows {
         if (flow.generation != generation) | !clock::is_ahead(flow.expires, now) {
             return Touch::NotAlive;
         }
-        let answers = probe.swapped != flow.swapped;
+        let answers = probe.traits.swapped() != flow.swapped;
         let before = flow.phase;
-        let Some(after) = before.after(answers, packet.tcp_flags) else {
+        let Some(after) = before.after(answers, probe.traits.tcp_flags()) else {
             return Touch::NotAlive;
         };
         if let Some(count) = flow.packets.get_mut(usize::from(answers)) {
@@ -254,14 +258,15 @@ impl Flows {
     /// There is no room, or none for this source; nothing is changed.
     pub fn track(&mut self, now_ns: u64, packet: &Fields) -> Result<(), Full> {
         let now = clock::steps(now_ns);
-        let Some((key, swapped)) = Key::of(packet) else {
+        let Some((key, traits)) = Key::of(packet) else {
             return Ok(());
         };
-        let probe = self.secret.probe(key, swapped);
+        let probe = self.secret.probe(key, traits);
         let known = self.table.find(&probe);
         if let Some(place) = known
-            && self.meet(now, packet, &probe, place)
+            && self.meet(now, &probe, place)
         {
+            self.note_first(now, packet);
             return Ok(());
         }
         if !state::may_begin(packet) {
@@ -299,7 +304,9 @@ impl Flows {
     /// can have as many notes as it likes, and the limit by source does not count them, so nothing gives way to them.
     #[cold]
     fn note_fragments(&mut self, now: u32, packet: &Fields) {
-        let probe = self.secret.probe(Key::of_fragments(packet), false);
+        let probe = self
+            .secret
+            .probe(Key::of_fragments(packet), Traits::default());
         match self.table.find(&probe) {
             Some(place) if self.is_alive(now, place) => return,
             Some(place) => {
@@ -321,10 +328,10 @@ impl Flows {
     /// Whether `packet`, which an ICMPv6 error quotes (RFC 4443 2.4), is of a flow, whatever its direction. The flow
     /// is not counted, nor does it last longer.
     pub fn is_related(&self, now_ns: u64, packet: &Fields) -> bool {
-        let Some((key, swapped)) = Key::of(packet) else {
+        let Some((key, traits)) = Key::of(packet) else {
             return false;
         };
-        let probe = self.secret.probe(key, swapped);
+        let probe = self.secret.probe(key, traits);
         let place = self.table.find(&probe);
         place.is_some_and(|place| self.is_alive(clock::steps(now_ns), place))
     }

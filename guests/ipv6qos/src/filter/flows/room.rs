@@ -28,7 +28,7 @@ impl Flows {
             expires: now.wrapping_add(self.lasting.of(phase)),
             generation: self.generation(vn),
             phase,
-            swapped: probe.swapped,
+            swapped: probe.traits.swapped(),
         };
         let due = clock::due(flow.expires, now);
         self.table.put(place, probe.hash, flow, due);

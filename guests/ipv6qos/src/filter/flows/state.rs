@@ -145,11 +145,10 @@ impl Phase {
         (next != ANOTHER).then_some(Phase(self.0 & !7 | next))
     }
 
-    /// Whether [`after`](Self::after) such a packet it is the same.
+    /// Whether [`after`](Self::after) a packet it is the same: TCP flags and, lowest, whether the packet answers.
     #[inline]
-    pub fn stays(self, answers: bool, tcp_flags: u8) -> bool {
-        let packet = (tcp_flags & 31) << 1 | u8::from(answers);
-        STAYS[usize::from(self.0 & 7)] >> packet & 1 != 0
+    pub fn stays(self, packet: u8) -> bool {
+        STAYS[usize::from(self.0 & 7)] >> (packet & 63) & 1 != 0
     }
 
     #[inline]

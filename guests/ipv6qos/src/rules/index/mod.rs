@@ -156,6 +156,13 @@ impl Index {
         self.slots.len()
     }
 
+    /// The rule that all packets find, if rules look at nothing of them.
+    #[inline]
+    pub fn common(&self) -> Found {
+        let first = self.slots.first().filter(|_| !self.is_choosy);
+        first.map_or(0, |slot| slot.saturating_add(1))
+    }
+
     /// The first rule that each packet of a burst matches. `conditions` tells the condition of the rule in a slot.
     pub fn find_burst<'c>(
         &self,
