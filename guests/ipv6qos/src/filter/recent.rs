@@ -1,0 +1,212 @@
+//! What rules said of late of packets with the same header: one cache line a packet, whatever the rules are.
+//!
+//! Most packets are like ones that came just before. Of those the rule is remembered by all that rules can look at in a
+//! plain packet, compared as a whole, so that what is remembered is never another's. It holds as long as the same
+//! rules and tables are in force, and nothing is cleared. Where packets are of more kinds than there is room for it is
+//! in vain, so it is left alone for a while then, longer each time.
+//!
+//! Must never say what the rules would not.
+
+use alloc::collections::TryReserveError;
+use alloc::vec::Vec;
+
+use pinode_guest_runtime::prefetch::prefetch;
+
+use crate::packet::Alike;
+use crate::rules::RuleId;
+
+/// Lines: a quarter of a second-level cache of 1 MiB, as guests' cores have.
+const LINES: usize = 4096;
+/// Most bursts for which it is left alone.
+const MOST_PAUSE: u16 = 255;
+
+/// A cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Line {
+    packet: Alike,
+    /// Of which rules and tables; 0: nothing is remembered.
+    as_of: u64,
+    rule: Option<RuleId>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    /// [`LINES`], or none.
+    lines: Vec<Line>,
+    /// Bursts for which it is left alone from now on, and those of the last time.
+    pause: u16,
+    last_pause: u16,
+}
+
+impl Recent {
+    /// Octets of the heap.
+    pub const OCTETS: usize = LINES * size_of::<Line>();
+
+    /// Makes room.
+    pub fn prepare(&mut self) -> Result<(), TryReserveError> {
+        if self.lines.is_empty() {
+            self.lines.try_reserve_exact(LINES)?;
+            let none = Line {
+                packet: Alike::NONE,
+                as_of: 0,
+                rule: None,
+            };
+            self.lines.resize(LINES, none);
+        }
+        Ok(())
+    }
+
+    /// Whether it is to be asked for the packets of this burst.
+    #[inline]
+    pub fn is_asked(&mut self) -> bool {
+        if self.pause > 0 {
+            self.pause -= 1;
+            return false;
+        }
+        !self.lines.is_empty()
+    }
+
+    /// Of so many packets of a burst so many were not known.
+    pub fn learn(&mut self, packets: u32, unknown: u32) {
+        if 2 * unknown > packets {
+            self.last_pause = (2 * self.last_pause + 1).min(MOST_PAUSE);
+            self.pause = self.last_pause;
+        } else {
+            self.last_pause = 0;
+        }
+    }
+
+    /// Where a packet is or will be; it is looked at soon.
+    #[inline(always)]
+    pub fn place(&self, packet: &Alike) -> u16 {
+        // The highest 12 bits.
+        let place = (packet.hash() >> 52) as u16;
+        prefetch(&self.lines, usize::from(place));
+        place
+    }
+
+    /// The rule that packets like this one match, or none, if that is known.
+    #[inline(always)]
+    pub fn get(&self, place: u16, packet: &Alike, as_of: u64) -> Option<Option<RuleId>> {
+        let line = self.lines.get(usize::from(place))?;
+        if line.is(packet, as_of) {
+            return Some(line.rule);
+        }
+        self.get_beside(place, packet, as_of)
+    }
+
+    #[inline(never)]
+    fn get_beside(&self, place: u16, packet: &Alike, as_of: u64) -> Option<Option<RuleId>> {
+        let line = self.lines.get(usize::from(place ^ 1))?;
+        line.is(packet, as_of).then_some(line.rule)
+    }
+
+    /// Remembers it, instead of the older of two.
+    pub fn put(&mut self, place: u16, packet: Alike, as_of: u64, rule: Option<RuleId>) {
+        let new = Line {
+            packet,
+            as_of,
+            rule,
+        };
+        if let Some(line) = self.lines.get_mut(usize::from(place)) {
+            let old = core::mem::replace(line, new);
+            if old.as_of == as_of
+                && !old.is(&packet, as_of)
+                && let Some(beside) = self.lines.get_mut(usize::from(place ^ 1))
+            {
+                *beside = old;
+            }
+        }
+    }
+}
+
+impl Line {
+    #[inline(always)]
+    fn is(&self, packet: &Alike, as_of: u64) -> bool {
+        self.packet.is(packet) & (self.as_of == as_of)
+    }
+}
+
+const _: () = assert!(size_of::<Line>() == 64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vn::{InterfaceId, Vn};
+    use core::num::NonZeroU16;
+    use pinode_guest_runtime::VifIndex;
+
+    fn packet(number: u32) -> Alike {
+        let mut octets = [0; 60];
+        octets[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 20, 17, 64]);
+        octets[12..16].copy_from_slice(&number.to_be_bytes());
+        Alike::plain(&octets, InterfaceId::new(VifIndex(0), Vn::default()), false).unwrap()
+    }
+
+    fn rule(number: u32) -> Option<RuleId> {
+        NonZeroU16::new(number as u16).map(RuleId::for_tests)
+    }
+
+    #[test]
+    fn it_knows_what_it_was_told_and_of_which_rules() {
+        let mut recent = Recent::default();
+        assert!(!recent.is_asked());
+        recent.prepare().unwrap();
+        assert!(recent.is_asked());
+        for number in 0..10_000 {
+            let packet = packet(number);
+            let place = recent.place(&packet);
+            assert_eq!(recent.get(place, &packet, 1), None);
+            recent.put(place, packet, 1, rule(number % 3));
+            assert_eq!(recent.get(place, &packet, 1), Some(rule(number % 3)));
+            assert_eq!(recent.get(place, &packet, 2), None);
+        }
+        let known = (0..10_000u32).filter(|number| {
+            let packet = packet(*number);
+            let known = recent.get(recent.place(&packet), &packet, 1);
+            assert!(known.is_none() || known == Some(rule(number % 3)));
+            known.is_some()
+        });
+        assert!(known.count() > 3500);
+    }
+
+    #[test]
+    fn the_older_of_two_goes() {
+        let mut recent = Recent::default();
+        recent.prepare().unwrap();
+        for number in 1..=3 {
+            recent.put(7, packet(number), 1, rule(number));
+            recent.put(7, packet(number), 1, rule(number));
+        }
+        let get = |number| recent.get(7, &packet(number), 1);
+        assert_eq!((get(1), get(2), get(3)), (None, Some(rule(2)), Some(rule(3))));
+    }
+
+    /// In vain: asked once in 256 bursts in the end; again each time once most packets are known.
+    #[test]
+    fn it_is_left_alone_for_longer_each_time_that_it_was_in_vain() {
+        let mut recent = Recent::default();
+        recent.prepare().unwrap();
+        let mut gaps = Vec::new();
+        for _ in 0..12 {
+            let mut gap = 0;
+            while !recent.is_asked() {
+                gap += 1;
+            }
+            gaps.push(gap);
+            recent.learn(64, 33);
+        }
+        assert_eq!(gaps, [0, 1, 3, 7, 15, 31, 63, 127, 255, 255, 255, 255]);
+        for _ in 0..255 {
+            assert!(!recent.is_asked());
+        }
+        for _ in 0..3 {
+            assert!(recent.is_asked());
+            recent.learn(64, 32);
+        }
+        recent.learn(64, 64);
+        assert!(!recent.is_asked() && recent.is_asked());
+    }
+}
