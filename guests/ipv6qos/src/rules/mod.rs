@@ -25,7 +25,7 @@ use core::num::NonZeroU16;
 use condition::Condition;
 pub use condition::Names;
 pub use error::{RuleError, TableError};
-use index::{Build, Index, Memo};
+use index::{Build, Index};
 pub use tables::{TableId, Tables};
 
 use pinode_guest_runtime::BURST;
@@ -91,7 +91,6 @@ pub struct Rules<T> {
     retired_before: usize,
     /// What is in force.
     active: Box<Index>,
-    memo: Memo,
     /// What will be.
     build: Box<Build>,
     is_building: bool,
@@ -127,7 +126,6 @@ impl<T> Rules<T> {
             gone: 0,
             retired_before: 0,
             active: Box::new(Index::new()),
-            memo: Memo::new(),
             build: Box::new(Build::new()),
             is_building: false,
             builds: 0,
@@ -262,7 +260,6 @@ impl<T> Rules<T> {
                 return false;
             }
             self.build.swap(&mut self.active);
-            self.memo.forget();
             self.gone = self.retired_before;
             self.is_building = false;
         }
@@ -288,7 +285,7 @@ impl<T> Rules<T> {
                 let slots = &self.slots;
                 let condition = |slot| condition(slots, slot);
                 self.active
-                    .find_burst(&mut self.memo, condition, tables, packets, &mut found);
+                    .find_burst(condition, tables, packets, &mut found);
             }
             for (first, found) in first.iter_mut().zip(found) {
                 *first = NonZeroU16::new(found).map(RuleId);
@@ -368,7 +365,6 @@ impl<T> Rules<T> {
 
     /// Makes room for all rules that there may be, with the first of them: so no change has to move others later.
     fn reserve(&mut self) -> Result<(), TryReserveError> {
-        self.memo.prepare()?;
         let more = |most: usize, len: usize| most.saturating_sub(len);
         self.order
             .try_reserve_exact(more(self.most, self.order.len()))?;
