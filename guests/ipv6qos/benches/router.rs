@@ -3,6 +3,8 @@
 //! `cargo bench -p pinode-guest-ipv6qos --bench router` puts bursts of 64 frames of 75 octets (79 with FCS) through a
 //! guest function on a stand: delivered, handled, harvested. The difference of a line to `patch` is the router's.
 
+mod registry;
+
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
@@ -252,6 +254,24 @@ fn crossing(c: &mut Criterion) {
     let rule = json!({ "filter": { "action": "accept" } });
     change(&mut rig.function, "add", &[rule]);
     line("a rule for all", &mut |frames| rig.cross(frames));
+
+    // As `bench/routed` has them: rules for prefixes in groups, and destinations that no memo holds.
+    let prefixes = registry::prefixes(999);
+    let destinations = registry::destinations(&prefixes, 1 << 18);
+    let frames = destinations.into_iter().map(frame).collect();
+    let mut rig = Rig::new(Router::default(), &plain(), frames);
+    change(&mut rig.function, "add", &[route("default")]);
+    let rules: Vec<Value> = { registry::matches(&prefixes).into_iter() }
+        .map(|wanted| json!({ "filter": { "match": wanted, "action": "accept" } }))
+        .collect();
+    change(&mut rig.function, "add", &rules);
+    for _ in 0..20_000 {
+        rig.now_ns += 1_000_000;
+        rig.stand.tick(&mut rig.function, rig.now_ns).unwrap();
+    }
+    line("1000 filter rules of a registry", &mut |frames| {
+        rig.cross(frames)
+    });
 
     let mut rig = Rig::new(Router::default(), &plain(), spread_frames());
     let class = json!({ "class": { "match": { "protocol": "udp" }, "dscp": "EF" } });

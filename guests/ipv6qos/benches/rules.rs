@@ -5,6 +5,8 @@
 //! guest's memory has them.
 #![allow(missing_docs)]
 
+mod registry;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -220,6 +222,39 @@ fn look_up(c: &mut Criterion) {
     }
 }
 
+/// Rules for prefixes as registries give them, and a rule for a protocol alone, asked for random destinations.
+fn registered(c: &mut Criterion) {
+    for count in [0, 9, 99, 999, 3999] {
+        let prefixes = registry::prefixes(count);
+        let (mut rules, mut tables) = (Rules::new(), Tables::new());
+        let mut wanted = registry::matches(&prefixes);
+        if count == 0 {
+            wanted = vec![serde_json::json!({ "protocol": "tcp" })];
+        }
+        for (number, wanted) in (0..).zip(wanted) {
+            let wanted: Match = serde_json::from_value(wanted).unwrap();
+            rules
+                .insert(&mut tables, &interface, None, &wanted, number)
+                .unwrap();
+        }
+        while !rules.work(&mut tables, u32::MAX) {}
+        let destinations = match count {
+            0 => vec![0; PACKETS],
+            _ => registry::destinations(&prefixes, PACKETS),
+        };
+        let packets: Vec<_> = { destinations.into_iter() }
+            .map(|to| Fields {
+                source_port: 1000,
+                destination_port: 2000,
+                protocol: protocol::UDP,
+                ..packet(0x2001_0db8_0001_0000 << 64 | 9, to)
+            })
+            .collect();
+        let id = BenchmarkId::new("registry", count + 1);
+        measure(c, id, &mut rules, &tables, &packets);
+    }
+}
+
 fn entry(number: u64) -> TableEntry {
     TableEntry {
         table: "t".to_string(),
@@ -350,5 +385,5 @@ fn changes(_: &mut Criterion) {
     told("200,000 prefixes of a table, removed: each", removes);
 }
 
-criterion_group!(benches, look_up, tables, changes);
+criterion_group!(benches, look_up, registered, tables, changes);
 criterion_main!(benches);

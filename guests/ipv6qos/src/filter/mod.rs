@@ -1,13 +1,15 @@
 //! The packet filter: flows that were let pass, then rules in the order of their priorities, then pass.
 //!
 //! ```text
-//! flows  what is remembered of packets that were let pass
-//! rules  what rules do, and what they counted
+//! flows   what is remembered of packets that were let pass
+//! rules   what rules do, and what they counted
+//! recent  what rules said of packets with the same header
 //! ```
 //!
 //! Open as long as it has no rules and is not held: then nothing need be asked.
 
 pub mod flows;
+mod recent;
 mod rules;
 
 use alloc::vec::Vec;
@@ -17,9 +19,10 @@ use pinode_guest_runtime::BURST;
 
 use crate::control::item::{FilterAction, FilterRule};
 use crate::control::view::{Count, FilterView};
-use crate::packet::Fields;
-use crate::rules::{MAX_RULES, Names, RuleError, Tables};
+use crate::packet::{Alike, Fields};
+use crate::rules::{MAX_RULES, Names, RuleError, RuleId, Tables};
 use flows::Flows;
+use recent::Recent;
 use rules::FilterRules;
 
 /// Why a packet is dropped.
@@ -59,8 +62,20 @@ fn verdict_of(action: FilterAction) -> Verdict {
 #[derive(Debug)]
 pub struct Filter {
     rules: FilterRules,
+    recent: Recent,
     flows: Flows,
     held: bool,
+}
+
+/// Packets that were judged, and those that were not, as they are excused, a bit each.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// In the order of the packets, without those that are excused.
+    pub verdicts: ArrayVec<Verdict, BURST>,
+    /// Those that are excused.
+    pub excused: u64,
+    /// Whether all others pass.
+    pub all_pass: bool,
 }
 
 impl Filter {
@@ -71,8 +86,14 @@ impl Filter {
 
     /// Likewise, with room for `most_rules`, [`MAX_RULES`] at most.
     pub fn with_room(flows: Flows, most_rules: u32) -> Self {
+        let mut recent = Recent::default();
+        if most_rules > 0 {
+            // Without memory nothing is remembered.
+            let _ = recent.prepare();
+        }
         Filter {
             rules: FilterRules::with_room(most_rules),
+            recent,
             flows,
             held: false,
         }
@@ -80,7 +101,10 @@ impl Filter {
 
     /// Octets of memory that so many rules take; flows are not in it.
     pub fn octets(most_rules: u32) -> u64 {
-        FilterRules::octets(most_rules)
+        match most_rules {
+            0 => 0,
+            _ => FilterRules::octets(most_rules) + Recent::OCTETS as u64,
+        }
     }
 
     /// Whether there was no memory to bring rules into force that were changed: those before are, until the next
@@ -256,6 +280,103 @@ impl Filter {
         if tracked != 0 {
             self.track(now_ns, packets, tracked, verdicts);
         }
+    }
+
+    /// Whether [`judge_again`](Self::judge_again) may be asked for a burst, and is worth it.
+    #[inline]
+    pub fn recalls(&mut self) -> bool {
+        !self.rules.may_track() && self.recent.is_asked()
+    }
+
+    /// Judges the packets of a burst, their octets beside them, by what was found for packets like them where that is
+    /// known; by the first rule that they match else. `fields` says what rules look at of a packet by its number, and
+    /// none of one that is excused. No rule in force tracks flows ([`recalls`](Self::recalls)).
+    #[inline]
+    pub fn judge_again(
+        &mut self,
+        tables: &Tables,
+        packets: &[(Alike, u16)],
+        fields: impl FnMut(usize) -> Option<Fields>,
+    ) -> Judged {
+        let as_of = self.rules.swaps() + tables.changes() + 1;
+        let mut places = [0; BURST];
+        for ((packet, _), place) in packets.iter().zip(&mut places) {
+            *place = self.recent.place(packet);
+        }
+        let mut first = [None; BURST];
+        let mut unknown = 0u64;
+        let found = packets.iter().zip(places).zip(&mut first);
+        for (at, (((packet, _), place), first)) in found.enumerate() {
+            match self.recent.get(place, packet, as_of) {
+                Some(rule) => *first = rule,
+                None => unknown |= 1 << (at % BURST),
+            }
+        }
+        let mut judged = Judged {
+            all_pass: true,
+            ..Judged::default()
+        };
+        let count = packets.len().min(BURST) as u32;
+        self.recent.learn(count, unknown.count_ones());
+        if unknown != 0 {
+            judged.excused = self.find_unknown(
+                (tables, as_of),
+                packets,
+                (&places, unknown),
+                fields,
+                &mut first,
+            );
+        }
+        let (mut last, mut action, mut count) = (None, FilterAction::Accept, Count::default());
+        for (at, ((_, octets), first)) in packets.iter().zip(first).enumerate() {
+            if judged.excused >> (at % BURST) & 1 != 0 {
+                continue;
+            }
+            if first != last {
+                self.rules.count(last, count);
+                (last, action, count) = (first, self.rules.action(first), Count::default());
+            }
+            count.add(*octets);
+            let verdict = verdict_of(action);
+            judged.all_pass &= verdict == Verdict::Pass;
+            judged.verdicts.push(verdict);
+        }
+        self.rules.count(last, count);
+        judged
+    }
+
+    /// The rules that the packets match of which that is not known, a bit each; from now on it is. Gives those that are
+    /// excused.
+    #[inline(never)]
+    fn find_unknown(
+        &mut self,
+        (tables, as_of): (&Tables, u64),
+        packets: &[(Alike, u16)],
+        (places, unknown): (&[u16; BURST], u64),
+        mut fields: impl FnMut(usize) -> Option<Fields>,
+        first: &mut [Option<RuleId>; BURST],
+    ) -> u64 {
+        let is_unknown = |at: usize| unknown >> (at % BURST) & 1 != 0;
+        let mut excused = 0;
+        let mut asked = ArrayVec::<Fields, BURST>::new();
+        for at in (0..BURST).filter(|at| is_unknown(*at)) {
+            match fields(at) {
+                // No more than bits.
+                Some(fields) => asked.push(fields),
+                None => excused |= 1 << (at % BURST),
+            }
+        }
+        let mut found = [None; BURST];
+        self.rules.first_burst(tables, &asked, &mut found);
+        let each = packets.iter().zip(places).zip(first).enumerate();
+        let each = each.filter(|(at, _)| is_unknown(*at) && excused >> (at % BURST) & 1 == 0);
+        for ((_, (((packet, _), place), first)), found) in each.zip(found) {
+            *first = found;
+            if !packet.is(&Alike::NONE) {
+                self.recent.put(*place, *packet, as_of, found);
+            }
+        }
+        excused
     }
 
     /// Tracks the flows of packets, a bit each.

@@ -181,7 +181,10 @@ mod tests {
             recent.put(7, packet(number), 1, rule(number));
         }
         let get = |number| recent.get(7, &packet(number), 1);
-        assert_eq!((get(1), get(2), get(3)), (None, Some(rule(2)), Some(rule(3))));
+        assert_eq!(
+            (get(1), get(2), get(3)),
+            (None, Some(rule(2)), Some(rule(3)))
+        );
     }
 
     /// In vain: asked once in 256 bursts in the end; again each time once most packets are known.

@@ -131,6 +131,12 @@ impl FilterRules {
         self.rules.first_burst(tables, packets, first);
     }
 
+    /// How often other rules have come into force.
+    #[inline]
+    pub fn swaps(&self) -> u64 {
+        self.rules.swaps()
+    }
+
     /// What all packets find, if the rules in force look at nothing of them.
     #[inline]
     pub fn common(&self) -> Option<RuleId> {

@@ -80,6 +80,7 @@ mod tests {
     use super::*;
     use crate::packet::Fields;
     use crate::vn::Vn;
+    use alloc::vec::Vec;
     use pinode_guest_runtime::VifIndex;
     use proptest::prelude::*;
 
@@ -89,10 +90,16 @@ mod tests {
 
     fn packet() -> impl Strategy<Value = (Vec<u8>, InterfaceId, bool)> {
         let octets = proptest::collection::vec(any::<u8>(), 30..80);
-        (octets, next(), 0u8..4, 0u8..32, any::<bool>()).prop_map(|(mut octets, next, vif, vn, local)| {
-            octets[6] = next;
-            (octets, InterfaceId::new(VifIndex(vif), Vn::of_pih(vn)), local)
-        })
+        (octets, next(), 0u8..4, 0u8..32, any::<bool>()).prop_map(
+            |(mut octets, next, vif, vn, local)| {
+                octets[6] = next;
+                (
+                    octets,
+                    InterfaceId::new(VifIndex(vif), Vn::of_pih(vn)),
+                    local,
+                )
+            },
+        )
     }
 
     proptest! {

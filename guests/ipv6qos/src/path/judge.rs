@@ -15,7 +15,7 @@ use crate::icmp::Problem;
 use crate::icmp::message::UNFORWARDED;
 use crate::packet::fields::{Upper, protocol};
 use crate::packet::header::{HOP_LIMIT, OCTETS};
-use crate::packet::{Chain, Ends, Fields};
+use crate::packet::{Alike, Chain, Ends, Fields};
 use crate::router::Running;
 use crate::routing::{HopId, Routing, Way};
 
@@ -93,6 +93,9 @@ impl Running {
     /// Rules judge all packets but those that are excused.
     #[inline(never)]
     fn judge_by_rules(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+        if self.filter.recalls() {
+            return self.judge_again(io, packets);
+        }
         let mut fields = ArrayVec::<Fields, BURST>::new();
         let mut excused = 0u64;
         for (at, packet) in packets.iter().enumerate() {
@@ -109,6 +112,35 @@ impl Running {
             }
         }
         self.judge_fields(io, packets, &fields, excused);
+    }
+
+    /// The same by what rules said of packets like them, where that is known.
+    #[inline(never)]
+    fn judge_again(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
+        let mut alike = ArrayVec::<(Alike, u16), BURST>::new();
+        let (mut last, mut local) = (HopId::MAX, false);
+        for packet in packets.iter() {
+            if packet.hop != last {
+                (last, local) = (packet.hop, self.routing.hop(packet.hop).way == Way::Local);
+            }
+            let octets = io.frames.octets(&packet.frame);
+            let octets = octets.get(self.form.at..).unwrap_or_default();
+            let plain = Alike::plain(octets, packet.interface, local);
+            alike.push((plain.unwrap_or(Alike::NONE), packet.octets));
+        }
+        let (routing, at) = (&self.routing, self.form.at);
+        let judged = self.filter.judge_again(&self.tables, &alike, |number| {
+            let packet = packets.get(number)?;
+            let octets = io.frames.octets(&packet.frame);
+            let octets = octets.get(at..).unwrap_or_default();
+            let local = routing.hop(packet.hop).way == Way::Local;
+            let seen = Fields::read(octets, packet.interface, local);
+            // There are no flows that an error could be about.
+            (!is_excused(octets, &seen, |_| false)).then_some(seen)
+        });
+        if !judged.all_pass {
+            self.part(io, packets, judged.excused, &judged.verdicts);
+        }
     }
 
     /// Rules judge `fields`, those of all packets that are not excused, a bit each.

@@ -25,7 +25,7 @@ use core::num::NonZeroU16;
 use condition::Condition;
 pub use condition::Names;
 pub use error::{RuleError, TableError};
-use index::{Build, Index, Memo};
+use index::{Build, Index};
 pub use tables::{TableId, Tables};
 
 use pinode_guest_runtime::BURST;
@@ -57,6 +57,12 @@ const FORGET: u32 = 20;
 pub struct RuleId(NonZeroU16);
 
 impl RuleId {
+    /// One of no rules.
+    #[cfg(test)]
+    pub(crate) fn for_tests(number: NonZeroU16) -> Self {
+        RuleId(number)
+    }
+
     fn slot(self) -> usize {
         usize::from(self.0.get()) - 1
     }
@@ -91,12 +97,13 @@ pub struct Rules<T> {
     retired_before: usize,
     /// What is in force.
     active: Box<Index>,
-    memo: Memo,
     /// What will be.
     build: Box<Build>,
     is_building: bool,
     /// Builds that have begun.
     builds: u64,
+    /// How often other rules have come into force.
+    swaps: u64,
     /// Whether the list was changed since the build began.
     is_changed: bool,
     /// Whether the last build had no memory.
@@ -127,10 +134,10 @@ impl<T> Rules<T> {
             gone: 0,
             retired_before: 0,
             active: Box::new(Index::new()),
-            memo: Memo::new(),
             build: Box::new(Build::new()),
             is_building: false,
             builds: 0,
+            swaps: 0,
             is_changed: false,
             is_starved: false,
         }
@@ -262,7 +269,7 @@ impl<T> Rules<T> {
                 return false;
             }
             self.build.swap(&mut self.active);
-            self.memo.forget();
+            self.swaps += 1;
             self.gone = self.retired_before;
             self.is_building = false;
         }
@@ -288,12 +295,19 @@ impl<T> Rules<T> {
                 let slots = &self.slots;
                 let condition = |slot| condition(slots, slot);
                 self.active
-                    .find_burst(&mut self.memo, condition, tables, packets, &mut found);
+                    .find_burst(condition, tables, packets, &mut found);
             }
             for (first, found) in first.iter_mut().zip(found) {
                 *first = NonZeroU16::new(found).map(RuleId);
             }
         }
+    }
+
+    /// How often other rules have come into force: as long as it is the same, what packets found can be kept, if
+    /// [`Tables::changes`] is the same, too.
+    #[inline]
+    pub fn swaps(&self) -> u64 {
+        self.swaps
     }
 
     /// What all packets find, if the rules in force look at nothing of them.
@@ -374,7 +388,6 @@ impl<T> Rules<T> {
 
     /// Makes room for all rules that there may be, with the first of them: so no change has to move others later.
     fn reserve(&mut self) -> Result<(), TryReserveError> {
-        self.memo.prepare()?;
         let more = |most: usize, len: usize| most.saturating_sub(len);
         self.order
             .try_reserve_exact(more(self.most, self.order.len()))?;

@@ -62,6 +62,7 @@ pub struct Tables {
     tables: [Option<Table>; MAX_TABLES],
     prefixes: Lpm,
     most: Option<usize>,
+    changes: u64,
 }
 
 impl Tables {
@@ -88,12 +89,19 @@ impl Tables {
         Lpm::memory(prefixes)
     }
 
+    /// How often a prefix was added or removed, or that was tried.
+    #[inline]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Adds a prefix; in force from the next packet on.
     ///
     /// # Errors
     ///
     /// It is there already; the name is none; there are too many tables or prefixes; no memory is left.
     pub fn add(&mut self, entry: &TableEntry) -> Result<(), TableError> {
+        self.changes += 1;
         let id = self.named(&entry.table)?;
         if self.most.is_some_and(|most| self.prefixes.len() >= most)
             && self.prefixes.exact(id.root(), entry.prefix).is_none()
@@ -125,6 +133,7 @@ impl Tables {
     ///
     /// There is no such prefix or table.
     pub fn remove(&mut self, entry: &TableEntry) -> Result<(), TableError> {
+        self.changes += 1;
         let id = self.find(&entry.table)?;
         if self.prefixes.remove(id.root(), entry.prefix).is_none() {
             return Err(TableError::Missing {

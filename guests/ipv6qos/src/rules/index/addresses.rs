@@ -1,15 +1,15 @@
 //! Classes of addresses: addresses of a class are in the same prefixes.
 //!
 //! The prefixes of a side cut all addresses into intervals, each of one class. Where an address belongs is found by
-//! halving, in steps as many for all addresses, so that those of a burst are looked up side by side and no branch
-//! depends on them. A table of equal parts of the space in which the prefixes lie spares the first steps.
+//! halving, in steps as many for all addresses, so that no branch depends on them and a processor looks up the next
+//! ones meanwhile. A table of equal parts of the space in which the prefixes lie spares the first steps. Of few
+//! intervals those that begin at the address or before are counted.
 //!
 //! Made once, never changed: must never be asked before [`Addresses::spread`] is done.
 
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
-
-use pinode_guest_runtime::BURST;
+use core::hint::select_unpredictable;
 
 use crate::packet::Fields;
 use crate::prefix::{Prefix, mask};
@@ -18,11 +18,47 @@ use crate::prefix::{Prefix, mask};
 const PARTS: usize = 4096;
 /// Parts that are filled and intervals that are passed in one go.
 const GO: usize = 256;
+/// So many intervals are few.
+const FEW: usize = 4;
+/// Intervals of a part that are looked up in a loop of their own, at most; so many beginnings can be read behind each.
+const WINDOW: usize = 256;
+/// Where there are more in a part, so many are left for that.
+const CROWDED: usize = 32;
+
+/// Where an interval begins.
+trait Start: Copy + PartialOrd {
+    const LAST: Self;
+
+    /// The upper half of the address.
+    fn high(self) -> u64;
+}
+
+impl Start for u64 {
+    const LAST: Self = u64::MAX;
+
+    #[inline(always)]
+    fn high(self) -> u64 {
+        self
+    }
+}
+
+impl Start for u128 {
+    const LAST: Self = u128::MAX;
+
+    #[inline(always)]
+    fn high(self) -> u64 {
+        (self >> 64) as u64
+    }
+}
+
+/// Where all intervals behind the first begin, if they are few, and the classes of all.
+struct Few<K>([K; FEW - 1], [u16; FEW]);
 
 /// The class of each address.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    /// Where intervals begin, in order; the first is 0.
+    /// Where intervals begin, in order; the first is 0. When the table is complete, the last address stands behind
+    /// them [`WINDOW`] times.
     starts: Vec<u128>,
     /// The upper halves of these.
     highs: Vec<u64>,
@@ -64,8 +100,8 @@ impl Addresses {
     pub fn prepare(&mut self, prefixes: usize) -> Result<(), TryReserveError> {
         self.clear();
         let intervals = 2 * prefixes + 1;
-        self.starts.try_reserve_exact(intervals)?;
-        self.highs.try_reserve_exact(intervals)?;
+        self.starts.try_reserve_exact(intervals + WINDOW)?;
+        self.highs.try_reserve_exact(intervals + WINDOW)?;
         self.classes.try_reserve_exact(intervals)?;
         self.parts.try_reserve_exact(parts(intervals))
     }
@@ -73,8 +109,8 @@ impl Addresses {
     /// Octets of the heap for so many prefixes.
     pub fn octets(prefixes: usize) -> usize {
         let intervals = 2 * prefixes + 1;
-        let interval = size_of::<u128>() + size_of::<u64>() + size_of::<u16>();
-        intervals * interval + parts(intervals) * size_of::<u16>()
+        let start = size_of::<u128>() + size_of::<u64>();
+        (intervals + WINDOW) * start + (intervals + parts(intervals)) * size_of::<u16>()
     }
 
     pub fn clear(&mut self) {
@@ -157,6 +193,8 @@ impl Addresses {
             let behind = usize::from(self.passed) + 1;
             self.count(self.starts.len().saturating_sub(behind));
             self.step = (self.most + 1).next_power_of_two() / 2;
+            self.starts.extend([u128::MAX; WINDOW]);
+            self.highs.extend([u64::MAX; WINDOW]);
         }
         is_done
     }
@@ -165,7 +203,7 @@ impl Addresses {
         self.most = self.most.max(intervals as u16);
     }
 
-    /// Adds the class of each address of a burst by `add`.
+    /// Adds the class of each address of packets by `add`.
     #[inline(always)]
     pub fn each<T>(
         &self,
@@ -174,42 +212,103 @@ impl Addresses {
         address: impl Fn(&Fields) -> u128,
         add: impl Fn(&mut T, u16),
     ) {
-        let mut at = [0u32; BURST];
-        for (at, packet) in at.iter_mut().zip(packets) {
-            *at = u32::from(self.part((address(packet) >> 64) as u64));
-        }
         if self.is_wide {
-            self.halve(&self.starts, packets, address, &mut at);
+            self.each_of(&self.starts, packets, to, address, add);
         } else {
             let high = |packet: &Fields| (address(packet) >> 64) as u64;
-            self.halve(&self.highs, packets, high, &mut at);
-        }
-        for (to, at) in to.iter_mut().zip(at) {
-            add(to, self.classes.get(at as usize).copied().unwrap_or(0));
+            self.each_of(&self.highs, packets, to, high, add);
         }
     }
 
-    /// From the interval in which the part begins to the last one that begins at the address or before: a step of
-    /// all before the next. A step is taken by a shift: compilers make a branch of a selection here, and one that
-    /// goes either way as often.
+    /// Likewise: a loop for each number of steps, in which they are known.
     #[inline(always)]
-    fn halve<K: Copy + PartialOrd>(
+    fn each_of<K: Start, T>(
         &self,
         starts: &[K],
         packets: &[Fields],
+        to: &mut [T],
         key: impl Fn(&Fields) -> K,
-        at: &mut [u32; BURST],
+        add: impl Fn(&mut T, u16),
     ) {
-        // The first step is a power of two, or there is none.
-        let steps = u16::BITS - self.step.leading_zeros();
-        for bits in (0..steps).rev() {
-            let step = 1 << (bits & 15);
-            for (at, packet) in at.iter_mut().zip(packets) {
-                if let Some(start) = starts.get((at.wrapping_add(step)) as usize) {
-                    *at = at.wrapping_add(u32::from(*start <= key(packet)) << (bits & 15));
-                }
+        if let Some(Few(few, classes)) = self.few(starts) {
+            for (to, packet) in to.iter_mut().zip(packets) {
+                let key = key(packet);
+                let at = few.iter().map(|start| usize::from(*start <= key));
+                add(to, classes[at.sum::<usize>() % FEW]);
+            }
+            return;
+        }
+        match self.step {
+            0..=1 => self.halve::<K, 2, T>(starts, packets, to, key, add),
+            2 => self.halve::<K, 4, T>(starts, packets, to, key, add),
+            4 => self.halve::<K, 8, T>(starts, packets, to, key, add),
+            8 => self.halve::<K, 16, T>(starts, packets, to, key, add),
+            16 => self.halve::<K, 32, T>(starts, packets, to, key, add),
+            32 => self.halve::<K, 64, T>(starts, packets, to, key, add),
+            64 => self.halve::<K, 128, T>(starts, packets, to, key, add),
+            128 => self.halve::<K, WINDOW, T>(starts, packets, to, key, add),
+            _ => self.halve::<K, CROWDED, T>(starts, packets, to, key, add),
+        }
+    }
+
+    #[inline(always)]
+    fn halve<K: Start, const MOST: usize, T>(
+        &self,
+        starts: &[K],
+        packets: &[Fields],
+        to: &mut [T],
+        key: impl Fn(&Fields) -> K,
+        add: impl Fn(&mut T, u16),
+    ) {
+        for (to, packet) in to.iter_mut().zip(packets) {
+            add(to, self.class::<K, MOST>(starts, key(packet)));
+        }
+    }
+
+    /// All intervals, if they are few.
+    #[inline(always)]
+    fn few<K: Start>(&self, starts: &[K]) -> Option<Few<K>> {
+        let last = *self.classes.last()?;
+        if self.classes.len() > FEW {
+            return None;
+        }
+        // What is not there begins at the last address, which is of the last class.
+        let mut few = Few([K::LAST; FEW - 1], [last; FEW]);
+        for (few, start) in few.0.iter_mut().zip(starts.get(1..self.classes.len())?) {
+            *few = *start;
+        }
+        for (few, class) in few.1.iter_mut().zip(&self.classes) {
+            *few = *class;
+        }
+        Some(few)
+    }
+
+    /// The class of an address: that of the last interval that begins at it or before, by halving `MOST` of them,
+    /// from the one in which the part begins. A step is a selection without a branch, as either half is as likely.
+    #[inline(always)]
+    fn class<K: Start, const MOST: usize>(&self, starts: &[K], key: K) -> u16 {
+        let mut at = usize::from(self.part(key.high()));
+        if MOST == CROWDED {
+            let mut step = usize::from(self.step);
+            while step >= CROWDED {
+                let middle = at.wrapping_add(step);
+                let is_before = starts.get(middle).is_some_and(|start| *start <= key);
+                at = select_unpredictable(is_before & (middle < self.classes.len()), middle, at);
+                step /= 2;
             }
         }
+        let window = starts.get(at..at.wrapping_add(MOST));
+        let window = window.and_then(<[K]>::first_chunk::<MOST>);
+        let Some(window) = window else { return 0 };
+        let (mut within, mut step) = (0, MOST / 2);
+        while step > 0 {
+            let middle = within | step;
+            within = select_unpredictable(window[middle % MOST] <= key, middle, within);
+            step /= 2;
+        }
+        let class = self.classes.get(at.wrapping_add(within));
+        // The last address may seem to be behind all intervals.
+        class.or(self.classes.last()).copied().unwrap_or(0)
     }
 
     #[inline(always)]
@@ -276,18 +375,50 @@ mod tests {
         class[0]
     }
 
+    /// Asks for all addresses that begin intervals, those beside them, and `addresses`.
+    fn compare(intervals: &BTreeMap<u128, u16>, addresses: Vec<u128>) {
+        let made = made(intervals);
+        let near =
+            { intervals.keys() }.flat_map(|at| [*at, at.wrapping_sub(1), at.wrapping_add(1)]);
+        for address in near.chain([0, u128::MAX]).chain(addresses) {
+            let last = intervals.range(..=address).next_back();
+            let expected = last.map_or(0, |(_, class)| *class);
+            assert_eq!(class(&made, address), expected, "{address:x}");
+        }
+    }
+
     proptest! {
         #[test]
         fn an_address_is_of_the_interval_that_begins_before_it(
             intervals in proptest::collection::btree_map(address(), 0u16..9, 1..600),
             addresses in proptest::collection::vec(address(), 1..50),
         ) {
-            let made = made(&intervals);
-            let near = intervals.keys().flat_map(|at| [*at, at.wrapping_sub(1), at.wrapping_add(1)]);
-            for address in near.chain(addresses) {
-                let expected = intervals.range(..=address).next_back().map_or(0, |(_, class)| *class);
-                prop_assert_eq!(class(&made, address), expected);
-            }
+            compare(&intervals, addresses);
+        }
+
+        /// Few, which are counted.
+        #[test]
+        fn likewise_of_few_intervals(
+            intervals in proptest::collection::btree_map(address(), 0u16..9, 1..7),
+            addresses in proptest::collection::vec(address(), 1..50),
+        ) {
+            compare(&intervals, addresses.clone());
+            let upper = intervals.iter().map(|(at, class)| (at >> 64 << 64, *class)).collect();
+            compare(&upper, addresses);
+        }
+
+        /// Crowds of each size in one part, which upper halves tell.
+        #[test]
+        fn likewise_where_intervals_crowd(
+            bits in 0u32..10,
+            base in any::<u64>(),
+            gap in 1u64..1 << 20,
+            addresses in proptest::collection::vec(address(), 1..50),
+        ) {
+            let crowd = (0..1u64 << bits).map(|n| base.wrapping_add(n * gap));
+            let all = crowd.chain([0, 1 << 20, u64::MAX - (1 << 60)]);
+            let intervals = all.map(|high| (u128::from(high) << 64, (high % 7) as u16)).collect();
+            compare(&intervals, addresses);
         }
     }
 }

@@ -15,6 +15,7 @@ use arrayvec::ArrayVec;
 use super::field::FIELDS;
 use super::numbers::Numbers;
 use super::vectors::{CHUNK_RULES, Chunks, Stored, Vector};
+use super::weights::{self, Weights};
 use super::{Classes, Index, UNNAMED};
 use crate::prefix::Prefix;
 use crate::rules::MAX_TABLES;
@@ -26,6 +27,7 @@ const GATHER: u32 = 4;
 const BOUNDARY: u32 = 9;
 const CLASS: u32 = 35;
 const SPREAD: u32 = 100;
+const EMPTY: u32 = 100;
 /// Rules that leave in one step.
 const LEAVING: usize = 32;
 /// No step costs more, so no slice takes longer by more than that.
@@ -55,6 +57,8 @@ enum Stage {
     Sweep {
         field: usize,
     },
+    /// What was found with the rules before forgotten.
+    Forget,
     Complete,
 }
 
@@ -156,6 +160,7 @@ impl Build {
                 Stage::Spread { side } => self.spread(side),
                 Stage::GatherRanges { field, next } => self.gather_ranges(field, next, &conditions),
                 Stage::Sweep { field } => self.sweep(field),
+                Stage::Forget => self.forget(),
                 Stage::Complete => break,
             };
             debug_assert!(cost <= STEP_MOST, "{cost} for a step of {:?}", self.stage);
@@ -326,7 +331,7 @@ impl Build {
     /// Takes the next boundary; where the last at a number is taken, a class ends before it.
     fn sweep(&mut self, field: usize) -> u32 {
         let Some((numbers, classes)) = self.index.numbers.get_mut(field) else {
-            self.stage = Stage::Complete;
+            self.stage = Stage::Forget;
             return GATHER;
         };
         let mut target = Target {
@@ -347,7 +352,7 @@ impl Build {
                     next: 0,
                 }
             } else {
-                Stage::Complete
+                Stage::Forget
             };
             return CLASS;
         };
@@ -364,6 +369,13 @@ impl Build {
             self.here.clear(position);
         }
         cost
+    }
+
+    fn forget(&mut self) -> u32 {
+        if self.index.memo.empty() {
+            self.stage = Stage::Complete;
+        }
+        EMPTY
     }
 }
 
@@ -412,6 +424,7 @@ impl Index {
         self.chunks.prepare(rules)?;
         self.naming.clear();
         self.naming.try_reserve_exact(2 * MAX_TABLES)?;
+        self.memo.prepare()?;
         for (addresses, classes) in &mut self.sides {
             addresses.prepare(rules)?;
             classes.prepare(rules + 1)?;
@@ -431,6 +444,7 @@ impl Index {
         self.wanted = Members::NONE;
         self.naming.clear();
         self.named = [UNNAMED; 64];
+        self.memo.clear();
         let numbers = self.numbers.iter_mut().map(|(numbers, classes)| {
             numbers.clear();
             classes
@@ -448,8 +462,17 @@ impl Index {
     /// Says what packets need when all rules are in it.
     fn settle(&mut self) {
         let sides = self.sides.iter().map(|(_, classes)| classes);
-        let mut fields = sides.chain(self.numbers.iter().map(|(_, classes)| classes));
-        self.is_choosy = fields.any(|classes| classes.is_used) || !self.naming.is_empty();
+        let fields = sides.chain(self.numbers.iter().map(|(_, classes)| classes));
+        let mut counts = [0; weights::ALL];
+        for (count, classes) in counts.iter_mut().zip(fields) {
+            *count = if classes.is_used {
+                classes.vectors.len()
+            } else {
+                0
+            };
+        }
+        self.weights = Weights::of(counts, self.naming.len());
+        self.is_choosy = counts != [0; weights::ALL] || !self.naming.is_empty();
     }
 
     /// The rule at `position` wants an address to be in a table.

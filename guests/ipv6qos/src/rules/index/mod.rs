@@ -5,7 +5,8 @@
 //! field      the fields that are numbers
 //! numbers    their classes
 //! vectors    which rules the values of a class match
-//! memo       what was found for classes before
+//! weights    one number for the classes of all fields
+//! memo       what was found for them before
 //! build      an index made from rules, a slice at a time
 //! ```
 //!
@@ -21,6 +22,7 @@ mod field;
 mod memo;
 mod numbers;
 mod vectors;
+mod weights;
 
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
@@ -36,9 +38,10 @@ use crate::packet::Fields;
 use addresses::Addresses;
 pub(super) use build::Build;
 use field::{FIELDS, Field};
-pub(super) use memo::Memo;
+use memo::{Mark, Memo};
 use numbers::Numbers;
 use vectors::{CHUNK_RULES, Chunk, Chunks, Stored, Vector};
+use weights::Weights;
 
 /// A rule as an index gives it: the place where it was, plus 1; 0: none.
 pub(super) type Found = u16;
@@ -65,7 +68,6 @@ impl Key {
         Members::of_word(self.0[2])
     }
 
-    #[inline]
     fn hash(&self) -> u64 {
         let [a, b, c] = self.0;
         let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15)
@@ -101,12 +103,15 @@ pub(super) struct Index {
     naming: Vec<(Members, Vector)>,
     /// Where each of them is in these, by [`Members::place`]; [`UNNAMED`]: nowhere.
     named: [u8; 64],
+    /// What classes count in a mark; none: no mark tells them apart.
+    weights: Option<Weights>,
+    memo: Memo,
 }
 
 /// No rule names the table.
 const UNNAMED: u8 = u8::MAX;
 
-/// Octets of the heap that two indices of so many rules and a memo take: one in force, one that is built.
+/// Octets of the heap that two indices of so many rules take: one in force, one that is built.
 pub(super) fn octets(rules: usize) -> usize {
     let sides = 2 * (Addresses::octets(rules) + (rules + 1) * size_of::<Stored>());
     let numbers: usize = { FIELDS.iter() }
@@ -116,8 +121,9 @@ pub(super) fn octets(rules: usize) -> usize {
         })
         .sum();
     let naming = 2 * MAX_TABLES * size_of::<(Members, Vector)>();
-    let index = rules * size_of::<u16>() + Chunks::octets(rules) + sides + numbers + naming;
-    2 * index + Build::octets(rules) + Memo::OCTETS
+    let slots = rules * size_of::<u16>();
+    let index = slots + Chunks::octets(rules) + sides + numbers + naming + Memo::OCTETS;
+    2 * index + Build::octets(rules)
 }
 
 impl Classes {
@@ -147,6 +153,8 @@ impl Index {
             wanted: Members::NONE,
             naming: Vec::new(),
             named: [UNNAMED; 64],
+            weights: None,
+            memo: Memo::new(),
         }
     }
 
@@ -165,8 +173,7 @@ impl Index {
 
     /// The first rule that each packet of a burst matches. `conditions` tells the condition of the rule in a slot.
     pub fn find_burst<'c>(
-        &self,
-        memo: &mut Memo,
+        &mut self,
         conditions: impl Fn(u16) -> Option<&'c Condition>,
         tables: &Tables,
         packets: &[Fields],
@@ -178,73 +185,178 @@ impl Index {
             }
             return;
         }
-        let mut keys = [Key::default(); BURST];
-        let burst = packets.len().min(BURST);
-        let (packets, keys) = (&packets[..burst], &mut keys[..burst]);
-        self.classify(tables, packets, keys);
-        let mut places = [0; BURST];
-        for (key, place) in keys.iter().zip(&mut places) {
-            *place = memo.place(key);
-        }
-        let keys = keys.iter().zip(places);
-        for (((key, place), packet), found) in keys.zip(packets).zip(found) {
-            *found = match memo.get(place, key) {
+        let Some(weights) = self.weights else {
+            return self.find_by_keys(conditions, tables, packets, found);
+        };
+        let mut products = [0u64; BURST];
+        let packets = packets.get(..BURST).unwrap_or(packets);
+        let products = products.get_mut(..packets.len()).unwrap_or_default();
+        let weight = |field: usize| weights.fields.get(field).copied().unwrap_or(0);
+        self.classify(
+            tables,
+            packets,
+            products,
+            |product, field, class| {
+                *product = product.wrapping_add(weight(field).wrapping_mul(u64::from(class)));
+            },
+            |product, members| {
+                for (number, (table, _)) in self.naming.iter().enumerate() {
+                    let counts = u64::from(members.contains(*table));
+                    *product = product.wrapping_add((weights.tables << (number & 63)) * counts);
+                }
+            },
+        );
+        for ((product, packet), found) in products.iter().zip(packets).zip(found) {
+            let mark = Mark::of(*product);
+            *found = match self.memo.get(mark) {
                 Some(found) => found,
                 None => {
-                    let found = self.search(key, packet, &conditions);
-                    memo.put(place, key, found);
+                    let found = self.search_anew(&conditions, tables, packet);
+                    self.memo.put(mark, found);
                     found
                 }
             };
         }
     }
 
-    /// The classes of packets.
-    #[inline]
-    fn classify(&self, tables: &Tables, packets: &[Fields], keys: &mut [Key]) {
+    /// The same if marks do not tell the classes apart: so many rules, so different, that it matters little how.
+    #[cold]
+    fn find_by_keys<'c>(
+        &mut self,
+        conditions: impl Fn(u16) -> Option<&'c Condition>,
+        tables: &Tables,
+        packets: &[Fields],
+        found: &mut [Found],
+    ) {
+        for (packet, found) in packets.iter().zip(found) {
+            let key = self.key(tables, packet);
+            *found = match self.memo.get_by_key(&key) {
+                Some(found) => found,
+                None => {
+                    let found = self.search(&key, packet, &conditions);
+                    self.memo.put_by_key(&key, found);
+                    found
+                }
+            };
+        }
+    }
+
+    /// The first rule that a packet matches, for classes that nothing is remembered of.
+    #[cold]
+    fn search_anew<'c>(
+        &self,
+        conditions: &impl Fn(u16) -> Option<&'c Condition>,
+        tables: &Tables,
+        packet: &Fields,
+    ) -> Found {
+        self.search(&self.key(tables, packet), packet, conditions)
+    }
+
+    /// The classes of a packet, and the tables that it is in.
+    #[inline(never)]
+    fn key(&self, tables: &Tables, packet: &Fields) -> Key {
+        let mut key = [Key::default()];
+        let packet = core::slice::from_ref(packet);
+        self.classify(tables, packet, &mut key, Key::add, |key, members| {
+            key.0[2] = members.word();
+        });
+        key[0]
+    }
+
+    /// The classes of the fields of packets, each added to what is in `to`, and then the tables that they are in.
+    #[inline(always)]
+    fn classify<T>(
+        &self,
+        tables: &Tables,
+        packets: &[Fields],
+        to: &mut [T],
+        add: impl Fn(&mut T, usize, u16),
+        join: impl Fn(&mut T, Members),
+    ) {
         let [(sources, of_sources), (destinations, of_destinations)] = &self.sides;
         if of_sources.is_used {
             sources.each(
                 packets,
-                keys,
+                to,
                 |packet| packet.source,
-                |key, class| key.add(0, class),
+                |to, class| add(to, 0, class),
             );
         }
         if of_destinations.is_used {
             destinations.each(
                 packets,
-                keys,
+                to,
                 |packet| packet.destination,
-                |key, class| key.add(1, class),
+                |to, class| add(to, 1, class),
             );
         }
-        for (number, (field, (numbers, classes))) in (2..).zip(FIELDS.iter().zip(&self.numbers)) {
-            if classes.is_used {
-                // A loop for each, in which it is known which field it is.
-                match field {
-                    Field::SourcePort => add(Field::SourcePort, numbers, number, packets, keys),
-                    Field::DestinationPort => {
-                        add(Field::DestinationPort, numbers, number, packets, keys);
-                    }
-                    Field::Interface => add(Field::Interface, numbers, number, packets, keys),
-                    Field::Layer => add(Field::Layer, numbers, number, packets, keys),
-                    Field::Dscp => add(Field::Dscp, numbers, number, packets, keys),
-                    Field::Local => add(Field::Local, numbers, number, packets, keys),
-                }
-            }
-        }
+        self.classify_numbers(packets, to, &add);
         if !self.naming.is_empty() {
             let mut members = [Members::NONE; BURST];
             tables.members_burst(self.wanted, packets, &mut members);
-            for (key, members) in keys.iter_mut().zip(members) {
-                key.0[2] = members.word();
+            for (to, members) in to.iter_mut().zip(members) {
+                join(to, members);
             }
         }
     }
 
+    /// The classes of those fields that are numbers, each added to what is in `to`.
+    #[inline(always)]
+    fn classify_numbers<T>(
+        &self,
+        packets: &[Fields],
+        to: &mut [T],
+        add: &impl Fn(&mut T, usize, u16),
+    ) {
+        let used = |field: Field| {
+            let (_, classes) = &self.numbers[field as usize];
+            classes.is_used
+        };
+        let of = |field: Field, packet: &Fields, to: &mut T| {
+            let (numbers, _) = &self.numbers[field as usize];
+            add(to, 2 + field as usize, numbers.class(field.of(packet)));
+        };
+        let source = |packet: &Fields, to: &mut T| of(Field::SourcePort, packet, to);
+        let destination = |packet: &Fields, to: &mut T| of(Field::DestinationPort, packet, to);
+        let layer = |packet: &Fields, to: &mut T| of(Field::Layer, packet, to);
+        // Who looks at ports looks at the upper layer: all in one go.
+        let ports = (used(Field::SourcePort), used(Field::DestinationPort));
+        match (used(Field::Layer), ports) {
+            (true, (false, false)) => go(packets, to, layer),
+            (true, (true, false)) => go(packets, to, |packet, to| {
+                source(packet, to);
+                layer(packet, to);
+            }),
+            (true, (false, true)) => go(packets, to, |packet, to| {
+                destination(packet, to);
+                layer(packet, to);
+            }),
+            (true, (true, true)) => go(packets, to, |packet, to| {
+                source(packet, to);
+                destination(packet, to);
+                layer(packet, to);
+            }),
+            (false, (by_source, by_destination)) => {
+                if by_source {
+                    go(packets, to, source);
+                }
+                if by_destination {
+                    go(packets, to, destination);
+                }
+            }
+        }
+        if used(Field::Interface) {
+            go(packets, to, |packet, to| of(Field::Interface, packet, to));
+        }
+        if used(Field::Dscp) {
+            go(packets, to, |packet, to| of(Field::Dscp, packet, to));
+        }
+        if used(Field::Local) {
+            go(packets, to, |packet, to| of(Field::Local, packet, to));
+        }
+    }
+
     /// The first rule that packets of these classes match.
-    #[cold]
     fn search<'c>(
         &self,
         key: &Key,
@@ -287,8 +399,8 @@ impl Index {
 }
 
 #[inline(always)]
-fn add(field: Field, numbers: &Numbers, number: usize, packets: &[Fields], keys: &mut [Key]) {
-    for (key, packet) in keys.iter_mut().zip(packets) {
-        key.add(number, numbers.class(field.of(packet)));
+fn go<T>(packets: &[Fields], to: &mut [T], each: impl Fn(&Fields, &mut T)) {
+    for (packet, to) in packets.iter().zip(to) {
+        each(packet, to);
     }
 }

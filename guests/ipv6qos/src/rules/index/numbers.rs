@@ -9,11 +9,12 @@ const PAGE: usize = 256;
 /// The class of each number: a page for each upper octet; pages of one class only are shared.
 #[derive(Debug)]
 pub(super) struct Numbers {
-    /// The page of each upper octet.
-    pages_of: [u8; 256],
-    pages: Vec<[u16; PAGE]>,
-    /// The last page that is of one class only, and that class.
-    uniform: Option<(u8, u16)>,
+    /// Where the page of each upper octet begins.
+    pages_of: [u16; 256],
+    /// Pages, one behind the other.
+    pages: Vec<u16>,
+    /// Where the last page that is of one class only begins, and that class.
+    uniform: Option<(u16, u16)>,
 }
 
 impl Numbers {
@@ -28,7 +29,8 @@ impl Numbers {
     /// Makes room for so many ranges of numbers, whose upper octets are below `uppers`.
     pub fn prepare(&mut self, ranges: usize, uppers: usize) -> Result<(), TryReserveError> {
         self.pages.clear();
-        self.pages.try_reserve_exact(Self::room(ranges, uppers))
+        self.pages
+            .try_reserve_exact(Self::room(ranges, uppers) * PAGE)
     }
 
     /// Pages for so many ranges: one for all beyond `uppers`.
@@ -50,8 +52,8 @@ impl Numbers {
     #[inline(always)]
     pub fn class(&self, number: u16) -> u16 {
         let page = self.pages_of[usize::from(number >> 8)];
-        let page = self.pages.get(usize::from(page));
-        page.map_or(0, |page| page[usize::from(number & 0xff)])
+        let class = self.pages.get(usize::from(page | number & 0xff));
+        class.copied().unwrap_or(0)
     }
 
     /// Numbers `from..to` are of `class`. Called in the order of numbers, without gaps, from 0 to 65,536.
@@ -68,10 +70,8 @@ impl Numbers {
                 if low == 0 {
                     self.add(page, class);
                 }
-                let here = self
-                    .pages
-                    .last_mut()
-                    .and_then(|page| page.get_mut(low..high));
+                let page = usize::from(self.pages_of[page]);
+                let here = self.pages.get_mut(page + low..page + high);
                 here.unwrap_or_default().fill(class);
             }
             at = end;
@@ -89,11 +89,12 @@ impl Numbers {
         }
     }
 
-    fn add(&mut self, page: usize, class: u16) -> u8 {
+    /// Gives where it begins.
+    fn add(&mut self, page: usize, class: u16) -> u16 {
         // At most one for each upper octet.
-        let number = self.pages.len().min(255) as u8;
-        self.pages.push([class; PAGE]);
-        self.pages_of[page & 0xff] = number;
-        number
+        let begin = self.pages.len().min(255 * PAGE) as u16;
+        self.pages.extend([class; PAGE]);
+        self.pages_of[page & 0xff] = begin;
+        begin
     }
 }
