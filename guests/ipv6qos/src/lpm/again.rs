@@ -53,6 +53,14 @@ impl Lpm {
         }
     }
 
+    /// What is remembered of an address whose [`approach`](Self::approach) gave `bits`; if that is nothing, or more than
+    /// its first 64 bits count, [`lookup_burst_again`](Self::lookup_burst_again) knows.
+    #[inline(always)]
+    pub fn recalled(&self, vn: Vn, address: u128, bits: u32) -> Option<u32> {
+        let (known, found) = self.memo.find(bits, vn, (address >> 64) as u64);
+        (known & (found != FAR)).then_some(found)
+    }
+
     /// [`lookup_burst`](Self::lookup_burst), by what look-ups of late came to where that is known, of addresses whose
     /// [`approach`](Self::approach) did not say all. `values` holds what it said.
     pub fn lookup_burst_again(&mut self, keys: &[(Vn, u128)], values: &mut [u32]) {

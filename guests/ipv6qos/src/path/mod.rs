@@ -126,31 +126,45 @@ impl Running {
         }
     }
 
-    /// Looks up the destinations that the first look did not say all of.
+    /// Finds the hops of destinations that the first look did not say all of.
     #[inline]
     fn route(&mut self, packets: &mut Packets) {
-        let mut keys = ArrayVec::<(Vn, u128), BURST>::new();
-        let mut hops = [0; BURST];
-        for packet in packets.iter_mut() {
+        let mut unknown = 0u64;
+        for (at, packet) in packets.iter_mut().enumerate() {
+            let (vn, destination) = (packet.vn(), packet.destination);
             match Approach::of_bits(packet.hop).done() {
                 Ok(hop) => packet.hop = hop,
-                Err(bits) => {
-                    if let Some(hop) = hops.get_mut(keys.len()) {
-                        *hop = bits;
-                    }
-                    // As many as packets of a burst.
-                    let _ = keys.try_push((packet.vn(), packet.destination));
-                    packet.hop = HopId::MAX;
-                }
+                Err(bits) => match self.routing.recalled(vn, destination, bits) {
+                    Some(hop) => packet.hop = hop,
+                    None => unknown |= 1 << (at % BURST),
+                },
             }
         }
-        let Some(hops) = hops.get_mut(..keys.len()).filter(|hops| !hops.is_empty()) else {
-            return;
-        };
-        self.routing.lookup_burst(&keys, hops);
-        let unknown = packets.iter_mut().filter(|packet| packet.hop == HopId::MAX);
-        for (packet, hop) in unknown.zip(hops) {
-            packet.hop = *hop;
+        if unknown != 0 {
+            self.look_up(packets, unknown);
+        }
+    }
+
+    /// Looks up the destinations of packets, a bit each.
+    #[inline(never)]
+    fn look_up(&mut self, packets: &mut Packets, unknown: u64) {
+        let is_unknown = |at: usize| unknown >> (at % BURST) & 1 != 0;
+        let mut keys = ArrayVec::<(Vn, u128), BURST>::new();
+        let mut hops = ArrayVec::<HopId, BURST>::new();
+        for (at, packet) in packets.iter().enumerate() {
+            if is_unknown(at) {
+                keys.push((packet.vn(), packet.destination));
+                hops.push(packet.hop);
+            }
+        }
+        self.routing.lookup_burst(&keys, &mut hops);
+        let packets = packets.iter_mut().enumerate();
+        let packets = packets.filter(|(at, _)| is_unknown(*at));
+        for ((_, packet), hop) in packets.zip(hops) {
+            packet.hop = hop;
         }
     }
 }
+
+// A bit each.
+const _: () = assert!(BURST <= u64::BITS as usize);

@@ -66,6 +66,13 @@ impl Routing {
         self.lpm.approach(vn, destination)
     }
 
+    /// The hop of a destination whose look-up is not done, if it is remembered ([`Lpm::recalled`]); `bits` is what
+    /// [`approach`](Self::approach) said.
+    #[inline(always)]
+    pub fn recalled(&self, vn: Vn, destination: u128, bits: u32) -> Option<HopId> {
+        self.lpm.recalled(vn, destination, bits)
+    }
+
     /// The hop of each destination whose look-up is not done; `hops` holds what [`approach`](Self::approach) said.
     /// Cost: as [`Lpm::lookup_burst_again`].
     #[inline]
