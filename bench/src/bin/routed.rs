@@ -63,6 +63,8 @@ struct Run {
     /// None where guests are host threads.
     floor_fps: Option<f64>,
     router_fps: f64,
+    /// Nanoseconds of the guest's time for a frame: of patch, router and floor.
+    guest_ns: Vec<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,7 +136,7 @@ fn main() -> anyhow::Result<()> {
             let arm = arms[at];
             let guests: &[Guest<'_>] = &[Guest::Patch, Guest::Router, Guest::Floor(&floor)];
             let guests = &guests[..if args.threads { 2 } else { 3 }];
-            let fps = measure(&how, arm, guests, (args.warm_up, slices, slice))
+            let (fps, guest_ns) = measure(&how, arm, guests, (args.warm_up, slices, slice))
                 .with_context(|| arm.to_string())?;
             let (patch_fps, router_fps, floor_fps) = (fps[0], fps[1], fps.get(2).copied());
             let beside = floor_fps.map_or(String::new(), |fps| format!(" floor {:.2},", fps / 1e6));
@@ -151,6 +153,7 @@ fn main() -> anyhow::Result<()> {
                 patch_fps,
                 floor_fps,
                 router_fps,
+                guest_ns,
             });
         }
     }
@@ -169,13 +172,13 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Frames per second of each of `guests`, which take turns.
+/// Frames per second of each of `guests`, which take turns, and nanoseconds that they spend on a frame.
 fn measure(
     how: &Crossing,
     arm: Arm,
     guests: &[Guest<'_>],
     (warm_up, slices, slice): (f64, usize, Duration),
-) -> anyhow::Result<Vec<f64>> {
+) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
     let stands = { guests.iter() }
         .map(|guest| Stand::start(how, arm, *guest))
         .collect::<anyhow::Result<Vec<_>>>()?;
@@ -183,18 +186,30 @@ fn measure(
         stand.run(Duration::from_secs_f64(warm_up))?;
     }
     let mut fps = vec![0.0; stands.len()];
+    let usage = || {
+        stands
+            .iter()
+            .map(Stand::usage)
+            .collect::<anyhow::Result<Vec<_>>>()
+    };
+    let before = usage()?;
     for turn in 0..slices {
         for side in order(stands.len(), turn) {
             fps[side] += stands[side].run(slice)? / slices as f64;
         }
     }
+    let spent = usage()?.into_iter().zip(before);
+    let spent = spent.map(|((busy_ns, frames), (busy_before, frames_before))| {
+        (busy_ns - busy_before) as f64 / (frames - frames_before).max(1) as f64
+    });
+    let guest_ns = spent.collect();
     stands.into_iter().for_each(Stand::stop);
-    Ok(fps)
+    Ok((fps, guest_ns))
 }
 
 fn table(arms: &[Arm], runs: &[Run]) {
     println!(
-        "| the router holds | patch, M frames/s | floor to patch | router, M frames/s | router to patch |\n|---|---|---|---|---|"
+        "| the router holds | patch, M frames/s | floor to patch | router, M frames/s | router to patch | in the guest, ns a frame: patch, floor, router |\n|---|---|---|---|---|---|"
     );
     for arm in arms {
         let name = arm.to_string();
@@ -211,7 +226,15 @@ fn table(arms: &[Arm], runs: &[Run]) {
         let (floor, ratio) = (to_patch(&floor), to_patch(&router));
         if let (Some(patch), Some(router)) = (Spread::of(&patch), Spread::of(&router)) {
             let (patch, router) = (patch.scaled(1e-6), router.scaled(1e-6));
-            println!("| {name} | {patch} | {floor} | {router} | {ratio} |");
+            let spent = [0, 2, 1].map(|guest| {
+                let runs = runs.iter().filter(|run| run.arm == name);
+                let spent: Vec<f64> = { runs }
+                    .filter_map(|run| run.guest_ns.get(guest).copied())
+                    .collect();
+                Spread::of(&spent).map_or("-".to_owned(), |spent| format!("{:.0}", spent.median))
+            });
+            let spent = spent.join(", ");
+            println!("| {name} | {patch} | {floor} | {router} | {ratio} | {spent} |");
         }
     }
 }

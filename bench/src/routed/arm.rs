@@ -261,6 +261,18 @@ impl Stand {
         Ok(crossed as f64 / took.as_secs_f64())
     }
 
+    /// Time that the guest has spent on frames, nanoseconds, and frames that it has taken, as it said last.
+    ///
+    /// # Errors
+    ///
+    /// The node does not answer, or the guest has said nothing yet.
+    pub fn usage(&self) -> anyhow::Result<(u64, u64)> {
+        let status = self.node.operator().status()?;
+        let usage = status.guests.first().and_then(|guest| guest.usage.as_ref());
+        let usage = usage.context("the guest has not said what it does")?;
+        Ok((usage.busy_ns, usage.frames))
+    }
+
     /// Ends the node; with `PINODE_BENCH_STATUS` set, prints its status before.
     pub fn stop(self) {
         if std::env::var_os("PINODE_BENCH_STATUS").is_some()
