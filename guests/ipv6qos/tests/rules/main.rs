@@ -1,5 +1,6 @@
 //! Rules against a plain list of them, tables against plain sets, the filter against both.
 
+mod again;
 mod changes;
 mod crowd;
 mod filter;
