@@ -5,22 +5,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use pinode_bench::compare::{Spread, order, ratios};
 use pinode_bench::machine::Machine;
-use pinode_bench::routed::{Arm, Crossing, Guest, Stand};
+use pinode_bench::routed::{Arm, Case, Crossing, Guest, Stand};
 use serde::Serialize;
 
 /// Frames per second through builtin:ipv6qos with small and large tables, beside builtin:patch with the same frames.
 #[derive(Parser)]
 #[command(name = "routed")]
 struct Args {
-    /// What the router holds: routes=N, rules=N, or flows=N (a power of two).
+    /// What the router holds: routes=N, rules=N, or flows=N (a power of two); behind it /N for so many destinations.
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "routes=1,routes=200000,rules=1,rules=1000,flows=1,flows=1048576"
+        default_value = "routes=1,routes=200000,rules=1,rules=1000,flows=1,flows=1048576,routes=200000/262144,rules=1000/262144"
     )]
     arms: Vec<String>,
     /// Octets of a frame, with FCS.
@@ -58,7 +58,7 @@ struct Args {
 #[derive(Debug, Serialize)]
 struct Run {
     round: usize,
-    arm: String,
+    case: String,
     patch_fps: f64,
     /// None where guests are host threads.
     floor_fps: Option<f64>,
@@ -72,8 +72,28 @@ struct Document {
     schema: &'static str,
     machine: Machine,
     size: u16,
+    destinations: usize,
+    queue: u16,
+    threads: bool,
+    cpus: Vec<usize>,
+    warm_up: f64,
     seconds: f64,
+    slice: f64,
     runs: Vec<Run>,
+}
+
+fn case(text: &str) -> anyhow::Result<Case> {
+    let (holds, destinations) = match text.split_once('/') {
+        Some((holds, count)) => (holds, Some(count)),
+        None => (text, None),
+    };
+    let destinations = destinations.map(|count| match count.parse::<usize>() {
+        Ok(count) if count.is_power_of_two() => Ok(count),
+        _ => bail!("--arms: {text:?}; allowed behind /: a power of two"),
+    });
+    let arm = arm(holds)?;
+    let destinations = destinations.transpose()?;
+    Ok(Case { arm, destinations })
 }
 
 fn arm(text: &str) -> anyhow::Result<Arm> {
@@ -95,7 +115,7 @@ fn main() -> anyhow::Result<()> {
     let arms = args
         .arms
         .iter()
-        .map(|text| arm(text))
+        .map(|text| case(text))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let &[worker, guest] = args.cpus.as_slice() else {
         bail!("--cpus: two are needed, of the worker and of the guest");
@@ -146,10 +166,9 @@ fn main() -> anyhow::Result<()> {
                 patch_fps / 1e6,
                 router_fps / 1e6
             );
-            let arm = arm.to_string();
             runs.push(Run {
                 round,
-                arm,
+                case: arm.to_string(),
                 patch_fps,
                 floor_fps,
                 router_fps,
@@ -160,10 +179,16 @@ fn main() -> anyhow::Result<()> {
     table(&arms, &runs);
     if let Some(file) = &args.json {
         let document = Document {
-            schema: "pinode-bench-routed/1",
+            schema: "pinode-bench-routed/2",
             machine,
             size: args.size,
+            destinations: args.destinations,
+            queue: args.queue,
+            threads: args.threads,
+            cpus: args.cpus,
+            warm_up: args.warm_up,
             seconds: args.seconds,
+            slice: args.slice,
             runs,
         };
         let text = serde_json::to_string_pretty(&document)?;
@@ -175,12 +200,12 @@ fn main() -> anyhow::Result<()> {
 /// Frames per second of each of `guests`, which take turns, and nanoseconds that they spend on a frame.
 fn measure(
     how: &Crossing,
-    arm: Arm,
+    case: Case,
     guests: &[Guest<'_>],
     (warm_up, slices, slice): (f64, usize, Duration),
 ) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
     let stands = { guests.iter() }
-        .map(|guest| Stand::start(how, arm, *guest))
+        .map(|guest| Stand::start(how, case, *guest))
         .collect::<anyhow::Result<Vec<_>>>()?;
     for stand in &stands {
         stand.run(Duration::from_secs_f64(warm_up))?;
@@ -200,21 +225,30 @@ fn measure(
     }
     let spent = usage()?.into_iter().zip(before);
     let spent = spent.map(|((busy_ns, frames), (busy_before, frames_before))| {
-        (busy_ns - busy_before) as f64 / (frames - frames_before).max(1) as f64
+        ensure!(
+            frames > frames_before,
+            "a guest has said nothing meanwhile: --seconds is too short"
+        );
+        Ok((busy_ns - busy_before) as f64 / (frames - frames_before) as f64)
     });
-    let guest_ns = spent.collect();
+    let guest_ns = spent.collect::<anyhow::Result<_>>()?;
+    for (stand, guest) in stands.iter().zip(guests) {
+        if *guest == Guest::Router {
+            stand.flows_were_there(case.arm)?;
+        }
+    }
     stands.into_iter().for_each(Stand::stop);
     Ok((fps, guest_ns))
 }
 
-fn table(arms: &[Arm], runs: &[Run]) {
+fn table(cases: &[Case], runs: &[Run]) {
     println!(
         "| the router holds | patch, M frames/s | floor to patch | router, M frames/s | router to patch | in the guest, ns a frame: patch, floor, router |\n|---|---|---|---|---|---|"
     );
-    for arm in arms {
-        let name = arm.to_string();
+    for case in cases {
+        let name = case.to_string();
         let of = |what: fn(&Run) -> Option<f64>| -> Vec<f64> {
-            let runs = runs.iter().filter(|run| run.arm == name);
+            let runs = runs.iter().filter(|run| run.case == name);
             runs.filter_map(what).collect()
         };
         let patch = of(|run| Some(run.patch_fps));
@@ -227,7 +261,7 @@ fn table(arms: &[Arm], runs: &[Run]) {
         if let (Some(patch), Some(router)) = (Spread::of(&patch), Spread::of(&router)) {
             let (patch, router) = (patch.scaled(1e-6), router.scaled(1e-6));
             let spent = [0, 2, 1].map(|guest| {
-                let runs = runs.iter().filter(|run| run.arm == name);
+                let runs = runs.iter().filter(|run| run.case == name);
                 let spent: Vec<f64> = { runs }
                     .filter_map(|run| run.guest_ns.get(guest).copied())
                     .collect();

@@ -25,6 +25,25 @@ const LEAD: Duration = Duration::from_nanos(LOOK_NS + 5_000_000);
 const DRAIN: Duration = Duration::from_millis(5);
 const VIA: &str = "2001:db8:2::9";
 
+/// What the router holds, and destinations of the frames if that is not what is said for all: a power of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Case {
+    /// What the router holds.
+    pub arm: Arm,
+    /// Destinations.
+    pub destinations: Option<usize>,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.arm.fmt(f)?;
+        match self.destinations {
+            Some(count) => write!(f, ", {count} destinations"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What the router holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arm {
@@ -211,15 +230,16 @@ pub struct Stand {
 }
 
 impl Stand {
-    /// Starts a node with `guest`; the router holds what `arm` says.
+    /// Starts a node with `guest`; the router holds what `case` says.
     ///
     /// # Errors
     ///
     /// Whatever keeps the node from running, or the router from holding what it should.
-    pub fn start(how: &Crossing, arm: Arm, guest: Guest<'_>) -> anyhow::Result<Self> {
+    pub fn start(how: &Crossing, case: Case, guest: Guest<'_>) -> anyhow::Result<Self> {
+        let arm = case.arm;
         let config = config(&toml(how, arm, guest))?;
         let tally = Arc::new(Tally::default());
-        let variety = arm.variety(how.destinations);
+        let variety = arm.variety(case.destinations.unwrap_or(how.destinations));
         let source = Source::new(how.size, variety, Arc::clone(&tally));
         let sink = Sink::new(how.size, Arc::clone(&tally));
         let octets = slot_octets_for(1501);
@@ -271,6 +291,25 @@ impl Stand {
         let usage = status.guests.first().and_then(|guest| guest.usage.as_ref());
         let usage = usage.context("the guest has not said what it does")?;
         Ok((usage.busy_ns, usage.frames))
+    }
+
+    /// Looks whether the router knew the flows that `arm` wants, and forgets them.
+    ///
+    /// # Errors
+    ///
+    /// It did not: they were made while it was measured.
+    pub fn flows_were_there(&self, arm: Arm) -> anyhow::Result<()> {
+        let Arm::Flows(wanted) = arm else {
+            return Ok(());
+        };
+        let request = json!({ "flush": { "what": "flow" } });
+        let answer = self.node.operator().guest_request("ipv6qos", request)?;
+        let flows = answer["flushed"].as_u64().unwrap_or(0);
+        ensure!(
+            flows >= u64::from(wanted),
+            "there are {flows} flows of {wanted}: --warm-up is too short"
+        );
+        Ok(())
     }
 
     /// Ends the node; with `PINODE_BENCH_STATUS` set, prints its status before.

@@ -12,4 +12,4 @@ mod arm;
 mod tables;
 mod traffic;
 
-pub use arm::{Arm, Crossing, Guest, Stand};
+pub use arm::{Arm, Case, Crossing, Guest, Stand};

@@ -1,5 +1,5 @@
-//! The least that a guest can do that looks into frames. No guest function is quicker on the same machine, so it says
-//! what of a function's cost is the function's own.
+//! The least that a guest can do that looks into frames and writes to them. No guest function that does is quicker on the
+//! same machine, so it says what of a function's cost is the function's own.
 //!
 //! It joins ports in pairs, as `patch` does, which never looks: but it reads the cache line that each frame begins
 //! with and writes to it, as whoever forwards a packet has to. And for each frame it goes to one line at random of each
@@ -18,7 +18,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use arrayvec::ArrayVec;
-use pinode_guest_runtime::prefetch::prefetch;
+use pinode_guest_runtime::unsafe_prefetch::prefetch;
 use pinode_guest_runtime::{BURST, Config, Frame, Frames, Function, Output, VifIndex};
 
 /// Most tables.

@@ -50,4 +50,3 @@ mod vif_tests;
 pub use control::{Config, FromGuest, ToGuest, VifConfig};
 pub use function::{BURST, Frame, Frames, Function, HELD, Output, TICK_NS, VifIndex};
 pub use run::{Exit, Platform, run};
-pub use unsafe_prefetch as prefetch;

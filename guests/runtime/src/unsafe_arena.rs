@@ -117,7 +117,7 @@ impl Arena {
         let numbered = (1 << NUMBER_BITS) / lanes_wide;
         let each = fit.min(u64::from(most)).min(numbered);
         let least = u64::from(most).min(crate::BURST as u64);
-        if each < least {
+        if each < least || each == 0 {
             let wanted = least * stride * lanes_wide;
             return Err(OutOfMemory {
                 wanted,
@@ -214,7 +214,7 @@ impl Places {
     #[inline(always)]
     fn offset(&self, token: u32) -> u64 {
         let number = (token & ((1 << NUMBER_BITS) - 1)).min(self.last);
-        // All of them were allocated, so none is beyond 64 bits.
+        // None is beyond the last, which was allocated.
         u64::from(number).wrapping_mul(self.stride)
     }
 }

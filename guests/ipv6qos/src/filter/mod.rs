@@ -316,8 +316,16 @@ impl Filter {
             all_pass: true,
             ..Judged::default()
         };
-        let count = packets.len().min(BURST) as u32;
-        self.recent.learn(count, unknown.count_ones());
+        let others = match unknown {
+            0 => 0,
+            // Packets that are not plain are never known.
+            _ => { packets.iter().take(BURST) }
+                .filter(|(packet, _)| packet.is(&Alike::NONE))
+                .count() as u32,
+        };
+        let all = packets.len().min(BURST) as u32;
+        self.recent
+            .learn(all - others, unknown.count_ones() - others);
         if unknown != 0 {
             judged.excused = self.find_unknown(
                 (tables, as_of),
@@ -361,7 +369,7 @@ impl Filter {
         let mut asked = ArrayVec::<Fields, BURST>::new();
         for at in (0..BURST).filter(|at| is_unknown(*at)) {
             match fields(at) {
-                // No more than bits.
+                // As many at most as a burst has.
                 Some(fields) => asked.push(fields),
                 None => excused |= 1 << (at % BURST),
             }

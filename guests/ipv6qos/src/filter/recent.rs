@@ -10,7 +10,7 @@
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
-use pinode_guest_runtime::prefetch::prefetch;
+use pinode_guest_runtime::unsafe_prefetch::prefetch;
 
 use crate::packet::Alike;
 use crate::rules::RuleId;
@@ -68,8 +68,11 @@ impl Recent {
         !self.lines.is_empty()
     }
 
-    /// Of so many packets of a burst so many were not known.
+    /// Of so many packets of a burst that can be known so many were not.
     pub fn learn(&mut self, packets: u32, unknown: u32) {
+        if packets == 0 {
+            return;
+        }
         if 2 * unknown > packets {
             self.last_pause = (2 * self.last_pause + 1).min(MOST_PAUSE);
             self.pause = self.last_pause;
@@ -210,6 +213,10 @@ mod tests {
             recent.learn(64, 32);
         }
         recent.learn(64, 64);
+        // Nothing to learn from.
+        recent.learn(0, 0);
         assert!(!recent.is_asked() && recent.is_asked());
+        recent.learn(64, 64);
+        assert!(!recent.is_asked() && !recent.is_asked());
     }
 }

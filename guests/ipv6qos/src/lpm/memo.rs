@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::OutOfMemory;
 use crate::prefix::Prefix;
 use crate::vn::Vn;
-use pinode_guest_runtime::prefetch::prefetch;
+use pinode_guest_runtime::unsafe_prefetch::prefetch;
 
 /// Entries of a bucket.
 const WAYS: usize = 4;

@@ -9,7 +9,7 @@ use super::OutOfMemory;
 use super::word::Word;
 use crate::prefix::mask;
 use crate::vn::Vn;
-use pinode_guest_runtime::prefetch::prefetch;
+use pinode_guest_runtime::unsafe_prefetch::prefetch;
 
 /// Buckets behind a full one in which its entries may lie: so many in a row are never full at these shares, but for
 /// one table in some billions.

@@ -16,7 +16,7 @@ use crate::packet::{Form, Header, Start, Station};
 use crate::router::Running;
 use crate::routing::Way;
 use crate::vn::{InterfaceId, Vn};
-use pinode_guest_runtime::prefetch::prefetch;
+use pinode_guest_runtime::unsafe_prefetch::prefetch;
 
 /// The first 64 bits of an address from which on it is link-local, site-local or a group's.
 const BEYOND: u64 = 0xfe80 << 48;

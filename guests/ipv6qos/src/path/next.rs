@@ -110,12 +110,12 @@ impl Hop {
     }
 }
 
-/// Where packets of one hop go: the same for all of a burst.
+/// Where packets go: by way of a next router the same for all of its hop in a burst.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Via {
     /// What frames begin with, but for the packet.
     head: u128,
-    /// None where the next is the destination itself, which differs from packet to packet.
+    /// [`HopId::MAX`], which is no packet's, where the next is the destination itself: looked for anew for each.
     hop: HopId,
     /// Octets of the largest packet; 0 where none goes.
     mtu: u16,

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use super::group::{Group, PLACES};
 use super::key::{Key, Probe, Secret};
 use super::state::Phase;
-use pinode_guest_runtime::prefetch::prefetch;
+use pinode_guest_runtime::unsafe_prefetch::prefetch;
 
 /// A flow: one cache line.
 #[derive(Debug, Clone, Copy)]
