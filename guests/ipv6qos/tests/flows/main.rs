@@ -2,6 +2,7 @@
 
 mod full;
 mod model;
+mod runs;
 mod shares;
 
 use pinode_guest_ipv6qos::packet::Fields;

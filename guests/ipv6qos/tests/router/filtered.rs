@@ -70,6 +70,69 @@ fn packets_of_a_burst_pass_or_not_each_for_itself() {
     bed.conserves();
 }
 
+/// Equal packets of a burst are looked up once and counted each: one way, the other way, and by turns with another
+/// flow's.
+#[test]
+fn equal_packets_of_a_burst_are_all_counted() {
+    let mut bed = Bed::pair(json!({ "filter": { "rule": [
+        { "priority": 1, "match": { "from": "2001:db8:1::/64", "protocol": "udp" }, "action": "track" },
+        { "priority": 2, "action": "drop" },
+    ] } }));
+    // What `back` from this port answers.
+    let there = |to: u16| {
+        let mut packet = udp(WEST, EAST, 64, 9);
+        packet[42..44].copy_from_slice(&to.to_be_bytes());
+        packet
+    };
+    let give = |bed: &mut Bed, vif: u8, packets: &[Vec<u8>]| {
+        for packet in packets {
+            assert!(bed.queue(vif.into(), &frame(port(vif), host(vif), 0, packet)));
+        }
+        bed.round();
+        assert_eq!(bed.take(usize::from(1 - vif)).len(), packets.len());
+    };
+    let counts = |bed: &mut Bed| {
+        let mut flows: Vec<(u64, [u64; 2])> = bed
+            .list(json!({ "what": "flow" }), 8)
+            .iter()
+            .map(|flow| {
+                let packets = [0, 1].map(|way| flow["packets"][way].as_u64().unwrap());
+                (flow["dport"].as_u64().unwrap(), packets)
+            })
+            .collect();
+        flows.sort_unstable();
+        flows
+    };
+    // Both flows are made, and become established.
+    for (vif, packets) in [
+        (0, [there(2000), there(2001)]),
+        (1, [back(2000), back(2001)]),
+    ] {
+        give(&mut bed, vif, &packets);
+    }
+    give(&mut bed, 0, &[there(2000), there(2001)]);
+    assert_eq!(counts(&mut bed), [(2000, [2, 1]), (2001, [2, 1])]);
+    give(&mut bed, 0, &vec![there(2000); 40]);
+    assert_eq!(counts(&mut bed), [(2000, [42, 1]), (2001, [2, 1])]);
+    give(&mut bed, 1, &vec![back(2000); 40]);
+    assert_eq!(counts(&mut bed), [(2000, [42, 41]), (2001, [2, 1])]);
+    let turns = |at: u16| 2000 + at / 3 % 2;
+    // Thirteen runs of three and one of one: seven of the first flow, seven of the other.
+    give(
+        &mut bed,
+        0,
+        &(0..40).map(|at| there(turns(at))).collect::<Vec<_>>(),
+    );
+    assert_eq!(counts(&mut bed), [(2000, [63, 41]), (2001, [21, 1])]);
+    give(
+        &mut bed,
+        1,
+        &(0..40).map(|at| back(turns(at))).collect::<Vec<_>>(),
+    );
+    assert_eq!(counts(&mut bed), [(2000, [63, 62]), (2001, [21, 20])]);
+    bed.conserves();
+}
+
 /// A rule that looks at nothing judges and counts all packets, those for the router, too.
 #[test]
 fn a_rule_for_all_judges_all() {

@@ -1,6 +1,6 @@
 //! Packets that go through (RFC 8200, RFC 4443 3).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bed::{Bed, config, echo, frame, host, icmp, packet, port, udp};
 
@@ -16,6 +16,42 @@ fn a_packet_is_forwarded_with_a_hop_less_and_new_addresses() {
     expected[7] = 63;
     assert_eq!(sent, [(1, frame(host(1), port(1), 0, &expected))]);
     assert_eq!(bed.counter("forwarded"), 1);
+}
+
+/// Hosts on one link have one hop in common, and each its own address: in whichever order a burst has packets for
+/// them. By `class`, they get this traffic class.
+fn each_to_its_own_neighbour(class: Value, traffic_class: u8) {
+    let mut bed = Bed::pair(json!({
+        "class": class,
+        "neighbour": [
+            { "address": EAST, "lladdr": "02:00:00:00:01:01", "dev": "east" },
+            { "address": "2001:db8:2::8", "lladdr": "02:00:00:00:01:08", "dev": "east" },
+        ],
+    }));
+    let mut expected = Vec::new();
+    for (payload, number) in [1, 8, 1, 1, 8, 8, 1].into_iter().enumerate() {
+        let to = if number == 1 { EAST } else { "2001:db8:2::8" };
+        let mut given = udp(WEST, to, 64, payload);
+        assert!(bed.queue(0, &frame(port(0), host(0), 0, &given)));
+        (given[0], given[1], given[7]) = (0x60 | traffic_class >> 4, traffic_class << 4, 63);
+        expected.push(frame(host(number), port(1), 0, &given));
+    }
+    bed.round();
+    assert_eq!(bed.take(1), expected);
+    assert_eq!(bed.counter("forwarded"), 7);
+    bed.conserves();
+}
+
+#[test]
+fn packets_of_a_burst_go_each_to_its_own_neighbour() {
+    each_to_its_own_neighbour(json!([]), 0);
+}
+
+#[test]
+fn packets_that_are_given_a_class_go_each_to_its_own_neighbour() {
+    // AF11 (001010).
+    let class = json!([{ "match": { "protocol": "udp" }, "dscp": "AF11" }]);
+    each_to_its_own_neighbour(class, 0b0010_1000);
 }
 
 #[test]

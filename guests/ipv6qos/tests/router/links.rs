@@ -57,6 +57,38 @@ fn a_rule_that_drops_all_leaves_neighbour_discovery_to_the_router() {
     bed.conserves();
 }
 
+/// The same by a rule that looks at packets: each packet of a burst for itself. What rules said is looked up in the
+/// first and the third burst, and left alone in the others, as most packets were not known.
+#[test]
+fn a_rule_that_drops_icmpv6_leaves_neighbour_discovery_to_the_router() {
+    let mut bed = Bed::pair(json!({ "filter": { "rule": [
+        { "match": { "protocol": "icmpv6" }, "action": "drop" },
+    ] } }));
+    let across = udp(HOST, "2001:db8:2::9", 64, 1);
+    let burst = [
+        crate::bed::echo(HOST, ROUTER, 255),
+        solicitation(ROUTER, ROUTER, 255),
+        across,
+        solicitation(ROUTER, ROUTER, 254),
+        solicitation("2001:db8:2::9", ROUTER, 255),
+    ];
+    for round in 1..=4 {
+        for given in &burst {
+            assert!(bed.queue(0, &frame(port(0), host(0), 0, given)));
+        }
+        bed.round();
+        let told = bed.take(0);
+        assert_eq!(told.len(), 1, "{round}");
+        assert_eq!(icmp(packet(&told[0])), (136, 0), "{round}");
+        assert_eq!(bed.take(1).len(), 1, "{round}");
+        assert_eq!(bed.counter("dropped.filter"), 3 * round);
+    }
+    // What is excused met no rule.
+    let rules = bed.list(json!({ "what": "filter" }), 8);
+    assert_eq!(rules[0]["count"]["packets"], 12, "{rules:?}");
+    bed.conserves();
+}
+
 #[test]
 fn an_access_port_advertises_from_its_first_address_to_its_last() {
     let mut bed = Bed::new(&config(2, &[0], true, json!({})));

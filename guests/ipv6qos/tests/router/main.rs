@@ -11,6 +11,7 @@ mod links;
 mod neighbours;
 mod networks;
 mod plain;
+mod recalled;
 mod replay;
 mod requests;
 mod script;
