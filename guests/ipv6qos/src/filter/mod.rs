@@ -20,9 +20,9 @@ use pinode_guest_runtime::BURST;
 use crate::control::item::{FilterAction, FilterRule};
 use crate::control::view::{Count, FilterView};
 use crate::packet::{Alike, Fields};
-use crate::rules::{MAX_RULES, Names, RuleError, RuleId, Tables};
+use crate::rules::{MAX_RULES, Names, RuleError, Tables};
 use flows::Flows;
-use recent::Recent;
+use recent::{Found, Recent};
 use rules::FilterRules;
 
 /// Why a packet is dropped.
@@ -67,14 +67,22 @@ pub struct Filter {
     held: bool,
 }
 
-/// Packets that were judged, and those that were not, as they are excused, a bit each.
-#[derive(Debug, Default)]
+/// A packet that is judged by what was found for packets like it ([`Filter::judge_again`]).
+#[derive(Debug, Clone, Copy)]
+pub struct Again {
+    packet: Alike,
+    place: u16,
+    octets: u16,
+}
+
+/// What was judged, a bit each of packets.
+#[derive(Debug)]
 pub struct Judged {
-    /// In the order of the packets, without those that are excused.
-    pub verdicts: ArrayVec<Verdict, BURST>,
-    /// Those that are excused.
+    /// By the number of the packet.
+    pub verdicts: [Verdict; BURST],
+    /// Those that are excused: no rule was asked about them, and they pass.
     pub excused: u64,
-    /// Whether all others pass.
+    /// Whether all pass.
     pub all_pass: bool,
 }
 
@@ -288,103 +296,92 @@ impl Filter {
         !self.rules.may_track() && self.recent.is_asked()
     }
 
-    /// Judges the packets of a burst, their octets beside them, by what was found for packets like them where that is
-    /// known; by the first rule that they match else. `fields` says what rules look at of a packet by its number, and
-    /// none of one that is excused. No rule in force tracks flows ([`recalls`](Self::recalls)).
+    /// Asks for what is known of packets like this one, of so many octets, and says where that is.
+    #[inline(always)]
+    pub fn again(&self, packet: Alike, octets: u16) -> Again {
+        Again {
+            packet,
+            place: self.recent.place(&packet),
+            octets,
+        }
+    }
+
+    /// Judges the packets of a burst by what was found for packets like them where that is known; by the first rule
+    /// that they match else. `fields` says what rules look at of a packet by its number, and none of one that is excused.
+    /// No rule in force tracks flows ([`recalls`](Self::recalls)).
     #[inline]
     pub fn judge_again(
         &mut self,
         tables: &Tables,
-        packets: &[(Alike, u16)],
+        packets: &[Again],
         fields: impl FnMut(usize) -> Option<Fields>,
     ) -> Judged {
         let as_of = self.rules.swaps() + tables.changes() + 1;
-        let mut places = [0; BURST];
-        for ((packet, _), place) in packets.iter().zip(&mut places) {
-            *place = self.recent.place(packet);
-        }
-        let mut first = [None; BURST];
+        let mut judged = Judged {
+            verdicts: [Verdict::Pass; BURST],
+            excused: 0,
+            all_pass: true,
+        };
         let mut unknown = 0u64;
-        let found = packets.iter().zip(places).zip(&mut first);
-        for (at, (((packet, _), place), first)) in found.enumerate() {
-            match self.recent.get(place, packet, as_of) {
-                Some(rule) => *first = rule,
+        for (at, (again, verdict)) in packets.iter().zip(&mut judged.verdicts).enumerate() {
+            match self.recent.get(again.place, &again.packet, as_of) {
+                Some(found) => {
+                    self.rules.count_one(found.rule, again.octets);
+                    *verdict = verdict_of(found.action);
+                    judged.all_pass &= found.action == FilterAction::Accept;
+                }
                 None => unknown |= 1 << (at % BURST),
             }
         }
-        let mut judged = Judged {
-            all_pass: true,
-            ..Judged::default()
-        };
-        let others = match unknown {
-            0 => 0,
-            // Packets that are not plain are never known.
-            _ => { packets.iter().take(BURST) }
-                .filter(|(packet, _)| packet.is(&Alike::NONE))
-                .count() as u32,
-        };
-        let all = packets.len().min(BURST) as u32;
-        self.recent
-            .learn(all - others, unknown.count_ones() - others);
-        if unknown != 0 {
-            judged.excused = self.find_unknown(
-                (tables, as_of),
-                packets,
-                (&places, unknown),
-                fields,
-                &mut first,
-            );
+        if unknown == 0 {
+            self.recent.learn(packets.len(), 0);
+        } else {
+            self.judge_unknown((tables, as_of), packets, unknown, fields, &mut judged);
         }
-        let (mut last, mut action, mut count) = (None, FilterAction::Accept, Count::default());
-        for (at, ((_, octets), first)) in packets.iter().zip(first).enumerate() {
-            if judged.excused >> (at % BURST) & 1 != 0 {
-                continue;
-            }
-            if first != last {
-                self.rules.count(last, count);
-                (last, action, count) = (first, self.rules.action(first), Count::default());
-            }
-            count.add(*octets);
-            let verdict = verdict_of(action);
-            judged.all_pass &= verdict == Verdict::Pass;
-            judged.verdicts.push(verdict);
-        }
-        self.rules.count(last, count);
         judged
     }
 
-    /// The rules that the packets match of which that is not known, a bit each; from now on it is. Gives those that are
-    /// excused.
+    /// The same for packets of which nothing is known, a bit each; from now on it is.
     #[inline(never)]
-    fn find_unknown(
+    fn judge_unknown(
         &mut self,
         (tables, as_of): (&Tables, u64),
-        packets: &[(Alike, u16)],
-        (places, unknown): (&[u16; BURST], u64),
+        packets: &[Again],
+        unknown: u64,
         mut fields: impl FnMut(usize) -> Option<Fields>,
-        first: &mut [Option<RuleId>; BURST],
-    ) -> u64 {
+        judged: &mut Judged,
+    ) {
         let is_unknown = |at: usize| unknown >> (at % BURST) & 1 != 0;
-        let mut excused = 0;
         let mut asked = ArrayVec::<Fields, BURST>::new();
-        for at in (0..BURST).filter(|at| is_unknown(*at)) {
-            match fields(at) {
-                // As many at most as a burst has.
-                Some(fields) => asked.push(fields),
-                None => excused |= 1 << (at % BURST),
+        // Packets that are not plain are never known.
+        let mut plain = 0;
+        for (at, again) in packets.iter().enumerate().take(BURST) {
+            plain += usize::from(!again.packet.is(&Alike::NONE));
+            if is_unknown(at) {
+                match fields(at) {
+                    Some(fields) => asked.push(fields),
+                    None => judged.excused |= 1 << at,
+                }
             }
         }
+        let others = packets.len().min(BURST) - plain;
+        let missed = (unknown.count_ones() as usize).saturating_sub(others);
+        self.recent.learn(plain, missed);
         let mut found = [None; BURST];
         self.rules.first_burst(tables, &asked, &mut found);
-        let each = packets.iter().zip(places).zip(first).enumerate();
+        let excused = judged.excused;
+        let each = packets.iter().zip(&mut judged.verdicts).enumerate();
         let each = each.filter(|(at, _)| is_unknown(*at) && excused >> (at % BURST) & 1 == 0);
-        for ((_, (((packet, _), place), first)), found) in each.zip(found) {
-            *first = found;
-            if !packet.is(&Alike::NONE) {
-                self.recent.put(*place, *packet, as_of, found);
+        for ((_, (again, verdict)), rule) in each.zip(found) {
+            let action = self.rules.action(rule);
+            self.rules.count_one(rule, again.octets);
+            *verdict = verdict_of(action);
+            judged.all_pass &= action == FilterAction::Accept;
+            if !again.packet.is(&Alike::NONE) {
+                let found = Found { rule, action };
+                self.recent.put(again.place, again.packet, as_of, found);
             }
         }
-        excused
     }
 
     /// Tracks the flows of packets, a bit each.

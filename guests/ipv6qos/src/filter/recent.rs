@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 
 use pinode_guest_runtime::unsafe_prefetch::prefetch;
 
+use crate::control::item::FilterAction;
 use crate::packet::Alike;
 use crate::rules::RuleId;
 
@@ -20,6 +21,15 @@ const LINES: usize = 4096;
 /// Most bursts for which it is left alone.
 const MOST_PAUSE: u16 = 255;
 
+/// What was found for a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The first rule that it matches.
+    pub rule: Option<RuleId>,
+    /// What that does: accept, if there is none.
+    pub action: FilterAction,
+}
+
 /// A cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -27,7 +37,7 @@ struct Line {
     packet: Alike,
     /// Of which rules and tables; 0: nothing is remembered.
     as_of: u64,
-    rule: Option<RuleId>,
+    found: Found,
 }
 
 /// See the module.
@@ -51,7 +61,10 @@ impl Recent {
             let none = Line {
                 packet: Alike::NONE,
                 as_of: 0,
-                rule: None,
+                found: Found {
+                    rule: None,
+                    action: FilterAction::Accept,
+                },
             };
             self.lines.resize(LINES, none);
         }
@@ -69,7 +82,7 @@ impl Recent {
     }
 
     /// Of so many packets of a burst that can be known so many were not.
-    pub fn learn(&mut self, packets: u32, unknown: u32) {
+    pub fn learn(&mut self, packets: usize, unknown: usize) {
         if packets == 0 {
             return;
         }
@@ -90,28 +103,28 @@ impl Recent {
         place
     }
 
-    /// The rule that packets like this one match, or none, if that is known.
+    /// What was found for packets like this one, if that is known.
     #[inline(always)]
-    pub fn get(&self, place: u16, packet: &Alike, as_of: u64) -> Option<Option<RuleId>> {
+    pub fn get(&self, place: u16, packet: &Alike, as_of: u64) -> Option<Found> {
         let line = self.lines.get(usize::from(place))?;
         if line.is(packet, as_of) {
-            return Some(line.rule);
+            return Some(line.found);
         }
         self.get_beside(place, packet, as_of)
     }
 
     #[inline(never)]
-    fn get_beside(&self, place: u16, packet: &Alike, as_of: u64) -> Option<Option<RuleId>> {
+    fn get_beside(&self, place: u16, packet: &Alike, as_of: u64) -> Option<Found> {
         let line = self.lines.get(usize::from(place ^ 1))?;
-        line.is(packet, as_of).then_some(line.rule)
+        line.is(packet, as_of).then_some(line.found)
     }
 
     /// Remembers it, instead of the older of two.
-    pub fn put(&mut self, place: u16, packet: Alike, as_of: u64, rule: Option<RuleId>) {
+    pub fn put(&mut self, place: u16, packet: Alike, as_of: u64, found: Found) {
         let new = Line {
             packet,
             as_of,
-            rule,
+            found,
         };
         if let Some(line) = self.lines.get_mut(usize::from(place)) {
             let old = core::mem::replace(line, new);
@@ -148,8 +161,11 @@ mod tests {
         Alike::plain(&octets, InterfaceId::new(VifIndex(0), Vn::default()), false).unwrap()
     }
 
-    fn rule(number: u32) -> Option<RuleId> {
-        NonZeroU16::new(number as u16).map(RuleId::for_tests)
+    fn found(number: u32) -> Found {
+        Found {
+            rule: NonZeroU16::new(number as u16).map(RuleId::for_tests),
+            action: FilterAction::Drop,
+        }
     }
 
     #[test]
@@ -162,14 +178,14 @@ mod tests {
             let packet = packet(number);
             let place = recent.place(&packet);
             assert_eq!(recent.get(place, &packet, 1), None);
-            recent.put(place, packet, 1, rule(number % 3));
-            assert_eq!(recent.get(place, &packet, 1), Some(rule(number % 3)));
+            recent.put(place, packet, 1, found(number % 3));
+            assert_eq!(recent.get(place, &packet, 1), Some(found(number % 3)));
             assert_eq!(recent.get(place, &packet, 2), None);
         }
         let known = (0..10_000u32).filter(|number| {
             let packet = packet(*number);
             let known = recent.get(recent.place(&packet), &packet, 1);
-            assert!(known.is_none() || known == Some(rule(number % 3)));
+            assert!(known.is_none() || known == Some(found(number % 3)));
             known.is_some()
         });
         assert!(known.count() > 3500);
@@ -180,13 +196,13 @@ mod tests {
         let mut recent = Recent::default();
         recent.prepare().unwrap();
         for number in 1..=3 {
-            recent.put(7, packet(number), 1, rule(number));
-            recent.put(7, packet(number), 1, rule(number));
+            recent.put(7, packet(number), 1, found(number));
+            recent.put(7, packet(number), 1, found(number));
         }
         let get = |number| recent.get(7, &packet(number), 1);
         assert_eq!(
             (get(1), get(2), get(3)),
-            (None, Some(rule(2)), Some(rule(3)))
+            (None, Some(found(2)), Some(found(3)))
         );
     }
 

@@ -150,6 +150,14 @@ impl FilterRules {
         effect.map_or(FilterAction::Accept, |effect| effect.action)
     }
 
+    /// Counts a packet that found `rule`.
+    #[inline(always)]
+    pub fn count_one(&mut self, rule: Option<RuleId>, octets: u16) {
+        if let Some(effect) = rule.and_then(|rule| self.rules.payload_mut(rule)) {
+            effect.count.add(octets);
+        }
+    }
+
     /// Counts packets that found `rule`.
     #[inline]
     pub fn count(&mut self, rule: Option<RuleId>, count: Count) {

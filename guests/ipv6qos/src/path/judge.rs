@@ -10,7 +10,7 @@ use super::{Io, Packet, Packets};
 use crate::control::view::Count;
 use crate::counters::Cause;
 use crate::filter::flows::{Burst, Flows};
-use crate::filter::{self, Verdict};
+use crate::filter::{self, Again, Verdict};
 use crate::icmp::Problem;
 use crate::icmp::message::UNFORWARDED;
 use crate::packet::fields::{Upper, protocol};
@@ -117,7 +117,7 @@ impl Running {
     /// The same by what rules said of packets like them, where that is known.
     #[inline(never)]
     fn judge_again(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
-        let mut alike = ArrayVec::<(Alike, u16), BURST>::new();
+        let mut again = ArrayVec::<Again, BURST>::new();
         let (mut last, mut local) = (HopId::MAX, false);
         for packet in packets.iter() {
             if packet.hop != last {
@@ -126,10 +126,13 @@ impl Running {
             let octets = io.frames.octets(&packet.frame);
             let octets = octets.get(self.form.at..).unwrap_or_default();
             let plain = Alike::plain(octets, packet.interface, local);
-            alike.push((plain.unwrap_or(Alike::NONE), packet.octets));
+            again.push(
+                self.filter
+                    .again(plain.unwrap_or(Alike::NONE), packet.octets),
+            );
         }
         let (routing, at) = (&self.routing, self.form.at);
-        let judged = self.filter.judge_again(&self.tables, &alike, |number| {
+        let judged = self.filter.judge_again(&self.tables, &again, |number| {
             let packet = packets.get(number)?;
             let octets = io.frames.octets(&packet.frame);
             let octets = octets.get(at..).unwrap_or_default();
@@ -139,7 +142,11 @@ impl Running {
             (!is_excused(octets, &seen, |_| false)).then_some(seen)
         });
         if !judged.all_pass {
-            self.part(io, packets, judged.excused, &judged.verdicts);
+            // Those that are excused have none.
+            let verdicts = judged.verdicts.iter().enumerate();
+            let verdicts = verdicts.filter(|(at, _)| judged.excused >> (at % BURST) & 1 == 0);
+            let verdicts: ArrayVec<Verdict, BURST> = verdicts.map(|(_, is)| *is).collect();
+            self.part(io, packets, judged.excused, &verdicts);
         }
     }
 

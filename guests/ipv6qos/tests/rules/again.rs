@@ -162,37 +162,41 @@ impl Bench {
         let plain = |(octets, fields): &(Vec<u8>, Fields)| {
             let alike = Alike::plain(octets, fields.interface, fields.local);
             assert_eq!(alike.is_some(), fields.protocol != protocol::ICMPV6);
-            (alike.unwrap_or(Alike::NONE), fields.octets)
+            alike.unwrap_or(Alike::NONE)
         };
         let alike: Vec<_> = burst.iter().map(|packet| plain(packet)).collect();
         // One that is not plain may be excused: of every second of them it is said.
-        let is_excused = |at: usize| at % 2 == 1 && alike[at].0.is(&Alike::NONE);
+        let is_excused = |at: usize| at % 2 == 1 && alike[at].is(&Alike::NONE);
         assert!(self.filter.recalls());
-        let judged = self.filter.judge_again(&self.tables, &alike, |at| {
+        let again: Vec<_> = { alike.iter().zip(burst) }
+            .map(|(alike, (_, fields))| self.filter.again(*alike, fields.octets))
+            .collect();
+        let judged = self.filter.judge_again(&self.tables, &again, |at| {
             (!is_excused(at)).then(|| burst[at].1)
         });
         let excused = (0..burst.len()).filter(|at| is_excused(*at));
         assert_eq!(judged.excused, excused.fold(0, |bits, at| bits | 1 << at));
-        let others = (0..burst.len())
-            .filter(|at| !is_excused(*at))
-            .map(|at| &burst[at].1);
-        let mut verdicts = judged.verdicts.iter();
         let mut all_pass = true;
-        for fields in others {
+        for (at, verdict) in judged.verdicts.iter().enumerate() {
+            let judged = burst.get(at).filter(|_| !is_excused(at));
+            let Some((_, fields)) = judged else {
+                assert_eq!(*verdict, Verdict::Pass);
+                continue;
+            };
             let number = model::first(&self.in_force, &self.sets, fields);
             let expected = match number.map(|number| self.actions[number as usize]) {
                 Some(FilterAction::Drop) => Verdict::Drop(Cause::Rule),
                 Some(FilterAction::Reject) => Verdict::Reject,
                 _ => Verdict::Pass,
             };
-            assert_eq!(verdicts.next(), Some(&expected));
+            assert_eq!(*verdict, expected);
             all_pass &= expected == Verdict::Pass;
             if let Some(number) = number {
                 let count = self.counts.entry(number).or_default();
                 *count = (count.0 + 1, count.1 + u64::from(fields.octets));
             }
         }
-        assert_eq!((verdicts.next(), judged.all_pass), (None, all_pass));
+        assert_eq!(judged.all_pass, all_pass);
         // Else nothing would be asked for a while.
         while !self.filter.recalls() {}
     }
