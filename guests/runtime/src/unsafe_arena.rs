@@ -184,19 +184,6 @@ impl Places {
         (token >> NUMBER_BITS) as usize
     }
 
-    /// Buffers of a lane.
-    pub fn each(&self) -> u32 {
-        self.each
-    }
-
-    /// Which of its lane's buffers it is, the first one 0.
-    #[inline]
-    pub fn number(&self, token: u32) -> u16 {
-        let first = (token >> NUMBER_BITS).wrapping_mul(self.each);
-        // Fits: a lane has no more than a ring and some.
-        (token & ((1 << NUMBER_BITS) - 1)).wrapping_sub(first) as u16
-    }
-
     /// Octets a buffer holds, with the `virtio_net_hdr`.
     #[inline]
     pub fn octets(&self) -> u32 {

@@ -18,12 +18,12 @@ use crate::function::{BURST, Burst, Frames, Function, HELD, Output, VifIndex};
 use crate::pool::Pool;
 use crate::unsafe_arena::{Arena, Buffers, OutOfMemory};
 
+use lanes::Lane;
 pub use lanes::Lanes;
-use lanes::{Lane, Pools};
 
-/// Buffers of a lane for what the function makes: an eighth of all if that is less. All others are the receive ring's,
-/// each with a descriptor of its own ([`DriverQueue::own`]).
-const MADE: u32 = BURST as u32;
+/// Buffers of a lane that are kept off its receive ring, for what the function makes, where there are hardly more than
+/// the ring takes: an eighth of them if that is less.
+const MADE: usize = BURST;
 
 /// The two queues of a lane, as the driver has them.
 #[derive(Debug)]
@@ -94,8 +94,7 @@ pub enum NetError {
 
 impl Net {
     /// The vifs with `pairs` queue pairs each, in order of vif and pair, and buffers from `arena` for
-    /// frames of up to `largest` octets without FCS: as many as a receive ring holds and some for what the function
-    /// makes, or as fit.
+    /// frames of up to `largest` octets without FCS: as many as the rings of a lane hold, or fit.
     ///
     /// # Errors
     ///
@@ -106,16 +105,18 @@ impl Net {
         pairs: usize,
         largest: u32,
     ) -> Result<Self, NetError> {
-        let ring = queues.iter().map(|lane| u32::from(lane.receive.free()));
-        let most = ring.max().unwrap_or(0) + MADE;
+        let most = queues
+            .iter()
+            .map(|lane| u32::from(lane.receive.free()) + u32::from(lane.transmit.free()));
+        let most = most.max().unwrap_or(0);
         // Lanes are numbered by 8 bits of a token.
         let lanes = queues.len().min(256) as u32;
         let buffers = arena.buffers(largest, lanes, most)?;
         Ok(Net::new(queues, pairs, buffers)?)
     }
 
-    /// The vifs with `pairs` queue pairs each, in order of vif and pair. All buffers but some for what the function
-    /// makes are posted to receive; [`publish`](Self::publish) shows them to the devices.
+    /// The vifs with `pairs` queue pairs each, in order of vif and pair. All buffers that fit, but
+    /// some for what the function makes, are posted to receive; [`publish`](Self::publish) shows them to the devices.
     ///
     /// # Errors
     ///
@@ -125,43 +126,39 @@ impl Net {
         let places = buffers.places();
         let room = BURST * (2 * queues.len() + 1) + HELD;
         // Lanes are numbered by 8 bits of a token.
-        let ring = queues.iter().map(|queues| queues.receive.free()).min();
-        let each = places.each();
-        // Fits: no more than a ring has.
-        let own = (each - MADE.min(each / 8)).min(ring.unwrap_or(0).into()) as u16;
         let lanes: Vec<Lane> = (0..256usize)
             .zip(queues)
-            .map(|(number, mut queues)| {
-                // Numbers of lanes have 8 bits.
-                let tokens = places.tokens(number as u32).take(own.into());
-                let own = tokens.map(|token| (token, places.address(token)));
-                queues.receive.own(places.octets(), own)?;
-                Ok(Lane {
-                    vif: VifIndex((number / pairs) as u8),
-                    receive_size: queues.receive.free(),
-                    transmit_size: queues.transmit.free(),
-                    queues,
-                    waiting: VecDeque::with_capacity(room),
-                    held: 0,
-                    approached: 0,
-                    broken: None,
-                })
+            .map(|(number, queues)| Lane {
+                vif: VifIndex((number / pairs) as u8),
+                receive_size: queues.receive.free(),
+                transmit_size: queues.transmit.free(),
+                queues,
+                waiting: VecDeque::with_capacity(room),
+                held: 0,
+                approached: 0,
+                broken: None,
             })
-            .collect::<Result<_, QueueError>>()?;
-        let pools = (0u32..).zip(&lanes).map(|(number, _)| Pools {
-            own: Pool::new(places.tokens(number).take(own.into())),
-            made: Pool::new(places.tokens(number).skip(own.into())),
-        });
-        let pools = pools.collect();
-        let least = lanes.iter().map(|lane| lane.transmit_size).min();
+            .collect();
+        let pools = (0u32..)
+            .zip(&lanes)
+            .map(|(number, _)| Pool::new(places.tokens(number)))
+            .collect();
         let mut lanes = Lanes {
-            often: (own.min(least.unwrap_or(0)) / 4).max(1),
             lanes,
             pools,
             pairs,
             places,
-            own,
+            kept: 0,
+            often: 1,
         };
+        let each = lanes.pools.iter().map(Pool::len).min().unwrap_or(0);
+        let least = lanes.lanes.iter().map(|lane| lane.transmit_size).min();
+        // Fits: no more than a ring has.
+        lanes.often = (each.min(least.unwrap_or(0).into()) / 4).max(1) as u16;
+        let ring = lanes.lanes.iter().map(|lane| lane.receive_size).max();
+        if each < usize::from(ring.unwrap_or(0)) + MADE {
+            lanes.kept = MADE.min(each / 8);
+        }
         for number in 0..lanes.len() {
             lanes.refill(number)?;
         }
@@ -352,6 +349,6 @@ impl Net {
                 + usize::from(lane.transmit_size - lane.queues.transmit.free())
                 + lane.waiting.len()
         });
-        on_rings.sum::<usize>() + lanes.pools.iter().map(Pools::len).sum::<usize>()
+        on_rings.sum::<usize>() + lanes.pools.iter().map(Pool::len).sum::<usize>()
     }
 }

@@ -33,8 +33,6 @@ pub(super) struct Tokens {
     /// Descriptors claimed and freed so far; the next to claim stands at `claimed`.
     claimed: Index,
     freed: Index,
-    /// Octets of each buffer, where each has a descriptor of its own; 0: none has.
-    own: u32,
 }
 
 impl Tokens {
@@ -49,22 +47,7 @@ impl Tokens {
             free: order(size).collect(),
             claimed: Index::default(),
             freed: Index::new(size),
-            own: 0,
         }
-    }
-
-    /// `id` is the descriptor of the buffer with this token.
-    pub(super) fn own(&mut self, id: u16, token: u32) {
-        if let Some(slot) = self.slots.get_mut(usize::from(id)) {
-            slot.token = token;
-        }
-    }
-
-    /// The first `count` descriptors have each a buffer of so many octets, and there are no others.
-    pub(super) fn own_all(&mut self, count: u16, octets: u32) {
-        self.own = octets.min(FREE - 1);
-        self.freed = Index::new(self.claimed.get().wrapping_add(count));
-        self.slots = self.slots.iter().take(count.into()).copied().collect();
     }
 
     /// Descriptors free.
@@ -152,10 +135,6 @@ impl Releases<'_> {
             return Err(Refused::Longer { posted: limit });
         }
         slot.limit = FREE;
-        if self.tokens.own > 0 {
-            self.at = self.at.wrapping_add(1);
-            return Ok((token, len.min(limit)));
-        }
         // In flight are those claimed and not yet freed, so there is a place; and `id` is below
         // the queue size, so it fits.
         let at = self.tokens.at(self.at);
@@ -196,21 +175,6 @@ impl Claims<'_> {
         self.at = self.at.wrapping_add(1);
         self.left -= 1;
         Some(id)
-    }
-}
-
-impl Claims<'_> {
-    /// Takes the descriptor of a buffer that has its own; false if it is in flight, or there is none of that number.
-    #[inline(always)]
-    pub(super) fn claim_own(&mut self, id: u16) -> bool {
-        let octets = self.tokens.own;
-        match self.tokens.slots.get_mut(usize::from(id)) {
-            Some(slot) if slot.limit == FREE && octets > 0 => slot.limit = octets,
-            _ => return false,
-        }
-        self.at = self.at.wrapping_add(1);
-        self.left = self.left.wrapping_sub(1);
-        true
     }
 }
 

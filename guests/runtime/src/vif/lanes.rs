@@ -35,32 +35,16 @@ pub(super) struct Lane {
     pub(super) broken: Option<QueueError>,
 }
 
-/// The buffers of a lane that are nowhere else.
-#[derive(Debug)]
-pub(super) struct Pools {
-    /// Those that its receive ring has descriptors for.
-    pub(super) own: Pool,
-    /// Those for what the function makes.
-    pub(super) made: Pool,
-}
-
-impl Pools {
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.own.len() + self.made.len()
-    }
-}
-
 /// The rings of all lanes.
 #[derive(Debug)]
 pub struct Lanes {
     pub(super) lanes: Vec<Lane>,
     /// Per lane, the buffers that are nowhere else.
-    pub(super) pools: Vec<Pools>,
+    pub(super) pools: Vec<Pool>,
     pub(super) pairs: usize,
     pub(super) places: Places,
-    /// Buffers of each lane that its receive ring has descriptors for: the first ones.
-    pub(super) own: u16,
+    /// Buffers of each lane that are not posted to receive.
+    pub(super) kept: usize,
     /// Buffers sent by a lane that are many enough to be taken back while there is other work.
     pub(super) often: u16,
 }
@@ -118,7 +102,7 @@ impl Lanes {
         }
     }
 
-    /// A buffer for lane `to` out of the fullest pool of those for it, or of the others; none while anything waits there, or a burst of each lane and one
+    /// A buffer for lane `to` out of the fullest pool; none while anything waits there, or a burst of each lane and one
     /// more wait, so that what waits stays bounded.
     pub(crate) fn make(&mut self, to: usize) -> Option<Frame> {
         if self
@@ -134,12 +118,8 @@ impl Lanes {
         }
         // One that waits holds up the lane whose buffer it is: no more of them than are held up already.
         let pools = self.lanes.iter().zip(&mut self.pools);
-        let pools = pools.flat_map(|(lane, pools)| {
-            let held = lane.held > 0;
-            [(held, true, &mut pools.made), (held, false, &mut pools.own)]
-        });
-        let pools = pools.filter(|(_, _, pool)| pool.len() > 0);
-        let (_, _, pool) = pools.max_by_key(|(held, made, pool)| (*held, *made, pool.len()))?;
+        let pools = pools.filter(|(_, pool)| pool.len() > 0);
+        let (_, pool) = pools.max_by_key(|(lane, pool)| (lane.held > 0, pool.len()))?;
         let token = pool.take()?;
         Some(Frame { token, octets: 0 })
     }
@@ -147,7 +127,9 @@ impl Lanes {
     /// Gives a buffer back to its pool.
     #[inline]
     pub(crate) fn recycle(&mut self, token: u32) {
-        put(&mut self.pools, (&self.places, self.own), token);
+        if let Some(pool) = self.pools.get_mut(Places::lane(token)) {
+            pool.put(token);
+        }
     }
 
     /// Whether a lane should get its sent buffers back: a quarter of its ring, or of the buffers there are, is out.
@@ -161,20 +143,15 @@ impl Lanes {
 
     #[inline]
     pub(super) fn reclaim(&mut self, number: usize) -> Result<usize, QueueError> {
-        let Lanes {
-            lanes,
-            pools,
-            places,
-            own,
-            ..
-        } = self;
-        let (places, own) = (*places, *own);
+        let Lanes { lanes, pools, .. } = self;
         let Some(lane) = lanes.get_mut(number) else {
             return Ok(0);
         };
-        lane.queues
-            .transmit
-            .take(RECLAIM, |token, _| put(pools, (&places, own), token))
+        lane.queues.transmit.take(RECLAIM, |token, _| {
+            if let Some(pool) = pools.get_mut(Places::lane(token)) {
+                pool.put(token);
+            }
+        })
     }
 
     #[inline]
@@ -221,19 +198,19 @@ impl Lanes {
             lanes,
             pools,
             places,
+            kept,
             ..
         } = self;
-        let (Some(lane), Some(pools)) = (lanes.get_mut(number), pools.get_mut(number)) else {
+        let (Some(lane), Some(pool)) = (lanes.get_mut(number), pools.get_mut(number)) else {
             return Ok(());
         };
         let room = usize::from(lane.queues.receive.free().saturating_sub(SPARE));
-        let pool = &mut pools.own;
-        let count = room.min(pool.len());
+        let count = room.min(pool.len().saturating_sub(*kept));
         if count > 0 {
             let places = *places;
             let buffers = pool.take_all(count);
-            let numbers = buffers.map(|token| places.number(token));
-            lane.queues.receive.post_own(numbers)?;
+            let buffers = buffers.map(|token| (token, places.address(token), places.octets()));
+            lane.queues.receive.post_all(true, buffers)?;
         }
         Ok(())
     }
@@ -258,18 +235,6 @@ impl Lanes {
             ready |= lane.queues.transmit.arm(after);
         }
         ready
-    }
-}
-
-/// Puts a buffer back where it belongs; each lane's receive ring has descriptors for `own` of them.
-#[inline(always)]
-fn put(pools: &mut [Pools], (places, own): (&Places, u16), token: u32) {
-    if let Some(pools) = pools.get_mut(Places::lane(token)) {
-        if places.number(token) < own {
-            pools.own.put(token);
-        } else {
-            pools.made.put(token);
-        }
     }
 }
 
