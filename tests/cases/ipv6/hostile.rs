@@ -252,9 +252,8 @@ fn flood(kind: &str) -> Result<()> {
     let status = node.status()?;
     let reached = port_of(&status, "alice")?["pi"]["ipv6qos"]["to_guest"].as_u64();
     let reached = reached.unwrap_or(0);
-    // What share of them does is a race of the sender with the node for two cores: the kernel's ring is full of the rest.
     ensure!(
-        reached > 10_000,
+        sent > 10_000 && reached >= sent / 2,
         "{kind}: {reached} of {sent} frames reached the guest"
     );
     // Part of a table may be kept for others.
