@@ -4,15 +4,12 @@
 //! Only for packets with UDP or TCP right behind the IPv6 header, nearly all there are. TCP's flags are no part of it, as
 //! no rule asks for them.
 
-use super::chain::{TCP_OCTETS, UDP_OCTETS};
+use super::chain::TCP_OCTETS;
+use super::ends::{DESTINATION, LEAST, SOURCE, word};
 use super::fields::protocol;
 use super::header::{Header, OCTETS};
 use crate::vn::InterfaceId;
 
-/// Octets that are looked at: up to the ports.
-const LEAST: usize = OCTETS + UDP_OCTETS;
-const SOURCE: usize = 8;
-const DESTINATION: usize = 24;
 /// Whether it is for the router itself: above all numbers of interfaces.
 const LOCAL: u64 = 1 << 15;
 
@@ -66,13 +63,6 @@ impl Alike {
         let sum = from ^ to ^ e.rotate_left(17);
         (sum ^ sum >> 32).wrapping_mul(0xbf58_476d_1ce4_e5b9)
     }
-}
-
-/// Eight octets, of which there are enough.
-#[inline(always)]
-fn word(octets: &[u8; LEAST], at: usize) -> u64 {
-    let word = octets.get(at..).and_then(<[u8]>::first_chunk);
-    word.map_or(0, |word| u64::from_le_bytes(*word))
 }
 
 #[cfg(test)]

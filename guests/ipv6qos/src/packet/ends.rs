@@ -9,11 +9,11 @@ use super::header::OCTETS;
 use crate::vn::Vn;
 
 /// Octets that are looked at of UDP, and more than are of TCP but for its flags.
-const LEAST: usize = OCTETS + UDP_OCTETS;
+pub(super) const LEAST: usize = OCTETS + UDP_OCTETS;
 /// Where next header, addresses and ports are.
 const NEXT: usize = 6;
-const SOURCE: usize = 8;
-const DESTINATION: usize = 24;
+pub(super) const SOURCE: usize = 8;
+pub(super) const DESTINATION: usize = 24;
 
 /// Both ends of a packet, and what else tells flows and their packets apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,7 @@ pub fn ports(source: u16, destination: u16) -> u32 {
 
 /// Eight octets, of which there are enough.
 #[inline(always)]
-fn word(octets: &[u8; LEAST], at: usize) -> u64 {
+pub(super) fn word(octets: &[u8; LEAST], at: usize) -> u64 {
     let word = octets.get(at..).and_then(<[u8]>::first_chunk);
     word.map_or(0, |word| u64::from_le_bytes(*word))
 }
