@@ -52,8 +52,9 @@ impl Count {
     /// One more packet.
     #[inline]
     pub fn add(&mut self, octets: u16) {
-        self.packets += 1;
-        self.octets += u64::from(octets);
+        // They wrap after centuries: nothing is checked for each packet.
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(octets.into());
     }
 
     /// More packets.

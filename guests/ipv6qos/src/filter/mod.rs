@@ -67,12 +67,19 @@ pub struct Filter {
     held: bool,
 }
 
-/// A packet that is judged by what was found for packets like it ([`Filter::judge_again`]).
-#[derive(Debug, Clone, Copy)]
-pub struct Again {
-    packet: Alike,
-    place: u16,
-    octets: u16,
+/// Packets that are judged by what was found for packets like them ([`Filter::judge_again`]), by their numbers.
+pub trait Burst {
+    /// How many, 64 at most.
+    fn packets(&self) -> usize;
+
+    /// Octets of a packet.
+    fn octets(&self, at: usize) -> u16;
+
+    /// All that rules look at in a plain packet; [`Alike::NONE`] of another.
+    fn alike(&mut self, at: usize) -> Alike;
+
+    /// What rules look at of a packet; none of one that is excused.
+    fn fields(&mut self, at: usize) -> Option<Fields>;
 }
 
 /// What was judged, a bit each of packets.
@@ -84,6 +91,17 @@ pub struct Judged {
     pub excused: u64,
     /// Whether all pass.
     pub all_pass: bool,
+}
+
+impl Judged {
+    /// A packet does not pass, or its flow is tracked.
+    #[inline(never)]
+    fn note(&mut self, at: usize, action: FilterAction) {
+        if let Some(verdict) = self.verdicts.get_mut(at) {
+            *verdict = verdict_of(action);
+            self.all_pass &= *verdict == Verdict::Pass;
+        }
+    }
 }
 
 impl Filter {
@@ -296,49 +314,63 @@ impl Filter {
         !self.rules.may_track() && self.recent.is_asked()
     }
 
-    /// Asks for what is known of packets like this one, of so many octets, and says where that is.
-    #[inline(always)]
-    pub fn again(&self, packet: Alike, octets: u16) -> Again {
-        Again {
-            packet,
-            place: self.recent.place(&packet),
-            octets,
-        }
-    }
-
     /// Judges the packets of a burst by what was found for packets like them where that is known; by the first rule
-    /// that they match else. `fields` says what rules look at of a packet by its number, and none of one that is excused.
-    /// No rule in force tracks flows ([`recalls`](Self::recalls)).
+    /// that they match else. No rule in force tracks flows ([`recalls`](Self::recalls)).
     #[inline]
-    pub fn judge_again(
-        &mut self,
-        tables: &Tables,
-        packets: &[Again],
-        fields: impl FnMut(usize) -> Option<Fields>,
-    ) -> Judged {
+    pub fn judge_again(&mut self, tables: &Tables, burst: &mut impl Burst) -> Judged {
         let as_of = self.rules.swaps() + tables.changes() + 1;
         let mut judged = Judged {
             verdicts: [Verdict::Pass; BURST],
             excused: 0,
             all_pass: true,
         };
+        let packets = burst.packets().min(BURST);
         let mut unknown = 0u64;
-        for (at, (again, verdict)) in packets.iter().zip(&mut judged.verdicts).enumerate() {
-            match self.recent.get(again.place, &again.packet, as_of) {
-                Some(found) => {
-                    self.rules.count_one(found.rule, again.octets);
-                    *verdict = verdict_of(found.action);
-                    judged.all_pass &= found.action == FilterAction::Accept;
-                }
+        for at in 0..packets {
+            match self.recent.get(&burst.alike(at), as_of) {
+                Some(found) => self.found(burst.octets(at), found, at, &mut judged),
                 None => unknown |= 1 << (at % BURST),
             }
         }
+        if unknown != 0 {
+            unknown = self.judge_beside(as_of, burst, unknown, &mut judged);
+        }
         if unknown == 0 {
-            self.recent.learn(packets.len(), 0);
+            self.recent.learn(packets, 0);
         } else {
-            self.judge_unknown((tables, as_of), packets, unknown, fields, &mut judged);
+            self.judge_unknown((tables, as_of), burst, unknown, &mut judged);
         }
         judged
+    }
+
+    /// The same for packets, a bit each, that are not where they are first looked for. Returns those that are unknown.
+    #[inline(never)]
+    fn judge_beside(
+        &mut self,
+        as_of: u64,
+        burst: &mut impl Burst,
+        elsewhere: u64,
+        judged: &mut Judged,
+    ) -> u64 {
+        let (mut left, mut unknown) = (elsewhere, 0);
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            match self.recent.get_beside(&burst.alike(at), as_of) {
+                Some(found) => self.found(burst.octets(at), found, at, judged),
+                None => unknown |= 1 << at,
+            }
+            left &= left - 1;
+        }
+        unknown
+    }
+
+    /// Counts a packet, and notes what becomes of it.
+    #[inline(always)]
+    fn found(&mut self, octets: u16, found: Found, at: usize, judged: &mut Judged) {
+        self.rules.count_one(found.rule, octets);
+        if found.action != FilterAction::Accept {
+            judged.note(at, found.action);
+        }
     }
 
     /// The same for packets of which nothing is known, a bit each; from now on it is.
@@ -346,40 +378,38 @@ impl Filter {
     fn judge_unknown(
         &mut self,
         (tables, as_of): (&Tables, u64),
-        packets: &[Again],
+        burst: &mut impl Burst,
         unknown: u64,
-        mut fields: impl FnMut(usize) -> Option<Fields>,
         judged: &mut Judged,
     ) {
-        let is_unknown = |at: usize| unknown >> (at % BURST) & 1 != 0;
+        let packets = burst.packets().min(BURST);
         let mut asked = ArrayVec::<Fields, BURST>::new();
         // Packets that are not plain are never known.
-        let mut plain = 0;
-        for (at, again) in packets.iter().enumerate().take(BURST) {
-            plain += usize::from(!again.packet.is(&Alike::NONE));
-            if is_unknown(at) {
-                match fields(at) {
-                    Some(fields) => asked.push(fields),
-                    None => judged.excused |= 1 << at,
-                }
+        let (mut plain, mut missed) = (packets, 0);
+        for at in (0..packets).filter(|at| unknown >> at & 1 != 0) {
+            match burst.alike(at).is(&Alike::NONE) {
+                true => plain -= 1,
+                false => missed += 1,
+            }
+            match burst.fields(at) {
+                Some(fields) => asked.push(fields),
+                None => judged.excused |= 1 << at,
             }
         }
-        let others = packets.len().min(BURST) - plain;
-        let missed = (unknown.count_ones() as usize).saturating_sub(others);
         self.recent.learn(plain, missed);
         let mut found = [None; BURST];
         self.rules.first_burst(tables, &asked, &mut found);
-        let excused = judged.excused;
-        let each = packets.iter().zip(&mut judged.verdicts).enumerate();
-        let each = each.filter(|(at, _)| is_unknown(*at) && excused >> (at % BURST) & 1 == 0);
-        for ((_, (again, verdict)), rule) in each.zip(found) {
+        let mut found = found.into_iter();
+        for at in (0..packets).filter(|at| unknown >> at & 1 != 0) {
+            if judged.excused >> at & 1 != 0 {
+                continue;
+            }
+            let rule = found.next().flatten();
             let action = self.rules.action(rule);
-            self.rules.count_one(rule, again.octets);
-            *verdict = verdict_of(action);
-            judged.all_pass &= action == FilterAction::Accept;
-            if !again.packet.is(&Alike::NONE) {
-                let found = Found { rule, action };
-                self.recent.put(again.place, again.packet, as_of, found);
+            let packet = burst.alike(at);
+            self.found(burst.octets(at), Found { rule, action }, at, judged);
+            if !packet.is(&Alike::NONE) {
+                self.recent.put(packet, as_of, Found { rule, action });
             }
         }
     }

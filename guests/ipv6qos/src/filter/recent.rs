@@ -10,14 +10,14 @@
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
-use pinode_guest_runtime::unsafe_prefetch::prefetch;
-
 use crate::control::item::FilterAction;
 use crate::packet::Alike;
 use crate::rules::RuleId;
 
 /// Lines: a quarter of a second-level cache of 1 MiB, as guests' cores have.
-const LINES: usize = 4096;
+const LINES: usize = 1 << (u64::BITS - PLACE_SHIFT);
+/// The highest 12 bits of a hash say where.
+const PLACE_SHIFT: u32 = 52;
 /// Most bursts for which it is left alone.
 const MOST_PAUSE: u16 = 255;
 
@@ -94,48 +94,43 @@ impl Recent {
         }
     }
 
-    /// Where a packet is or will be; it is looked at soon.
+    /// What was found for packets like this one, if that is known and stands where it is looked for first.
     #[inline(always)]
-    pub fn place(&self, packet: &Alike) -> u16 {
-        // The highest 12 bits.
-        let place = (packet.hash() >> 52) as u16;
-        prefetch(&self.lines, usize::from(place));
-        place
+    pub fn get(&self, packet: &Alike, as_of: u64) -> Option<Found> {
+        let line = self.lines.get(place(packet))?;
+        line.is(packet, as_of).then_some(line.found)
     }
 
-    /// What was found for packets like this one, if that is known.
-    #[inline(always)]
-    pub fn get(&self, place: u16, packet: &Alike, as_of: u64) -> Option<Found> {
-        let line = self.lines.get(usize::from(place))?;
-        if line.is(packet, as_of) {
-            return Some(line.found);
-        }
-        self.get_beside(place, packet, as_of)
-    }
-
-    #[inline(never)]
-    fn get_beside(&self, place: u16, packet: &Alike, as_of: u64) -> Option<Found> {
-        let line = self.lines.get(usize::from(place ^ 1))?;
+    /// The same if it stands beside.
+    pub fn get_beside(&self, packet: &Alike, as_of: u64) -> Option<Found> {
+        let line = self.lines.get(place(packet) ^ 1)?;
         line.is(packet, as_of).then_some(line.found)
     }
 
     /// Remembers it, instead of the older of two.
-    pub fn put(&mut self, place: u16, packet: Alike, as_of: u64, found: Found) {
+    pub fn put(&mut self, packet: Alike, as_of: u64, found: Found) {
+        let place = place(&packet);
         let new = Line {
             packet,
             as_of,
             found,
         };
-        if let Some(line) = self.lines.get_mut(usize::from(place)) {
+        if let Some(line) = self.lines.get_mut(place) {
             let old = core::mem::replace(line, new);
             if old.as_of == as_of
                 && !old.is(&packet, as_of)
-                && let Some(beside) = self.lines.get_mut(usize::from(place ^ 1))
+                && let Some(beside) = self.lines.get_mut(place ^ 1)
             {
                 *beside = old;
             }
         }
     }
+}
+
+/// Where a packet is or will be.
+#[inline(always)]
+fn place(packet: &Alike) -> usize {
+    (packet.hash() >> PLACE_SHIFT) as usize
 }
 
 impl Line {
@@ -176,15 +171,16 @@ mod tests {
         assert!(recent.is_asked());
         for number in 0..10_000 {
             let packet = packet(number);
-            let place = recent.place(&packet);
-            assert_eq!(recent.get(place, &packet, 1), None);
-            recent.put(place, packet, 1, found(number % 3));
-            assert_eq!(recent.get(place, &packet, 1), Some(found(number % 3)));
-            assert_eq!(recent.get(place, &packet, 2), None);
+            assert_eq!(recent.get(&packet, 1), None);
+            recent.put(packet, 1, found(number % 3));
+            assert_eq!(recent.get(&packet, 1), Some(found(number % 3)));
+            assert_eq!(recent.get(&packet, 2), None);
         }
         let known = (0..10_000u32).filter(|number| {
             let packet = packet(*number);
-            let known = recent.get(recent.place(&packet), &packet, 1);
+            let known = recent
+                .get(&packet, 1)
+                .or_else(|| recent.get_beside(&packet, 1));
             assert!(known.is_none() || known == Some(found(number % 3)));
             known.is_some()
         });
@@ -195,11 +191,18 @@ mod tests {
     fn the_older_of_two_goes() {
         let mut recent = Recent::default();
         recent.prepare().unwrap();
-        for number in 1..=3 {
-            recent.put(7, packet(number), 1, found(number));
-            recent.put(7, packet(number), 1, found(number));
+        let same = (1u32..).filter(|number| place(&packet(*number)) == 7);
+        let same: Vec<u32> = same.take(3).collect();
+        for (number, of) in (1..).zip(&same) {
+            recent.put(packet(*of), 1, found(number));
+            recent.put(packet(*of), 1, found(number));
         }
-        let get = |number| recent.get(7, &packet(number), 1);
+        let get = |number: usize| {
+            let packet = packet(same[number - 1]);
+            recent
+                .get(&packet, 1)
+                .or_else(|| recent.get_beside(&packet, 1))
+        };
         assert_eq!(
             (get(1), get(2), get(3)),
             (None, Some(found(2)), Some(found(3)))

@@ -10,7 +10,7 @@ use super::{Io, Packet, Packets};
 use crate::control::view::Count;
 use crate::counters::Cause;
 use crate::filter::flows::{Burst, Flows};
-use crate::filter::{self, Again, Verdict};
+use crate::filter::{self, Verdict};
 use crate::icmp::Problem;
 use crate::icmp::message::UNFORWARDED;
 use crate::packet::fields::{Upper, protocol};
@@ -117,30 +117,15 @@ impl Running {
     /// The same by what rules said of packets like them, where that is known.
     #[inline(never)]
     fn judge_again(&mut self, io: &mut Io<'_, '_, '_>, packets: &mut Packets) {
-        let mut again = ArrayVec::<Again, BURST>::new();
-        let (mut last, mut local) = (HopId::MAX, false);
-        for packet in packets.iter() {
-            if packet.hop != last {
-                (last, local) = (packet.hop, self.routing.hop(packet.hop).way == Way::Local);
-            }
-            let octets = io.frames.octets(&packet.frame);
-            let octets = octets.get(self.form.at..).unwrap_or_default();
-            let plain = Alike::plain(octets, packet.interface, local);
-            again.push(
-                self.filter
-                    .again(plain.unwrap_or(Alike::NONE), packet.octets),
-            );
-        }
-        let (routing, at) = (&self.routing, self.form.at);
-        let judged = self.filter.judge_again(&self.tables, &again, |number| {
-            let packet = packets.get(number)?;
-            let octets = io.frames.octets(&packet.frame);
-            let octets = octets.get(at..).unwrap_or_default();
-            let local = routing.hop(packet.hop).way == Way::Local;
-            let seen = Fields::read(octets, packet.interface, local);
-            // There are no flows that an error could be about.
-            (!is_excused(octets, &seen, |_| false)).then_some(seen)
-        });
+        let mut headers = Headers {
+            packets,
+            frames: io.frames,
+            routing: &self.routing,
+            at: self.form.at,
+            last: HopId::MAX,
+            local: false,
+        };
+        let judged = self.filter.judge_again(&self.tables, &mut headers);
         if !judged.all_pass {
             // Those that are excused have none.
             let verdicts = judged.verdicts.iter().enumerate();
@@ -311,6 +296,54 @@ impl Burst for Arrived<'_, '_> {
             return None;
         }
         Some(seen)
+    }
+}
+
+/// The packets of a burst, as what rules said of ones like them looks at them; no rule tracks flows.
+struct Headers<'a, 'f> {
+    packets: &'a [Packet],
+    frames: &'a mut Frames<'f>,
+    routing: &'a Routing,
+    /// Where in a frame its packet begins.
+    at: usize,
+    /// The hop of the last packet that was looked at, and whether that is the router itself.
+    last: HopId,
+    local: bool,
+}
+
+impl filter::Burst for Headers<'_, '_> {
+    #[inline(always)]
+    fn packets(&self) -> usize {
+        self.packets.len()
+    }
+
+    #[inline(always)]
+    fn octets(&self, at: usize) -> u16 {
+        self.packets.get(at).map_or(0, |packet| packet.octets)
+    }
+
+    #[inline(always)]
+    fn alike(&mut self, at: usize) -> Alike {
+        let Some(packet) = self.packets.get(at) else {
+            return Alike::NONE;
+        };
+        if packet.hop != self.last {
+            self.last = packet.hop;
+            self.local = self.routing.hop(packet.hop).way == Way::Local;
+        }
+        let octets = self.frames.octets(&packet.frame);
+        let octets = octets.get(self.at..).unwrap_or_default();
+        Alike::plain(octets, packet.interface, self.local).unwrap_or(Alike::NONE)
+    }
+
+    fn fields(&mut self, at: usize) -> Option<Fields> {
+        let packet = self.packets.get(at)?;
+        let octets = self.frames.octets(&packet.frame);
+        let octets = octets.get(self.at..).unwrap_or_default();
+        let local = self.routing.hop(packet.hop).way == Way::Local;
+        let seen = Fields::read(octets, packet.interface, local);
+        // There are no flows that an error could be about.
+        (!is_excused(octets, &seen, |_| false)).then_some(seen)
     }
 }
 

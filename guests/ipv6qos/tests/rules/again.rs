@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pinode_guest_ipv6qos::Prefix;
 use pinode_guest_ipv6qos::control::item::{FilterAction, FilterRule, TableEntry};
 use pinode_guest_ipv6qos::filter::flows::{Flows, Limits};
-use pinode_guest_ipv6qos::filter::{Cause, Filter, Verdict};
+use pinode_guest_ipv6qos::filter::{Burst, Cause, Filter, Verdict};
 use pinode_guest_ipv6qos::packet::fields::protocol;
 use pinode_guest_ipv6qos::packet::{Alike, Fields};
 use pinode_guest_ipv6qos::rules::Tables;
@@ -47,6 +47,28 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Work),
         6 => packets().prop_map(Step::Packets),
     ]
+}
+
+/// Packets as the filter looks at them.
+struct Headers<'a, F> {
+    alike: &'a [Alike],
+    fields: Vec<&'a Fields>,
+    is_excused: F,
+}
+
+impl<F: Fn(usize) -> bool> Burst for Headers<'_, F> {
+    fn packets(&self) -> usize {
+        self.alike.len()
+    }
+    fn octets(&self, at: usize) -> u16 {
+        self.fields[at].octets
+    }
+    fn alike(&mut self, at: usize) -> Alike {
+        self.alike[at]
+    }
+    fn fields(&mut self, at: usize) -> Option<Fields> {
+        (!(self.is_excused)(at)).then(|| *self.fields[at])
+    }
 }
 
 /// The octets of a packet like this, with UDP or TCP or, now and then, something that is not plain; and what is read
@@ -168,12 +190,12 @@ impl Bench {
         // One that is not plain may be excused: of every second of them it is said.
         let is_excused = |at: usize| at % 2 == 1 && alike[at].is(&Alike::NONE);
         assert!(self.filter.recalls());
-        let again: Vec<_> = { alike.iter().zip(burst) }
-            .map(|(alike, (_, fields))| self.filter.again(*alike, fields.octets))
-            .collect();
-        let judged = self.filter.judge_again(&self.tables, &again, |at| {
-            (!is_excused(at)).then(|| burst[at].1)
-        });
+        let mut headers = Headers {
+            alike: &alike,
+            fields: burst.iter().map(|packet| &packet.1).collect(),
+            is_excused,
+        };
+        let judged = self.filter.judge_again(&self.tables, &mut headers);
         let excused = (0..burst.len()).filter(|at| is_excused(*at));
         assert_eq!(judged.excused, excused.fold(0, |bits, at| bits | 1 << at));
         let mut all_pass = true;
