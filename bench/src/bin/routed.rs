@@ -50,6 +50,9 @@ struct Args {
     /// Descriptors of each ring.
     #[arg(long, default_value_t = 1024)]
     queue: u16,
+    /// Another image of the router, that takes turns with the built-in one: what a change gives. More than once for more.
+    #[arg(long, conflicts_with = "threads")]
+    beside: Vec<PathBuf>,
     /// Writes everything that was measured to this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -63,7 +66,9 @@ struct Run {
     /// None where guests are host threads.
     floor_fps: Option<f64>,
     router_fps: f64,
-    /// Nanoseconds of the guest's time for a frame: of patch, router and floor.
+    /// Of each image of `--beside`.
+    beside_fps: Vec<f64>,
+    /// Nanoseconds of the guest's time for a frame: of patch, router, floor and those.
     guest_ns: Vec<f64>,
 }
 
@@ -79,6 +84,7 @@ struct Document {
     warm_up: f64,
     seconds: f64,
     slice: f64,
+    beside: Vec<PathBuf>,
     runs: Vec<Run>,
 }
 
@@ -154,9 +160,12 @@ fn main() -> anyhow::Result<()> {
     for round in 0..args.rounds {
         for at in order(arms.len(), round) {
             let arm = arms[at];
-            let guests: &[Guest<'_>] = &[Guest::Patch, Guest::Router, Guest::Floor(&floor)];
-            let guests = &guests[..if args.threads { 2 } else { 3 }];
-            let (fps, guest_ns) = measure(&how, arm, guests, (args.warm_up, slices, slice))
+            let mut guests = vec![Guest::Patch, Guest::Router(None)];
+            if !args.threads {
+                guests.push(Guest::Floor(&floor));
+            }
+            guests.extend(args.beside.iter().map(|file| Guest::Router(Some(file))));
+            let (fps, guest_ns) = measure(&how, arm, &guests, (args.warm_up, slices, slice))
                 .with_context(|| arm.to_string())?;
             let (patch_fps, router_fps, floor_fps) = (fps[0], fps[1], fps.get(2).copied());
             let beside = floor_fps.map_or(String::new(), |fps| format!(" floor {:.2},", fps / 1e6));
@@ -172,14 +181,18 @@ fn main() -> anyhow::Result<()> {
                 patch_fps,
                 floor_fps,
                 router_fps,
+                beside_fps: fps.get(3..).unwrap_or_default().to_vec(),
                 guest_ns,
             });
         }
     }
     table(&arms, &runs);
+    if !args.beside.is_empty() {
+        table_beside(&arms, &runs, &args.beside);
+    }
     if let Some(file) = &args.json {
         let document = Document {
-            schema: "pinode-bench-routed/2",
+            schema: "pinode-bench-routed/3",
             machine,
             size: args.size,
             destinations: args.destinations,
@@ -189,6 +202,7 @@ fn main() -> anyhow::Result<()> {
             warm_up: args.warm_up,
             seconds: args.seconds,
             slice: args.slice,
+            beside: args.beside,
             runs,
         };
         let text = serde_json::to_string_pretty(&document)?;
@@ -233,7 +247,7 @@ fn measure(
     });
     let guest_ns = spent.collect::<anyhow::Result<_>>()?;
     for (stand, guest) in stands.iter().zip(guests) {
-        if *guest == Guest::Router {
+        if let Guest::Router(_) = guest {
             stand.flows_were_there(case.arm)?;
         }
     }
@@ -269,6 +283,33 @@ fn table(cases: &[Case], runs: &[Run]) {
             });
             let spent = spent.join(", ");
             println!("| {name} | {patch} | {floor} | {router} | {ratio} | {spent} |");
+        }
+    }
+}
+
+/// The other images of the router, beside patch and the built-in one.
+fn table_beside(cases: &[Case], runs: &[Run], images: &[PathBuf]) {
+    println!(
+        "\n| the router holds | image | M frames/s | to patch | to the built-in router | in the guest, ns a frame |\n|---|---|---|---|---|---|"
+    );
+    for case in cases {
+        let name = case.to_string();
+        let of = |what: &dyn Fn(&Run) -> f64| -> Vec<f64> {
+            let runs = runs.iter().filter(|run| run.case == name);
+            runs.map(what).collect()
+        };
+        let (patch, router) = (of(&|run| run.patch_fps), of(&|run| run.router_fps));
+        for (at, image) in images.iter().enumerate() {
+            let fps = of(&|run| run.beside_fps.get(at).copied().unwrap_or(0.0));
+            let spent = of(&|run| run.guest_ns.get(3 + at).copied().unwrap_or(0.0));
+            let columns = [
+                Spread::of(&fps).map(|spread| spread.scaled(1e-6).to_string()),
+                Spread::of(&ratios(&fps, &patch)).map(|spread| spread.to_string()),
+                Spread::of(&ratios(&fps, &router)).map(|spread| spread.to_string()),
+                Spread::of(&spent).map(|spread| format!("{:.0}", spread.median)),
+            ];
+            let columns = columns.map(|column| column.unwrap_or("-".to_owned()));
+            println!("| {name} | {} | {} |", image.display(), columns.join(" | "));
         }
     }
 }

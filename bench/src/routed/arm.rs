@@ -160,8 +160,8 @@ pub enum Guest<'a> {
     Patch,
     /// The least that one can do that looks into frames: an image's file.
     Floor(&'a Path),
-    /// The router, with tables.
-    Router,
+    /// The router, with tables: the built-in one, or another image's file.
+    Router(Option<&'a Path>),
 }
 
 fn toml(how: &Crossing, arm: Arm, guest: Guest<'_>) -> String {
@@ -179,8 +179,8 @@ fn toml(how: &Crossing, arm: Arm, guest: Guest<'_>) -> String {
     }
     let image = match guest {
         Guest::Patch => "builtin:patch".to_owned(),
-        Guest::Floor(file) => file.display().to_string(),
-        Guest::Router => "builtin:ipv6qos".to_owned(),
+        Guest::Floor(file) | Guest::Router(Some(file)) => file.display().to_string(),
+        Guest::Router(None) => "builtin:ipv6qos".to_owned(),
     };
     let _ = write!(
         toml,
@@ -191,7 +191,7 @@ fn toml(how: &Crossing, arm: Arm, guest: Guest<'_>) -> String {
     if let Guest::Floor(_) = guest {
         let _ = write!(toml, "[pi.ipv6qos.config]\ntables = {}\n", arm.tables());
     }
-    if guest == Guest::Router {
+    if let Guest::Router(_) = guest {
         let mac = |mac: [u8; 6]| mac.map(|octet| format!("{octet:02x}")).join(":");
         let _ = write!(
             toml,
@@ -253,7 +253,7 @@ impl Stand {
             .node
             .wait_ready(READY, || false)
             .context("the node is not ready")?;
-        if guest == Guest::Router {
+        if let Guest::Router(_) = guest {
             load(&stand.node, &arm.items())?;
         }
         Ok(stand)
