@@ -52,7 +52,7 @@ impl Count {
     /// One more packet.
     #[inline]
     pub fn add(&mut self, octets: u16) {
-        // They wrap after centuries: nothing is checked for each packet.
+        // At 100 Gb/s they wrap after decades: nothing is checked for each packet.
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(octets.into());
     }
