@@ -1,0 +1,20 @@
+//! Signalling of PI DSS: how an application asks for a stream of a given rate to an address, and how nodes
+//! agree on it.
+//!
+//! ```text
+//! address   NSAP-style addresses of 20 octets, and prefixes
+//! qos       service classes and peak rates
+//! ```
+//!
+//! All but what needs the feature `std` is pure: time is given, octets come and go, and nothing is known of
+//! sockets. Must never trust an octet of a message: lengths, values and order are claims.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod address;
+pub mod qos;
+
+pub use address::{Address, Prefix};
+pub use qos::{Class, Peak, Qos, Traffic};
