@@ -6,6 +6,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 /// Octets of an address.
@@ -110,6 +112,26 @@ impl fmt::Display for Address {
         Ok(())
     }
 }
+
+/// As text, as people write it.
+macro_rules! as_text {
+    ($what:ty) => {
+        impl Serialize for $what {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $what {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = alloc::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(D::Error::custom)
+            }
+        }
+    };
+}
+as_text!(Address);
+as_text!(Prefix);
 
 impl Prefix {
     /// The prefix of this length of an address; none if it has more bits than an address, or the address has bits

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! address   NSAP-style addresses of 20 octets, and prefixes
+//! daemon/   what speaks for a node or a host: joins sockets, calls and the switch
 //! qos       service classes and peak rates
 //! ```
 //!
@@ -14,6 +15,7 @@
 extern crate alloc;
 
 pub mod address;
+pub mod daemon;
 pub mod qos;
 
 pub use address::{Address, Prefix};

@@ -3,12 +3,15 @@
 //! After `struct atm_qos` of the Linux ATM API: two sets of traffic parameters, transmit and receive as seen by
 //! whoever holds them. A peak rate is read as frames a second or as bits a second on the wire.
 
+use serde::{Deserialize, Serialize};
+
 /// Octets of a frame on the wire besides its PDU's payload: preamble and gap (20), Ethernet header (14), PIH (1),
 /// label stack entry and control word (8), FCS (4).
 pub const OVERHEAD_OCTETS: u64 = 20 + 14 + 1 + 8 + 4;
 
 /// What a connection is promised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Unspecified bit rate: best effort, behind all constant rates of its PI.
     Ubr,
@@ -17,7 +20,8 @@ pub enum Class {
 }
 
 /// A peak rate ("peak cell rate").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Peak {
     /// Frames a second, each of the largest payload.
     Frames(u64),
@@ -26,7 +30,7 @@ pub enum Peak {
 }
 
 /// Traffic one way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Traffic {
     /// What is promised.
     pub class: Class,
@@ -39,7 +43,7 @@ pub struct Traffic {
 }
 
 /// Traffic both ways; none: nothing goes that way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Qos {
     /// From whoever holds it.
     pub transmit: Option<Traffic>,
