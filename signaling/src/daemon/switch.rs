@@ -70,3 +70,114 @@ pub enum Refusal {
     /// The switch cannot do it now.
     Failed(String),
 }
+
+/// A message between daemon and node, one packet each. What is no PDU is JSON.
+#[cfg(feature = "std")]
+pub mod packet {
+    use super::{Deserialize, Op, OpId, Refusal, Serialize, String, Vec};
+    use crate::daemon::Configuration;
+    use crate::daemon::view::View;
+
+    /// Most octets of a packet.
+    pub const OCTETS: usize = 256 * 1024;
+    /// Operations in a packet, at most.
+    pub const OPS: usize = 256;
+    const PDU: u8 = b'P';
+    const HEADER: usize = 4;
+
+    /// What the node says.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ToDaemon {
+        /// What to be; sent once, first.
+        Start(Configuration),
+        /// What became of operations.
+        Switched(Vec<(OpId, Result<(), Refusal>)>),
+        /// Asked for a view; answered with the same number.
+        Show(u64),
+        /// A route is added, or taken away; answered with the same number.
+        Route {
+            /// Names the answer.
+            id: u64,
+            /// Whether it goes.
+            delete: bool,
+            /// The route.
+            route: crate::daemon::RouteConfiguration,
+        },
+    }
+
+    /// What the daemon says.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ToNode {
+        /// To be done, in order.
+        Switch(Vec<Op>),
+        /// A view.
+        Shown(u64, alloc::boxed::Box<View>),
+        /// What became of a route.
+        Routed(u64, Result<(), String>),
+    }
+
+    /// A packet, read.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Packet<M> {
+        /// A PDU of label 1: the port, the virtual network, what stands behind the header.
+        Pdu(u16, u8, Vec<u8>),
+        /// Anything else.
+        Message(M),
+    }
+
+    /// A packet with a PDU.
+    #[must_use]
+    pub fn pdu(port: u16, vn: u8, pdu: &[u8]) -> Vec<u8> {
+        let [high, low] = port.to_be_bytes();
+        let mut octets = alloc::vec![PDU, high, low, vn];
+        octets.extend_from_slice(pdu);
+        octets
+    }
+
+    /// A packet with anything else.
+    #[must_use]
+    pub fn message<M: Serialize>(message: &M) -> Vec<u8> {
+        // The message types hold nothing that JSON cannot carry.
+        serde_json::to_vec(message).unwrap_or_default()
+    }
+
+    /// Reads a packet.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn read<'a, M: Deserialize<'a>>(octets: &'a [u8]) -> Result<Packet<M>, serde_json::Error> {
+        match octets {
+            [PDU, high, low, vn, ..] => Ok(Packet::Pdu(
+                u16::from_be_bytes([*high, *low]),
+                *vn,
+                octets.get(HEADER..).unwrap_or_default().to_vec(),
+            )),
+            _ => serde_json::from_slice(octets).map(Packet::Message),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn there_and_back() {
+            let read = |octets: &[u8]| read::<ToDaemon>(octets).unwrap();
+            assert_eq!(
+                read(&pdu(0x1234, 5, b"abc")),
+                Packet::Pdu(0x1234, 5, b"abc".to_vec())
+            );
+            let switched = ToDaemon::Switched(alloc::vec![
+                (OpId(1), Ok(())),
+                (OpId(2), Err(Refusal::Rate("no".into())))
+            ]);
+            assert_eq!(read(&message(&switched)), Packet::Message(switched));
+            for nonsense in [&b""[..], b"P", b"P\0\0", b"{", b"\"show\""] {
+                assert!(super::read::<ToDaemon>(nonsense).is_err());
+            }
+        }
+    }
+}

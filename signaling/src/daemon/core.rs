@@ -1,0 +1,142 @@
+//! The daemon itself: what it hears from applications, neighbours and the switch, and what it wants done.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::ClientId;
+use super::call::{Call, Key};
+use super::configuration::{Configuration, Problem};
+use super::link::Link;
+use super::switch::{Op, OpId};
+use crate::address::Address;
+use crate::entity::{CallId, Limits};
+use crate::isp::{Demon, ToKernel, Vcc};
+use crate::qos::Qos;
+use crate::route::Routes;
+
+/// What a daemon wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A message for an application.
+    Say(ClientId, ToKernel),
+    /// This application has broken the protocol, or is one too many: it is to be let go of, for this reason. Nothing
+    /// is heard of it any more.
+    Drop(ClientId, String),
+    /// To be sent on this port, behind the header of a frame with label 1.
+    Pdu(u16, Vec<u8>),
+    /// To be done by the switch, and answered with [`Daemon::switched`]. In order.
+    Switch(Op),
+}
+
+/// A socket that listens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listener {
+    pub client: ClientId,
+    pub vcc: Vcc,
+    /// The most that it takes, as it sees it.
+    pub qos: Qos,
+}
+
+/// A signalling daemon: pure, told what happens and when. After each call that tells it something,
+/// [`next`](Self::next) is asked until there is nothing more.
+#[derive(Debug)]
+pub struct Daemon {
+    pub(super) configuration: Configuration,
+    pub(super) routes: Routes,
+    pub(super) links: BTreeMap<u16, Link>,
+    pub(super) clients: BTreeMap<ClientId, Demon>,
+    pub(super) listeners: BTreeMap<Address, Listener>,
+    pub(super) calls: BTreeMap<Key, Call>,
+    pub(super) by_link: BTreeMap<(u16, CallId), Key>,
+    pub(super) by_socket: BTreeMap<(ClientId, Vcc), Key>,
+    pub(super) by_token: BTreeMap<(ClientId, u64), Key>,
+    pub(super) by_op: BTreeMap<OpId, Key>,
+    pub(super) last_key: u64,
+    pub(super) last_token: u64,
+    pub(super) last_op: u64,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) now_ns: u64,
+}
+
+impl Daemon {
+    /// A daemon without calls. `random`: a random number for each link.
+    ///
+    /// # Errors
+    /// All that is wrong with the configuration.
+    pub fn new(
+        configuration: Configuration,
+        limits: Limits,
+        mut random: impl FnMut() -> u64,
+    ) -> Result<Self, Vec<Problem>> {
+        let routes = configuration.check()?;
+        let link = |port: &super::configuration::PortConfiguration| {
+            (port.number, Link::new(port.clone(), limits, random()))
+        };
+        let links = configuration.ports.iter().map(link).collect();
+        Ok(Self {
+            routes,
+            links,
+            configuration,
+            clients: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            by_link: BTreeMap::new(),
+            by_socket: BTreeMap::new(),
+            by_token: BTreeMap::new(),
+            by_op: BTreeMap::new(),
+            last_key: 0,
+            last_token: 0,
+            last_op: 0,
+            outputs: VecDeque::new(),
+            now_ns: 0,
+        })
+    }
+
+    /// What it wants done next.
+    pub fn next(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        let now_ns = self.now_ns;
+        self.links.iter_mut().find_map(|(port, link)| {
+            let pdu = link.entity.next_pdu(now_ns)?;
+            Some(Output::Pdu(*port, pdu))
+        })
+    }
+
+    /// When [`tick`](Self::tick) is to be called, if at all.
+    #[must_use]
+    pub fn due_ns(&self) -> Option<u64> {
+        self.links
+            .values()
+            .filter_map(|link| link.entity.due_ns())
+            .min()
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now_ns: u64) {
+        self.at(now_ns);
+        for link in self.links.values_mut() {
+            link.entity.tick(now_ns);
+        }
+        self.hear_links();
+    }
+
+    /// A frame with label 1 came in on this port: what stands behind its header.
+    pub fn pdu(&mut self, now_ns: u64, port: u16, pdu: &[u8]) {
+        self.at(now_ns);
+        if let Some(link) = self.links.get_mut(&port) {
+            link.entity.hears(now_ns, pdu);
+        }
+        self.hear_links();
+    }
+
+    pub(super) fn at(&mut self, now_ns: u64) {
+        self.now_ns = self.now_ns.max(now_ns);
+    }
+
+    pub(super) fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+}

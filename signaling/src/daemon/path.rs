@@ -1,0 +1,268 @@
+//! Where a call goes: a socket that listens here or the next node, what is reserved for it, and that it is asked.
+
+use alloc::vec::Vec;
+
+use super::call::{Call, Key, Leg, Phase, Switched, Target};
+use super::core::{Daemon, Output};
+use super::switch::{Op, OpId, Place, Refusal, Way, What};
+use crate::entity::CallError;
+use crate::isp::{Pvc, Sap};
+use crate::link::Side;
+use crate::q2931::{Cause, ConnectionIdentifier, Setup};
+use crate::qos::{Qos, Traffic};
+
+impl Daemon {
+    /// Keeps a call; its number.
+    pub(super) fn begin(&mut self, call: Call) -> Key {
+        self.last_key += 1;
+        let key = Key(self.last_key);
+        self.calls.insert(key, call);
+        key
+    }
+
+    /// Finds out whom a call is for, and reserves what it needs.
+    pub(super) fn route(&mut self, key: Key) {
+        let Some(call) = self.calls.get(&key) else {
+            return;
+        };
+        match self.target(call) {
+            Ok(target) => self.reserve(key, target),
+            Err(cause) => self.end(key, cause),
+        }
+    }
+
+    /// Whom a call is for.
+    fn target(&self, call: &Call) -> Result<Target, Cause> {
+        let of_host = self.configuration.host.is_some();
+        let from_socket = matches!(call.from, Leg::Socket { .. });
+        // On a host, frames between two applications have to go by the network: there is no switch here.
+        if !(of_host && from_socket) {
+            if let Some(listener) = self.listeners.get(&call.called) {
+                let (client, vcc) = (listener.client, listener.vcc);
+                return if covers(listener.qos, call.qos.turned()) {
+                    Ok(Target::Listener { client, vcc })
+                } else {
+                    Err(Cause::IncompatibleDestination)
+                };
+            }
+            if self.configuration.is_own(&call.called) {
+                return Err(Cause::NoUserResponding);
+            }
+            if of_host {
+                return Err(Cause::UnallocatedNumber);
+            }
+        }
+        let vn = call.came_by.map_or_else(
+            || self.configuration.vns.first().copied().unwrap_or(0),
+            |place| place.vn,
+        );
+        let mut why = Cause::NoRouteToDestination;
+        for &port in self.routes.lookup(&call.called) {
+            let Some(link) = self.links.get(&port) else {
+                continue;
+            };
+            // Back to where it came from only where hosts are: two of them may share a link's end.
+            if call.came_by.is_some_and(|place| place.port == port) && !link.port.edge {
+                continue;
+            }
+            if link.entity.is_up() {
+                return Ok(Target::Link(Place { port, vn, label: 0 }));
+            }
+            why = Cause::DestinationOutOfOrder;
+        }
+        Err(why)
+    }
+
+    fn reserve(&mut self, key: Key, target: Target) {
+        let target = match target {
+            Target::Link(place) => {
+                let link = self.links.get_mut(&place.port);
+                let label = link.and_then(|link| {
+                    let side = link.entity.side()?;
+                    link.labels.take(place.vn, side == Side::Odd)
+                });
+                match label {
+                    Some(label) => Target::Link(Place { label, ..place }),
+                    None => return self.end(key, Cause::NoVpciVciAvailable),
+                }
+            }
+            listener @ Target::Listener { .. } => listener,
+        };
+        let edge = |place: Option<Place>| {
+            let link = place.and_then(|place| self.links.get(&place.port));
+            link.is_some_and(|link| link.port.edge)
+        };
+        let Some(call) = self.calls.get(&key) else {
+            return;
+        };
+        let goes_by = match target {
+            Target::Link(place) => Some(place),
+            Target::Listener { .. } => None,
+        };
+        let mut ways = Vec::new();
+        if self.configuration.switch {
+            let way = |from: Option<Place>, to: Option<Place>, traffic: Option<Traffic>| {
+                Some(Way {
+                    from,
+                    to: to?,
+                    traffic: traffic?,
+                    police: edge(from),
+                })
+            };
+            ways.extend(way(call.came_by, goes_by, call.qos.transmit));
+            ways.extend(way(goes_by, call.came_by, call.qos.receive));
+        }
+        let Some(call) = self.calls.get_mut(&key) else {
+            return;
+        };
+        call.target = Some(target);
+        call.goes_by = goes_by;
+        if ways.is_empty() {
+            return self.ask(key);
+        }
+        call.ways = ways;
+        let op = self.switch(key, What::Set);
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.switched = Switched::Setting(op);
+        }
+    }
+
+    pub(super) fn switch(&mut self, key: Key, what: What) -> OpId {
+        self.last_op += 1;
+        let id = OpId(self.last_op);
+        self.by_op.insert(id, key);
+        let ways = self.calls.get(&key).map(|call| call.ways.clone());
+        let ways = ways.unwrap_or_default();
+        self.push(Output::Switch(Op { id, what, ways }));
+        id
+    }
+
+    /// The switch has done this, or not.
+    pub fn switched(&mut self, now_ns: u64, op: OpId, done: Result<(), Refusal>) {
+        self.at(now_ns);
+        let Some(key) = self.by_op.remove(&op) else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&key) else {
+            return;
+        };
+        match (call.switched, done) {
+            (Switched::Setting(_), Ok(())) => {
+                call.switched = Switched::Set;
+                if matches!(call.phase, Phase::Ending(_)) {
+                    self.let_go(key);
+                } else {
+                    self.ask(key);
+                }
+            }
+            (Switched::Setting(_), Err(refusal)) => {
+                call.switched = Switched::Nothing;
+                self.end(
+                    key,
+                    match refusal {
+                        Refusal::Rate(_) => Cause::UserCellRateNotAvailable,
+                        Refusal::Full(_) => Cause::ResourcesUnavailable,
+                        Refusal::Failed(_) => Cause::TemporaryFailure,
+                    },
+                );
+            }
+            (Switched::Unsetting(_), _) => {
+                call.switched = Switched::Nothing;
+                self.let_go(key);
+            }
+            (Switched::Nothing | Switched::Set, _) => {}
+        }
+        self.hear_links();
+    }
+
+    /// Asks whom the call is for.
+    fn ask(&mut self, key: Key) {
+        let Some(call) = self.calls.get_mut(&key) else {
+            return;
+        };
+        call.phase = Phase::Asked;
+        match call.target {
+            Some(Target::Link(place)) => {
+                let setup = Setup {
+                    called: call.called,
+                    calling: Some(call.calling).filter(|calling| !calling.is_null()),
+                    qos: call.qos,
+                    connection: match ConnectionIdentifier::new(place.vn, place.label) {
+                        Ok(connection) => connection,
+                        Err(_) => return self.end(key, Cause::NoVpciVciAvailable),
+                    },
+                    blli: call.blli.clone(),
+                };
+                let link = self.links.get_mut(&place.port);
+                match link.map(|link| link.entity.setup(self.now_ns, setup)) {
+                    Some(Ok(leg)) => {
+                        let port = place.port;
+                        call.to = Leg::Link { port, call: leg };
+                        self.by_link.insert((port, leg), key);
+                    }
+                    Some(Err(error)) => self.end(key, refused(&error)),
+                    None => self.end(key, Cause::DestinationOutOfOrder),
+                }
+            }
+            Some(Target::Listener { client, vcc }) => {
+                self.last_token += 1;
+                let token = self.last_token;
+                let qos = call.qos.turned();
+                let svc = Sap {
+                    address: call.calling,
+                    bllis: super::blli::bllis(&call.blli),
+                };
+                let pvc = call.came_by.map_or_else(Default::default, pvc);
+                let demon = self.clients.get_mut(&client);
+                let said = demon.and_then(|demon| demon.indicate(vcc, token, pvc, qos, svc).ok());
+                match said {
+                    Some(message) => {
+                        call.to = Leg::Indicated { client, token };
+                        self.by_token.insert((client, token), key);
+                        self.push(Output::Say(client, message));
+                    }
+                    None => self.end(key, Cause::UserBusy),
+                }
+            }
+            None => self.end(key, Cause::NoRouteToDestination),
+        }
+    }
+}
+
+/// The cause of a call that its link does not take.
+fn refused(error: &CallError) -> Cause {
+    match error {
+        CallError::Down => Cause::DestinationOutOfOrder,
+        CallError::Full { .. } => Cause::ResourcesUnavailable,
+        CallError::Busy { .. } | CallError::Unknown { .. } | CallError::State { .. } => {
+            Cause::TemporaryFailure
+        }
+        CallError::Side { .. } | CallError::InUse { .. } => Cause::NoVpciVciAvailable,
+        CallError::Setup(_) => Cause::TrafficParametersNotSupported,
+    }
+}
+
+pub(super) fn pvc(place: Place) -> Pvc {
+    Pvc {
+        interface: place.port,
+        vn: place.vn,
+        label: place.label,
+    }
+}
+
+/// Whether what is asked for is within what is taken, each way.
+fn covers(most: Qos, asked: Qos) -> bool {
+    let way = |most: Option<Traffic>, asked: Option<Traffic>| match (most, asked) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(most), Some(asked)) => {
+            asked.max_sdu <= most.max_sdu
+                && match (most.wire_bps(), asked.wire_bps()) {
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                    (Some(most), Some(asked)) => asked <= most,
+                }
+        }
+    };
+    way(most.transmit, asked.transmit) && way(most.receive, asked.receive)
+}

@@ -1,0 +1,115 @@
+//! What a daemon shows of itself: its links, applications and calls, and what they hold.
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::call::{Call, Leg, Phase};
+use super::core::Daemon;
+use super::switch::Place;
+use crate::address::Address;
+use crate::qos::Qos;
+
+/// All of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Links.
+    pub links: Vec<LinkView>,
+    /// Applications.
+    pub clients: usize,
+    /// Addresses that are listened on.
+    pub listening: Vec<Address>,
+    /// Calls, the oldest first.
+    pub calls: Vec<CallView>,
+    /// Calls there are; more than are listed, if there are many.
+    pub call_count: usize,
+    /// Operations that the switch has not answered.
+    pub switching: usize,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkView {
+    /// The port's name.
+    pub port: String,
+    /// Whether the neighbour is heard.
+    pub up: bool,
+    /// Which labels are this side's: `odd` or `even`.
+    pub side: Option<String>,
+    /// Calls.
+    pub calls: usize,
+    /// Labels in use.
+    pub labels: usize,
+}
+
+/// A call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallView {
+    /// Names it in this daemon.
+    pub id: u64,
+    /// `reserving`, `asked`, `accepted`, `active` or `ending`.
+    pub state: String,
+    /// Who is called.
+    pub called: Address,
+    /// Who calls; the null address if that is not told.
+    pub calling: Address,
+    /// What is promised, as the caller sees it.
+    pub qos: Qos,
+    /// The connection that it came by; none: it began here.
+    pub came_by: Option<Place>,
+    /// The connection that it goes by; none: it ends here.
+    pub goes_by: Option<Place>,
+}
+
+/// Calls that a view lists at most.
+pub const LISTED_MOST: usize = 1_000;
+
+impl Daemon {
+    /// What there is now.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let link = |link: &super::link::Link| LinkView {
+            port: link.port.name.clone(),
+            up: link.entity.is_up(),
+            side: link.entity.side().map(|side| side.to_string()),
+            calls: link.entity.calls(),
+            labels: link.labels.len(),
+        };
+        View {
+            links: self.links.values().map(link).collect(),
+            clients: self.clients.len(),
+            listening: self.listeners.keys().copied().collect(),
+            calls: self
+                .calls
+                .iter()
+                .take(LISTED_MOST)
+                .map(|(key, call)| call.view(key.0))
+                .collect(),
+            call_count: self.calls.len(),
+            switching: self.by_op.len(),
+        }
+    }
+}
+
+impl Call {
+    fn view(&self, id: u64) -> CallView {
+        let state = match self.phase {
+            Phase::Reserving => "reserving",
+            Phase::Asked if matches!(self.to, Leg::Indicated { .. }) => "indicated",
+            Phase::Asked => "asked",
+            Phase::Accepted => "accepted",
+            Phase::Active => "active",
+            Phase::Ending(_) => "ending",
+        };
+        CallView {
+            id,
+            state: state.into(),
+            called: self.called,
+            calling: self.calling,
+            qos: self.qos,
+            came_by: self.came_by,
+            goes_by: self.goes_by,
+        }
+    }
+}
