@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! address   NSAP-style addresses of 20 octets, and prefixes
+//! isp       the internal signalling protocol: sockets and daemon
 //! qos       service classes and peak rates
 //! ```
 //!
@@ -14,6 +15,7 @@
 extern crate alloc;
 
 pub mod address;
+pub mod isp;
 pub mod qos;
 
 pub use address::{Address, Prefix};
