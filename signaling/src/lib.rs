@@ -4,6 +4,10 @@
 //! ```text
 //! address   NSAP-style addresses of 20 octets, and prefixes
 //! qos       service classes and peak rates
+//! link      a reliable link layer between neighbours
+//! q2931     messages, states and timers of calls between neighbours
+//! entity    one port's signalling: link and calls
+//! route     which port leads to an address
 //! ```
 //!
 //! All but what needs the feature `std` is pure: time is given, octets come and go, and nothing is known of
@@ -14,7 +18,11 @@
 extern crate alloc;
 
 pub mod address;
+pub mod entity;
+pub mod link;
+pub mod q2931;
 pub mod qos;
+pub mod route;
 
 pub use address::{Address, Prefix};
 pub use qos::{Class, Peak, Qos, Traffic};
