@@ -142,6 +142,19 @@ impl Prefix {
         (length <= BITS && prefix.masked(&address) == address).then_some(prefix)
     }
 
+    /// The first bits of an address; none if it has not as many.
+    #[must_use]
+    pub fn covering(address: &Address, length: u8) -> Option<Self> {
+        let prefix = Self {
+            address: *address,
+            length,
+        };
+        (length <= BITS).then(|| Self {
+            address: prefix.masked(address),
+            length,
+        })
+    }
+
     /// Its length, bits.
     #[must_use]
     pub fn length(&self) -> u8 {
