@@ -9,6 +9,7 @@
 //! q2931     messages, states and timers of calls between neighbours
 //! entity    one port's signalling: link and calls
 //! route     which port leads to an address
+//! process   the daemon as a process
 //! daemon    what speaks for a node or a host: joins sockets, calls and the switch
 //! ```
 //!
@@ -24,6 +25,8 @@ pub mod daemon;
 pub mod entity;
 pub mod isp;
 pub mod link;
+#[cfg(feature = "std")]
+pub mod process;
 pub mod q2931;
 pub mod qos;
 pub mod route;

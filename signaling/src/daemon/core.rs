@@ -1,12 +1,13 @@
 //! The daemon itself: what it hears from applications, neighbours and the switch, and what it wants done.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::ClientId;
 use super::call::{Call, Key};
-use super::configuration::{Configuration, Problem};
+use super::configuration::{Configuration, PortConfiguration, Problem, RouteConfiguration};
 use super::link::Link;
 use super::switch::{Op, OpId};
 use crate::address::Address;
@@ -39,7 +40,7 @@ pub(super) struct Listener {
 }
 
 /// A signalling daemon: pure, told what happens and when. After each call that tells it something,
-/// [`next`](Self::next) is asked until there is nothing more.
+/// [`output`](Self::output) is asked until there is nothing more.
 #[derive(Debug)]
 pub struct Daemon {
     pub(super) configuration: Configuration,
@@ -70,9 +71,8 @@ impl Daemon {
         mut random: impl FnMut() -> u64,
     ) -> Result<Self, Vec<Problem>> {
         let routes = configuration.check()?;
-        let link = |port: &super::configuration::PortConfiguration| {
-            (port.number, Link::new(port.clone(), limits, random()))
-        };
+        let link =
+            |port: &PortConfiguration| (port.number, Link::new(port.clone(), limits, random()));
         let links = configuration.ports.iter().map(link).collect();
         Ok(Self {
             routes,
@@ -94,7 +94,7 @@ impl Daemon {
     }
 
     /// What it wants done next.
-    pub fn next(&mut self) -> Option<Output> {
+    pub fn output(&mut self) -> Option<Output> {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
@@ -112,6 +112,23 @@ impl Daemon {
             .values()
             .filter_map(|link| link.entity.due_ns())
             .min()
+    }
+
+    /// Adds a route, or takes it away. Calls that went by it stay.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be.
+    pub fn change_route(&mut self, delete: bool, route: &RouteConfiguration) -> Result<(), String> {
+        if !self.links.contains_key(&route.port) {
+            return Err(format!("there is no port {}", route.port));
+        }
+        let changed = if delete {
+            self.routes.delete(route.prefix, route.port)
+        } else {
+            self.routes.add(route.prefix, route.port)
+        };
+        changed.map_err(|error| error.to_string())
     }
 
     /// Time has passed.

@@ -101,7 +101,7 @@ mod tests {
             assert!((LEAST..=MOST).contains(&label));
             count += 1;
         }
-        assert_eq!(count, (MOST - LEAST + 1) / 2);
+        assert_eq!(count, (MOST - LEAST).div_ceil(2));
         labels.free(3, 4000);
         assert_eq!(labels.take(3, false), Some(4000));
     }

@@ -73,8 +73,11 @@ impl Daemon {
         let taken = link.is_some_and(|link| {
             let side = link.entity.side();
             side.is_some_and(|side| {
-                link.labels
-                    .accept(place.vn, place.label, side.other() == crate::link::Side::Odd)
+                link.labels.accept(
+                    place.vn,
+                    place.label,
+                    side.other() == crate::link::Side::Odd,
+                )
             })
         });
         if taken {

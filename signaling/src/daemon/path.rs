@@ -212,7 +212,7 @@ impl Daemon {
                     address: call.calling,
                     bllis: super::blli::bllis(&call.blli),
                 };
-                let pvc = call.came_by.map_or_else(Default::default, pvc);
+                let pvc = pvc(call.came_by);
                 let demon = self.clients.get_mut(&client);
                 let said = demon.and_then(|demon| demon.indicate(vcc, token, pvc, qos, svc).ok());
                 match said {
@@ -242,11 +242,14 @@ fn refused(error: &CallError) -> Cause {
     }
 }
 
-pub(super) fn pvc(place: Place) -> Pvc {
+/// A connection as sockets know it; where frames have no link to go by, all is 0.
+pub(super) fn pvc(place: Option<Place>) -> Pvc {
+    let (interface, vn, label) =
+        place.map_or((0, 0, 0), |place| (place.port, place.vn, place.label));
     Pvc {
-        interface: place.port,
-        vn: place.vn,
-        label: place.label,
+        interface,
+        vn,
+        label,
     }
 }
 

@@ -52,7 +52,11 @@ impl Daemon {
             }
         };
         if let Some(call) = self.calls.get_mut(&key) {
-            *(if is_caller { &mut call.from } else { &mut call.to }) = left;
+            *(if is_caller {
+                &mut call.from
+            } else {
+                &mut call.to
+            }) = left;
         }
     }
 

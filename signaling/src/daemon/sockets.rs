@@ -219,7 +219,7 @@ impl Daemon {
         let Some(call) = self.calls.get(&key) else {
             return;
         };
-        let place = call.goes_by.map_or_else(Default::default, pvc);
+        let place = pvc(call.goes_by);
         let (local, qos) = (call.calling, call.qos);
         self.tell(client, |demon| demon.okay_connect(vcc, place, local, qos));
     }
