@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// label stack entry and control word (8), FCS (4).
 pub const OVERHEAD_OCTETS: u64 = 20 + 14 + 1 + 8 + 4;
 
+/// Octets that the shortest frame takes on the wire: 64 (IEEE 802.3-2018 3.2.8), preamble and gap.
+pub const LEAST_OCTETS: u64 = 64 + 20;
+
 /// What a connection is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,7 +61,8 @@ impl Traffic {
         Some(match self.peak? {
             Peak::Bits(bits) => bits,
             Peak::Frames(frames) => {
-                frames.saturating_mul(8 * (OVERHEAD_OCTETS + u64::from(self.max_sdu)))
+                let octets = OVERHEAD_OCTETS + u64::from(self.max_sdu);
+                frames.saturating_mul(8 * octets.max(LEAST_OCTETS))
             }
         })
     }

@@ -69,6 +69,9 @@ pub struct PortConfiguration {
     /// Whether the network begins here: what comes in is held to its peak rate.
     #[serde(default)]
     pub edge: bool,
+    /// The one virtual network of a link whose frames do not name it: calls over it name network 0 then.
+    #[serde(default)]
+    pub vn: Option<u8>,
 }
 
 /// Where addresses of a prefix are reached.
@@ -79,6 +82,22 @@ pub struct RouteConfiguration {
     pub prefix: Prefix,
     /// Number of the port.
     pub port: u16,
+}
+
+impl Default for Configuration {
+    /// A node without links, in network 0.
+    fn default() -> Self {
+        Self {
+            ports: Vec::new(),
+            vns: alloc::vec![0],
+            routes: Vec::new(),
+            host: None,
+            switch: false,
+            calls: CALLS,
+            sockets: sockets(),
+            clients: CLIENTS,
+        }
+    }
 }
 
 impl Configuration {

@@ -34,14 +34,14 @@ impl Daemon {
     }
 
     fn comes(&mut self, port: u16, call: CallId, setup: Setup) {
-        let (vn, label) = (setup.connection.vn(), setup.connection.label());
+        let (named, label) = (setup.connection.vn(), setup.connection.label());
+        let link = self.links.get(&port);
+        let Some(vn) = link.and_then(|link| link.network(named)) else {
+            return self.turn_away(port, call, Cause::IdentifiedChannelDoesNotExist);
+        };
         let place = Place { port, vn, label };
         if let Err(cause) = self.admit(place) {
-            if let Some(link) = self.links.get_mut(&port) {
-                // One that has ended meanwhile needs no release.
-                let _ = link.entity.release(self.now_ns, call, cause);
-            }
-            return;
+            return self.turn_away(port, call, cause);
         }
         let key = self.begin(Call {
             called: setup.called,
@@ -59,6 +59,13 @@ impl Daemon {
         });
         self.by_link.insert((port, call), key);
         self.route(key);
+    }
+
+    fn turn_away(&mut self, port: u16, call: CallId, cause: Cause) {
+        if let Some(link) = self.links.get_mut(&port) {
+            // One that has ended meanwhile needs no release.
+            let _ = link.entity.release(self.now_ns, call, cause);
+        }
     }
 
     /// Takes the label that a neighbour has chosen.

@@ -65,6 +65,9 @@ impl Daemon {
             if call.came_by.is_some_and(|place| place.port == port) && !link.port.edge {
                 continue;
             }
+            if link.name(vn).is_none() {
+                continue;
+            }
             if link.entity.is_up() {
                 return Ok(Target::Link(Place { port, vn, label: 0 }));
             }
@@ -183,14 +186,18 @@ impl Daemon {
         call.phase = Phase::Asked;
         match call.target {
             Some(Target::Link(place)) => {
+                let link = self.links.get(&place.port);
+                let named = link.and_then(|link| link.name(place.vn));
+                let connection =
+                    named.and_then(|vn| ConnectionIdentifier::new(vn, place.label).ok());
+                let Some(connection) = connection else {
+                    return self.end(key, Cause::NoVpciVciAvailable);
+                };
                 let setup = Setup {
                     called: call.called,
                     calling: Some(call.calling).filter(|calling| !calling.is_null()),
                     qos: call.qos,
-                    connection: match ConnectionIdentifier::new(place.vn, place.label) {
-                        Ok(connection) => connection,
-                        Err(_) => return self.end(key, Cause::NoVpciVciAvailable),
-                    },
+                    connection,
                     blli: call.blli.clone(),
                 };
                 let link = self.links.get_mut(&place.port);

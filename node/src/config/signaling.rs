@@ -1,0 +1,186 @@
+//! `[pi.NAME.signaling]`: the signalling daemon of a PI DSS: on which ports it speaks to neighbours, and where
+//! addresses are reached.
+
+use pinode_signaling::Prefix;
+use pinode_signaling::daemon::{CALLS, Configuration, PortConfiguration, RouteConfiguration};
+
+use super::level2::Level2Config;
+use super::node::{GuestImage, NodeConfig, PortConfig, PortMode};
+use super::reader::{Item, Section};
+use crate::dss;
+
+/// What is configured of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalingConfig {
+    /// Ports with a neighbour; none: all that the PI has gates at.
+    pub ports: Option<Vec<String>>,
+    /// Static routes.
+    pub routes: Vec<RouteConfig>,
+    /// Most calls at once.
+    pub calls: usize,
+}
+
+/// A static route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteConfig {
+    /// The addresses.
+    pub prefix: Prefix,
+    /// Where they are reached.
+    pub port: String,
+}
+
+pub(super) fn read(mut section: Section<'_, '_>) -> Option<SignalingConfig> {
+    let ports = match section.optional("ports") {
+        Some(item) => names(&item).map(Some),
+        None => Some(None),
+    };
+    let routes = match section.optional("route") {
+        Some(item) => routes(&item),
+        None => Some(Vec::new()),
+    };
+    let calls = match section.optional("calls") {
+        Some(item) => item
+            .integer(1..=1 << 20)
+            .and_then(|n| usize::try_from(n).ok()),
+        None => Some(CALLS),
+    };
+    section.finish();
+    Some(SignalingConfig {
+        ports: ports?,
+        routes: routes?,
+        calls: calls?,
+    })
+}
+
+fn names(item: &Item<'_, '_>) -> Option<Vec<String>> {
+    let elements = item.elements()?;
+    let names = elements.iter().map(|element| element.str());
+    names.map(|name| name.map(str::to_owned)).collect()
+}
+
+fn routes(item: &Item<'_, '_>) -> Option<Vec<RouteConfig>> {
+    let read = |element: Item<'_, '_>| {
+        let mut section = element.section()?;
+        let prefix = section.required("prefix", "a prefix, such as \"47.0005.80/24\"");
+        let prefix = prefix.and_then(|item| item.parsed());
+        let port = section.required("port", "the name of a port");
+        let port = port.and_then(|item| item.str().map(str::to_owned));
+        section.finish();
+        Some(RouteConfig {
+            prefix: prefix?,
+            port: port?,
+        })
+    };
+    // All of them, so that each one's mistakes are told.
+    let all: Vec<_> = item.elements()?.into_iter().map(read).collect();
+    all.into_iter().collect()
+}
+
+/// Whether a connection of this PI could leave by the port.
+fn carries(config: &NodeConfig, slot: usize, port: &PortConfig) -> bool {
+    let own = u8::try_from(slot).ok();
+    let vns = config.pis.get(slot).map(|pi| pi.vns);
+    port.phases
+        .iter()
+        .any(|phase| phase.owner.is_some() && phase.owner == own)
+        && match port.mode {
+            PortMode::Trunk => true,
+            PortMode::Access { slot: of, vn, .. } => {
+                usize::from(of) == slot && vns.is_some_and(|vns| vns.contains(vn))
+            }
+        }
+}
+
+/// What the daemon of the PI in `slot` is told; none: it has none.
+#[must_use]
+pub fn of(config: &NodeConfig, slot: usize) -> Option<Configuration> {
+    let pi = config.pis.get(slot)?;
+    let signaling = pi.signaling.as_ref()?;
+    let named = |port: &PortConfig| match &signaling.ports {
+        Some(names) => names.contains(&port.name),
+        None => carries(config, slot, port),
+    };
+    let number = |name: &str| config.ports.iter().position(|port| port.name == name);
+    let ports = config.ports.iter().enumerate();
+    Some(Configuration {
+        ports: ports
+            .filter(|(_, port)| named(port))
+            .filter_map(|(index, port)| {
+                Some(PortConfiguration {
+                    number: u16::try_from(index).ok()?,
+                    name: port.name.clone(),
+                    edge: matches!(port.mode, PortMode::Access { .. }),
+                })
+            })
+            .collect(),
+        vns: pi.vns.iter().map(|vn| vn.get()).collect(),
+        routes: signaling
+            .routes
+            .iter()
+            .filter_map(|route| {
+                let port = u16::try_from(number(&route.port)?).ok()?;
+                let prefix = route.prefix;
+                Some(RouteConfiguration { prefix, port })
+            })
+            .collect(),
+        host: None,
+        switch: true,
+        calls: signaling.calls,
+        ..Configuration::default()
+    })
+}
+
+/// What only the whole node shows: a switch that can be told, ports that there are.
+pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
+    for (slot, pi) in config.pis.iter().enumerate() {
+        let Some(signaling) = &pi.signaling else {
+            continue;
+        };
+        let problem = |key: &[&str], what: String| {
+            let path = [&[pi.name.as_str(), "signaling"], key].concat();
+            pis.problem_below(&path, what);
+        };
+        if !matches!(&pi.guest, GuestImage::Builtin(name) if name == dss::GUEST) {
+            let what = format!(
+                "is for guest = \"builtin:{}\", which can be told where frames go; this one is {}",
+                dss::GUEST,
+                pi.guest
+            );
+            problem(&[], what);
+        }
+        if !matches!(pi.level2, Level2Config::Streams(_)) {
+            let what = format!(
+                "needs level2.discipline = \"streams\", which gives connections their rates; this one is {:?}",
+                pi.level2.name()
+            );
+            problem(&[], what);
+        }
+        let carrying: Vec<&str> = config
+            .ports
+            .iter()
+            .filter(|port| carries(config, slot, port))
+            .map(|port| port.name.as_str())
+            .collect();
+        let allowed = carrying.join(", ");
+        for name in signaling.ports.iter().flatten() {
+            if !carrying.contains(&name.as_str()) {
+                let what =
+                    format!("no connection of this PI leaves by port {name:?}; allowed: {allowed}");
+                problem(&["ports"], what);
+            }
+        }
+        let known = signaling.ports.as_ref();
+        for route in &signaling.routes {
+            let is_known = known.is_none_or(|ports| ports.contains(&route.port));
+            if !is_known || !carrying.contains(&route.port.as_str()) {
+                let what = format!(
+                    "{}: no neighbour is spoken to on port {:?}; allowed: {}",
+                    route.prefix,
+                    route.port,
+                    known.map_or_else(|| allowed.clone(), |ports| ports.join(", "))
+                );
+                problem(&["route"], what);
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Keeps a switch's signalling daemon running, and carries what is said between it and the guest.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pinode_guest_dss::control::Event;
+use pinode_signaling::daemon::switch::packet::{self, OPS, Packet, ToDaemon, ToNode};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
+
+use super::signalling::{Current, Signalling};
+use crate::supervisor::{GuestNotice, Listener};
+
+/// How often it is looked at whether the node ends.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A daemon that ends sooner than this after its start waits as long for the next.
+const SOON: Duration = Duration::from_secs(1);
+/// Packets that are taken at once.
+const AT_ONCE: usize = 256;
+/// PDUs in a line to the guest: a PDU is at most 1,424 octets, a line 64 KiB, and base64 takes four for three.
+const PDUS: usize = 32;
+
+/// The threads that keep a daemon running.
+pub struct Keeper {
+    signalling: Arc<Signalling>,
+    child: Arc<Mutex<Option<Child>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Begins to keep one; `guest`: what the switch says.
+    ///
+    /// # Errors
+    ///
+    /// No thread is to be had.
+    pub fn start(signalling: Arc<Signalling>, guest: Listener) -> io::Result<Self> {
+        let child = Arc::new(Mutex::new(None));
+        let thread = |name: &str, what: Box<dyn FnOnce() + Send>| {
+            let name = format!("{}-{name}", signalling.guest);
+            std::thread::Builder::new().name(name).spawn(what)
+        };
+        let (own, kept) = (Arc::clone(&signalling), Arc::clone(&child));
+        let daemon = thread("daemon", Box::new(move || keep(&own, &kept)))?;
+        let own = Arc::clone(&signalling);
+        let ear = thread("ear", Box::new(move || listen(&own, &guest)))?;
+        Ok(Self {
+            signalling,
+            child,
+            threads: vec![daemon, ear],
+        })
+    }
+
+    /// Ends the daemon and its keeping.
+    pub fn stop(self) {
+        self.signalling.end();
+        kill(&self.child);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the signalling ended by a panic");
+            }
+        }
+    }
+}
+
+fn kill(child: &Mutex<Option<Child>>) {
+    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(child) = child.as_mut() {
+        // It may have ended by itself.
+        let _ = child.kill();
+    }
+}
+
+/// Starts the daemon, and again whenever it ends.
+fn keep(signalling: &Signalling, kept: &Mutex<Option<Child>>) {
+    while !signalling.has_ended() {
+        let started = Instant::now();
+        match launch(signalling) {
+            Ok((child, socket)) => {
+                let current = Current {
+                    socket: Arc::new(socket),
+                    process: child.id(),
+                };
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+                if signalling.has_ended() {
+                    kill(kept);
+                }
+                signalling.daemon_is(Some(current.clone()));
+                let why = hear(signalling, &current.socket);
+                kill(kept);
+                let child = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let status = child.and_then(|mut child| child.wait().ok());
+                signalling.daemon_is(None);
+                if !signalling.has_ended() {
+                    let status = status.map_or_else(String::new, |status| status.to_string());
+                    tracing::warn!(guest = %signalling.guest, %status, "the signalling daemon has ended ({why}); it is started again, its connections are gone");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(guest = %signalling.guest, %error, "the signalling daemon cannot be started");
+            }
+        }
+        signalling.restarts.fetch_add(1, Ordering::Relaxed);
+        while started.elapsed() < SOON && !signalling.has_ended() {
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+/// This program as a daemon, told what to be.
+fn launch(signalling: &Signalling) -> io::Result<(Child, OwnedFd)> {
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    for end in [&ours, &theirs] {
+        rustix::net::sockopt::set_socket_send_buffer_size(end, 4 * packet::OCTETS)?;
+    }
+    let mut child = Command::new("/proc/self/exe")
+        .args(["dss", "daemon", "--node"])
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::null())
+        .spawn()?;
+    let start = packet::message(&ToDaemon::Start(signalling.configuration.clone()));
+    let sent = rustix::net::send(&ours, &start, rustix::net::SendFlags::NOSIGNAL);
+    if let Err(error) = sent {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error.into());
+    }
+    Ok((child, ours))
+}
+
+/// Hears the daemon until it is gone; why it is.
+fn hear(signalling: &Signalling, socket: &OwnedFd) -> String {
+    let mut buffer = vec![0; packet::OCTETS];
+    loop {
+        let mut ops = Vec::new();
+        let mut pdus: BTreeMap<u16, Vec<Vec<u8>>> = BTreeMap::new();
+        for index in 0..AT_ONCE {
+            let flags = match index {
+                0 => RecvFlags::empty(),
+                _ => RecvFlags::DONTWAIT,
+            };
+            let octets = match recv(socket, &mut buffer[..], flags) {
+                Ok((0, _)) => return "it closed its socket".into(),
+                Ok((octets, _)) => octets,
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => continue,
+                Err(error) => return error.to_string(),
+            };
+            match packet::read(buffer.get(..octets).unwrap_or_default()) {
+                Ok(Packet::Pdu(port, _, pdu)) => pdus.entry(port).or_default().push(pdu),
+                Ok(Packet::Message(ToNode::Switch(more))) => ops.extend(more),
+                Ok(Packet::Message(answer @ ToNode::Shown(id, _)))
+                | Ok(Packet::Message(answer @ ToNode::Routed(id, _))) => {
+                    signalling.answered(id, answer);
+                }
+                Err(error) => return format!("it says what cannot be read: {error}"),
+            }
+        }
+        for (port, pdus) in pdus {
+            for pdus in pdus.chunks(PDUS) {
+                signalling.send(port, pdus.to_vec());
+            }
+        }
+        let done = signalling.switch(&ops);
+        for done in done.chunks(OPS) {
+            signalling.say(&packet::message(&ToDaemon::Switched(done.to_vec())));
+        }
+    }
+}
+
+/// Hears the guest until the node ends.
+fn listen(signalling: &Signalling, guest: &Listener) {
+    while !signalling.has_ended() {
+        match guest.next(LOOK_EVERY) {
+            Ok(GuestNotice::Event(event)) => match serde_json::from_value(event) {
+                Ok(Event::Signalling(all)) => {
+                    for punted in all {
+                        let port = u16::from(punted.port);
+                        signalling.say(&packet::pdu(port, punted.vn, &punted.pdu.0));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(guest = %signalling.guest, %error, "the guest says what is not understood");
+                }
+            },
+            Ok(GuestNotice::Running) => signalling.guest_is_new(),
+            // What is to be set is kept until the next one comes.
+            Ok(GuestNotice::Down) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Where frames of connections go, as the guest has it: set and unset, and told again to a guest that came up anew.
+//!
+//! What is here is what the guest is to have. A guest that did not answer may have more than that: it is cleared and
+//! told all of it before it is told anything else.
+
+use std::collections::BTreeMap;
+
+use pinode_guest_dss::control::{Answer, Connection, Key, Kind, MOST_ITEMS, Octets, Request};
+use pinode_signaling::daemon::switch::{Refusal, Way};
+
+use crate::control::{Control, ControlError};
+
+/// The table of one switch.
+pub(super) struct Table {
+    guest: String,
+    has: BTreeMap<Key, Connection>,
+    /// The guest may have something else.
+    in_doubt: bool,
+}
+
+impl Table {
+    pub fn new(guest: &str) -> Self {
+        Self {
+            guest: guest.to_owned(),
+            has: BTreeMap::new(),
+            in_doubt: false,
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.has.len()
+    }
+
+    fn ask(&self, control: &dyn Control, request: &Request) -> Result<Answer, ControlError> {
+        let failed = |error: serde_json::Error| ControlError::Failed {
+            at: format!("guest.{}", self.guest),
+            what: format!("its answer is not understood: {error}"),
+        };
+        let body = serde_json::to_value(request).map_err(failed)?;
+        let answer = control.guest_request(&self.guest, body)?;
+        serde_json::from_value(answer).map_err(failed)
+    }
+
+    /// The guest runs anew and knows nothing.
+    pub fn guest_is_new(&mut self, control: &dyn Control) {
+        self.in_doubt = true;
+        self.settle(control);
+    }
+
+    /// Makes the guest have what it is to have, if it may have something else; whether it has.
+    fn settle(&mut self, control: &dyn Control) -> bool {
+        if !self.in_doubt {
+            return true;
+        }
+        if self.ask(control, &Request::Clear {}) != Ok(Answer::Cleared {}) {
+            return false;
+        }
+        let all: Vec<Connection> = self.has.values().copied().collect();
+        self.in_doubt = !all
+            .chunks(MOST_ITEMS)
+            .all(|items| self.connect(control, items).is_ok());
+        !self.in_doubt
+    }
+
+    /// Tells the guest; where it refuses, how many it has taken before.
+    fn connect(
+        &mut self,
+        control: &dyn Control,
+        items: &[Connection],
+    ) -> Result<(), (usize, Refusal)> {
+        let request = Request::Connect {
+            items: items.to_vec(),
+        };
+        match self.ask(control, &request) {
+            Ok(Answer::Connected { error: None, .. }) => Ok(()),
+            Ok(Answer::Connected { done, error, kind }) => {
+                let what = error.unwrap_or_default();
+                let refusal = match kind {
+                    Some(Kind::Full) => Refusal::Full(what),
+                    _ => Refusal::Failed(what),
+                };
+                let done = usize::try_from(done).unwrap_or(0);
+                Err((done.min(items.len().saturating_sub(1)), refusal))
+            }
+            Ok(_) => {
+                self.in_doubt = true;
+                Err((0, Refusal::Failed("the guest answers something else".into())))
+            }
+            Err(error) => {
+                self.in_doubt = true;
+                Err((0, Refusal::Failed(error.to_string())))
+            }
+        }
+    }
+
+    /// Sets ways of connections; what became of each.
+    pub fn set(&mut self, control: &dyn Control, ways: &[Way]) -> Vec<Result<(), Refusal>> {
+        if !self.settle(control) {
+            let why = || Err(Refusal::Failed("the guest does not answer".into()));
+            return ways.iter().map(|_| why()).collect();
+        }
+        let mut done = Vec::with_capacity(ways.len());
+        while let Some(rest @ [_, ..]) = ways.get(done.len()..) {
+            let chunk: Vec<Connection> = rest
+                .iter()
+                .take(MOST_ITEMS)
+                .map_while(connection)
+                .collect();
+            if chunk.is_empty() {
+                // Nothing comes in for it: nothing to be told.
+                done.push(Ok(()));
+                continue;
+            }
+            let (taken, refusal) = match self.connect(control, &chunk) {
+                Ok(()) => (chunk.len(), None),
+                Err((taken, refusal)) => (taken, Some(refusal)),
+            };
+            for item in chunk.iter().take(taken) {
+                self.has.insert(item.key(), *item);
+                done.push(Ok(()));
+            }
+            done.extend(refusal.map(Err));
+        }
+        done.truncate(ways.len());
+        done
+    }
+
+    /// Unsets ways of connections. A guest that does not answer is told so before anything else.
+    pub fn unset(&mut self, control: &dyn Control, ways: &[Way]) {
+        let keys: Vec<Key> = ways
+            .iter()
+            .filter_map(connection)
+            .map(|item| item.key())
+            .filter(|key| self.has.remove(key).is_some())
+            .collect();
+        for items in keys.chunks(MOST_ITEMS) {
+            let request = Request::Disconnect {
+                items: items.to_vec(),
+            };
+            if !matches!(
+                self.ask(control, &request),
+                Ok(Answer::Disconnected { .. })
+            ) {
+                self.in_doubt = true;
+            }
+        }
+    }
+
+    /// Forgets all of it.
+    pub fn clear(&mut self, control: &dyn Control) {
+        self.has.clear();
+        self.in_doubt = true;
+        self.settle(control);
+    }
+
+    /// Sends PDUs with label 1; how many the guest took.
+    pub fn send(&self, control: &dyn Control, port: u8, vn: u8, pdus: Vec<Octets>) -> usize {
+        match self.ask(control, &Request::Send { port, vn, pdus }) {
+            Ok(Answer::Sent { taken }) => usize::try_from(taken).unwrap_or(0),
+            // The link layer sends them again.
+            _ => 0,
+        }
+    }
+}
+
+/// What the guest is told of a way; none: nothing comes in for it, or it has a port that no guest has.
+fn connection(way: &Way) -> Option<Connection> {
+    let from = way.from?;
+    Some(Connection {
+        port: u8::try_from(from.port).ok()?,
+        vn: from.vn,
+        label: from.label,
+        to_port: u8::try_from(way.to.port).ok()?,
+        to_label: way.to.label,
+        rate_bps: way.traffic.wire_bps(),
+        tolerance_ns: way.traffic.cdvt_ns,
+        police: way.police && way.traffic.wire_bps().is_some(),
+    })
+}
