@@ -3,6 +3,8 @@
 //! The API knows nothing else of the node, and the node nothing of HTTP. Calls may block for up to
 //! a second or so; the API makes them off its event loop.
 
+mod streams;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::mpsc::Receiver;
@@ -12,6 +14,10 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::status::{GuestStatus, PhaseEntry, PortPhases, Status};
+pub use streams::{
+    STREAMS_MOST, StreamBuffers, StreamCause, StreamClass, StreamCounters, StreamGranted,
+    StreamName, StreamPage, StreamRefused, StreamReleased, StreamRequest, StreamStatus, Streams,
+};
 
 /// A running node, as its control API sees it. Names are as in the configuration.
 pub trait Control: Send + Sync {
@@ -85,6 +91,41 @@ pub trait Control: Send + Sync {
     /// [`ControlError::Unknown`] for port or guest, [`ControlError::Conflict`] if a capture is
     /// running there.
     fn capture(&self, at: &CapturePoint) -> Result<Receiver<Vec<u8>>, ControlError>;
+
+    /// Sets connections of a PI up at a port while frames go, each by itself: the answers are in the order
+    /// of the items. They outlive a restart of the guest, and not one of the node.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Unknown`] for port or PI, [`ControlError::Refused`] for a PI without
+    /// connections and for more than [`STREAMS_MOST`] items, [`ControlError::Failed`] if the data plane
+    /// does not answer.
+    fn connect_streams(
+        &self,
+        port: &str,
+        pi: &str,
+        items: Vec<StreamRequest>,
+    ) -> Result<Vec<Result<StreamGranted, StreamRefused>>, ControlError>;
+
+    /// Takes connections down that were set up at run time, each by itself. Frames of theirs that wait are
+    /// given back to the guest, and counted as cleared.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect_streams`](Self::connect_streams).
+    fn disconnect_streams(
+        &self,
+        port: &str,
+        pi: &str,
+        items: Vec<StreamName>,
+    ) -> Result<Vec<Result<StreamReleased, StreamRefused>>, ControlError>;
+
+    /// The connections of a PI at a port, a page of them: at most [`STREAMS_MOST`].
+    ///
+    /// # Errors
+    ///
+    /// As [`connect_streams`](Self::connect_streams).
+    fn streams(&self, port: &str, pi: &str, page: StreamPage) -> Result<Streams, ControlError>;
 }
 
 /// What to do with a guest.

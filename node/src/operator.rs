@@ -2,6 +2,7 @@
 //! supervisor's handle.
 
 mod schedules;
+mod streams;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -18,6 +19,7 @@ use crate::config::{
 };
 use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
+    StreamGranted, StreamName, StreamPage, StreamRefused, StreamReleased, StreamRequest, Streams,
 };
 use crate::dataplane::clock::{Clock, Monotonic, Tai};
 use crate::dataplane::counters::{
@@ -367,6 +369,28 @@ impl Control for Operator {
                 what: format!("no thread for the capture: {error}"),
             })?;
         Ok(stream)
+    }
+
+    fn connect_streams(
+        &self,
+        port: &str,
+        pi: &str,
+        items: Vec<StreamRequest>,
+    ) -> Result<Vec<Result<StreamGranted, StreamRefused>>, ControlError> {
+        self.connect(port, pi, &items)
+    }
+
+    fn disconnect_streams(
+        &self,
+        port: &str,
+        pi: &str,
+        items: Vec<StreamName>,
+    ) -> Result<Vec<Result<StreamReleased, StreamRefused>>, ControlError> {
+        self.disconnect(port, pi, &items)
+    }
+
+    fn streams(&self, port: &str, pi: &str, page: StreamPage) -> Result<Streams, ControlError> {
+        self.connections(port, pi, page)
     }
 }
 

@@ -5,9 +5,11 @@
 //! server   its thread and event loop; the only tokio of the node
 //! routes   what there is under /v1
 //! listing  the same list for the router and for its OpenAPI document
+//! items    bodies that are lists
 //! ipv6     what routers of PI IPv6 QoS are told and asked
 //! problem  errors: where and what
 //! stream   console and capture, which have no end of their own
+//! streams  connections of PIs whose discipline they are
 //! metrics  /metrics for Prometheus
 //! ```
 //!
@@ -15,6 +17,7 @@
 //! data plane: calls are made off the event loop, and a reader that does not read holds up itself.
 
 mod ipv6;
+mod items;
 mod listing;
 mod metrics;
 mod problem;
@@ -22,6 +25,7 @@ mod routes;
 mod server;
 mod socket;
 mod stream;
+mod streams;
 
 #[cfg(test)]
 mod tests;

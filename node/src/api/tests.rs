@@ -16,13 +16,13 @@ use crate::status::{GuestState, GuestStatus, PortPhases, Status, sample};
 type Tap = Sender<Vec<u8>>;
 
 #[derive(Default)]
-struct Fake {
+pub(super) struct Fake {
     set: Mutex<Vec<(String, SetPhases)>>,
     tap: Mutex<Option<Tap>>,
     printed: Mutex<Vec<u8>>,
 }
 
-fn unknown(kind: &'static str, name: &str) -> ControlError {
+pub(super) fn unknown(kind: &'static str, name: &str) -> ControlError {
     ControlError::Unknown {
         kind,
         name: name.into(),
@@ -113,16 +113,38 @@ impl Control for Fake {
         *self.tap.lock().unwrap() = Some(sender);
         Ok(pieces)
     }
+
+    fn connect_streams(
+        &self,
+        port: &str,
+        pi: &str,
+        items: Vec<StreamRequest>,
+    ) -> Result<Vec<Result<StreamGranted, StreamRefused>>, ControlError> {
+        super::streams::tests::connect(port, pi, &items)
+    }
+
+    fn disconnect_streams(
+        &self,
+        port: &str,
+        pi: &str,
+        items: Vec<StreamName>,
+    ) -> Result<Vec<Result<StreamReleased, StreamRefused>>, ControlError> {
+        super::streams::tests::disconnect(port, pi, &items)
+    }
+
+    fn streams(&self, port: &str, pi: &str, page: StreamPage) -> Result<Streams, ControlError> {
+        super::streams::tests::page(port, pi, page)
+    }
 }
 
-struct Running {
+pub(super) struct Running {
     node: Arc<Fake>,
     server: Server,
-    client: Client,
+    pub(super) client: Client,
     _dir: tempfile::TempDir,
 }
 
-fn running() -> Running {
+pub(super) fn running() -> Running {
     let dir = tempfile::tempdir().unwrap();
     let node = Arc::new(Fake::default());
     let socket = dir.path().join("n1.sock");
@@ -136,7 +158,7 @@ fn running() -> Running {
     }
 }
 
-fn refusal<T: std::fmt::Debug>(result: Result<T, ClientError>) -> (u16, String, String) {
+pub(super) fn refusal<T: std::fmt::Debug>(result: Result<T, ClientError>) -> (u16, String, String) {
     match result {
         Err(ClientError::Refused { status, problem }) => {
             (status.as_u16(), problem.at, problem.what)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! schema   how items and lists look, for the OpenAPI document
-//! body     bodies of changes
+//! body     what becomes of changes
 //! pages    lists, which may be long
 //! counters counters for Prometheus
 //! ```
@@ -30,6 +30,7 @@ use serde_json::Value;
 use std::net::Ipv6Addr;
 use utoipa::{IntoParams, ToSchema};
 
+use super::items;
 use super::listing::{Listing, routes};
 use super::problem::{Problem, Refusal};
 use super::routes::{Answer, Node, ask, bad_query};
@@ -104,7 +105,10 @@ async fn change<T: DeserializeOwned>(
     item: impl Fn(T) -> Item,
 ) -> Answer<Vec<Value>> {
     let body = body.map_err(|error| Refusal::new(error.status(), "body", error.body_text()))?;
-    let items: Vec<Item> = body::read(&body)?.into_iter().map(item).collect();
+    let items: Vec<Item> = items::read(&body, body::ITEMS_MOST)?
+        .into_iter()
+        .map(item)
+        .collect();
     let State(control) = control;
     let changed = ask(control, move |node| {
         let router = Router::of(node, &guest)?;

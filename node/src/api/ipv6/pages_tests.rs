@@ -9,7 +9,10 @@ use pinode_guest_ipv6qos::control::view::CounterView;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::control::{CapturePoint, ConsoleChunk, GuestAction, PhasesSet, SetPhases};
+use crate::control::{
+    CapturePoint, ConsoleChunk, GuestAction, PhasesSet, SetPhases, StreamGranted, StreamName,
+    StreamPage, StreamRefused, StreamReleased, StreamRequest, Streams,
+};
 use crate::status::{GuestStatus, PortPhases, Status, sample};
 
 /// Entries of a page of the router below.
@@ -106,6 +109,28 @@ impl Control for Listing {
     }
 
     fn capture(&self, _at: &CapturePoint) -> Result<Receiver<Vec<u8>>, ControlError> {
+        nothing()
+    }
+
+    fn connect_streams(
+        &self,
+        _port: &str,
+        _pi: &str,
+        _items: Vec<StreamRequest>,
+    ) -> Result<Vec<Result<StreamGranted, StreamRefused>>, ControlError> {
+        nothing()
+    }
+
+    fn disconnect_streams(
+        &self,
+        _port: &str,
+        _pi: &str,
+        _items: Vec<StreamName>,
+    ) -> Result<Vec<Result<StreamReleased, StreamRefused>>, ControlError> {
+        nothing()
+    }
+
+    fn streams(&self, _port: &str, _pi: &str, _page: StreamPage) -> Result<Streams, ControlError> {
         nothing()
     }
 }
