@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::mpsc::Receiver;
 
+use pinode_signaling::Prefix;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
@@ -119,6 +120,35 @@ pub trait Control: Send + Sync {
         pi: &str,
         items: Vec<StreamName>,
     ) -> Result<Vec<Result<StreamReleased, StreamRefused>>, ControlError>;
+
+    /// What the signalling of a switch shows: its neighbours, calls, and what is set for them.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Unknown`] for a guest without signalling, [`ControlError::Failed`] if its daemon does not
+    /// answer.
+    fn signalling(&self, guest: &str) -> Result<crate::dss::Shown, ControlError>;
+
+    /// Adds a route of calls, or takes it away; those that went by it stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`signalling`](Self::signalling); [`ControlError::Unknown`] for the port, [`ControlError::Refused`] for a
+    /// route that is there already, or is not there.
+    fn call_route(
+        &self,
+        guest: &str,
+        delete: bool,
+        prefix: Prefix,
+        port: &str,
+    ) -> Result<(), ControlError>;
+
+    /// Releases a call.
+    ///
+    /// # Errors
+    ///
+    /// As [`signalling`](Self::signalling); [`ControlError::Refused`] if there is no such call.
+    fn release_call(&self, guest: &str, call: u64) -> Result<(), ControlError>;
 
     /// The connections of a PI at a port, a page of them: at most [`STREAMS_MOST`].
     ///

@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 pub mod dataplane;
 pub mod demo;
+pub mod dss;
 mod facts;
 pub mod ipv6;
 pub mod measure;

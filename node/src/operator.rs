@@ -2,14 +2,16 @@
 //! supervisor's handle.
 
 mod schedules;
+mod signalling;
 mod streams;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use pinode_signaling::Prefix;
 use serde_json::Value;
 
 use crate::assemble;
@@ -27,6 +29,7 @@ use crate::dataplane::counters::{
 };
 use crate::dataplane::mailbox::WorkerGone;
 use crate::dataplane::workers::{TapPoint, Workers};
+use crate::dss::{Shown, Signalling};
 use crate::status::{
     ClassStatus, Departure, EgressDrops, GuestState, GuestStatus, IngressDrops, Level2Status,
     PiStatus, PortDrops, PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
@@ -57,6 +60,8 @@ pub struct Operator {
     guests: SupervisorHandle,
     started_ns: u64,
     captures: AtomicU64,
+    /// That of each guest, by slot, once the node runs.
+    signalling: OnceLock<Vec<Option<Arc<Signalling>>>>,
 }
 
 impl Operator {
@@ -81,7 +86,14 @@ impl Operator {
             guests,
             started_ns,
             captures,
+            signalling: OnceLock::new(),
         }
+    }
+
+    /// The signalling of each guest, by slot; once.
+    pub(crate) fn with_signalling(&self, all: Vec<Option<Arc<Signalling>>>) {
+        // Whoever comes second changes nothing.
+        let _ = self.signalling.set(all);
     }
 
     fn port(&self, name: &str) -> Result<usize, ControlError> {
@@ -391,6 +403,24 @@ impl Control for Operator {
 
     fn streams(&self, port: &str, pi: &str, page: StreamPage) -> Result<Streams, ControlError> {
         self.connections(port, pi, page)
+    }
+
+    fn signalling(&self, guest: &str) -> Result<Shown, ControlError> {
+        self.signalling_shown(guest)
+    }
+
+    fn call_route(
+        &self,
+        guest: &str,
+        delete: bool,
+        prefix: Prefix,
+        port: &str,
+    ) -> Result<(), ControlError> {
+        self.change_call_route(guest, delete, prefix, port)
+    }
+
+    fn release_call(&self, guest: &str, call: u64) -> Result<(), ControlError> {
+        self.release_one_call(guest, call)
     }
 }
 

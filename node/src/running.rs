@@ -1,6 +1,6 @@
 //! A running node: its workers, its supervisor, and the order in which they start and end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use pinode_ports::Port;
 use pinode_vmm::KvmHost;
 
 use crate::assemble;
-use crate::config::{IdleMode, Isolation, NodeConfig};
+use crate::config::{IdleMode, Isolation, NodeConfig, signaling_of};
 use crate::dataplane::baton::{Baton, Board};
 use crate::dataplane::bell::Bell;
 use crate::dataplane::clock::{Clock as _, Monotonic, Tai, tai_offset_ns};
@@ -20,6 +20,7 @@ use crate::dataplane::mailbox::Mailbox;
 use crate::dataplane::sleeper::EpollSleeper;
 use crate::dataplane::worker::Worker;
 use crate::dataplane::workers::Workers;
+use crate::dss::{Keeper, Signalling};
 use crate::ipv6;
 use crate::operator::{Operator, Schedules};
 use crate::supervisor::lifecycle::State;
@@ -34,6 +35,8 @@ pub struct RunningNode {
     operator: Arc<Operator>,
     guests: SupervisorHandle,
     supervisor: Supervisor,
+    /// Keep signalling daemons running.
+    keepers: Vec<Keeper>,
     threads: Vec<JoinHandle<()>>,
     workers: Workers,
 }
@@ -97,11 +100,14 @@ impl RunningNode {
             ipv6::journals(&config),
         )
         .context("no thread for the supervisor")?;
+        let keepers = start_signalling(&config, &operator, &guests)
+            .context("no thread for a signalling daemon")?;
         Ok(Self {
             config,
             operator,
             guests,
             supervisor,
+            keepers,
             threads,
             workers,
         })
@@ -156,6 +162,7 @@ impl RunningNode {
 
     /// Ends the guests, then the workers.
     pub fn stop(self) {
+        self.keepers.into_iter().for_each(Keeper::stop);
         self.supervisor.stop();
         self.workers.stop();
         for thread in self.threads {
@@ -165,6 +172,29 @@ impl RunningNode {
             }
         }
     }
+}
+
+/// A signalling daemon for each switch that is to have one.
+fn start_signalling(
+    config: &NodeConfig,
+    operator: &Arc<Operator>,
+    guests: &SupervisorHandle,
+) -> std::io::Result<Vec<Keeper>> {
+    let ports: Vec<String> = config.ports.iter().map(|port| port.name.clone()).collect();
+    let (mut all, mut keepers) = (Vec::new(), Vec::new());
+    for (slot, pi) in config.pis.iter().enumerate() {
+        let Some(configuration) = signaling_of(config, slot) else {
+            all.push(None);
+            continue;
+        };
+        let control: Weak<Operator> = Arc::downgrade(operator);
+        let signalling = Signalling::new(control, &pi.name, configuration, ports.clone());
+        let signalling = Arc::new(signalling);
+        all.push(Some(Arc::clone(&signalling)));
+        keepers.push(Keeper::start(signalling, guests.listen(slot))?);
+    }
+    operator.with_signalling(all);
+    Ok(keepers)
 }
 
 /// One line for people: what stands behind a port, and by how many queues.

@@ -14,6 +14,7 @@ pub const LEAST_OCTETS: u64 = 64 + 20;
 
 /// What a connection is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Unspecified bit rate: best effort, behind all constant rates of its PI.
@@ -24,6 +25,7 @@ pub enum Class {
 
 /// A peak rate ("peak cell rate").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Peak {
     /// Frames a second, each of the largest payload.
@@ -34,6 +36,7 @@ pub enum Peak {
 
 /// Traffic one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Traffic {
     /// What is promised.
     pub class: Class,
@@ -47,6 +50,7 @@ pub struct Traffic {
 
 /// Traffic both ways; none: nothing goes that way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Qos {
     /// From whoever holds it.
     pub transmit: Option<Traffic>,

@@ -16,6 +16,7 @@
 //! It asks the node by [`crate::control::Control`] and nothing else, and must never hold up the
 //! data plane: calls are made off the event loop, and a reader that does not read holds up itself.
 
+mod dss;
 mod ipv6;
 mod items;
 mod listing;
@@ -30,6 +31,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+pub use dss::CallRoute;
 pub use problem::Problem;
 pub use server::{ServeError, Server};
 pub use socket::{DEFAULT_DIRECTORY, Socket, SocketError, default_path};

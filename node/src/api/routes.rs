@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use super::listing::{Listing, routes};
 use super::problem::{Problem, Refusal};
 use super::server::Closing;
-use super::{ipv6, metrics, stream, streams};
+use super::{dss, ipv6, metrics, stream, streams};
 use crate::assemble;
 use crate::control::{
     CapturePoint, ConsoleChunk, Control, ControlError, GuestAction, PhasesSet, SetPhases,
@@ -65,6 +65,7 @@ fn listing() -> Listing {
         .routes(routes!(get_capture))
         .routes(routes!(get_metrics))
         .merge(streams::listing())
+        .merge(dss::listing())
         .merge(ipv6::listing())
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::dss::args::{self as dss, Dss};
 use super::ipv6::args::{self as ipv6, Ipv6};
 use super::measure::args::{self as measure, Measure};
 use crate::config::{Isolation, Nanoseconds};
@@ -59,6 +60,9 @@ pub enum Command {
     /// IPv6 routers of a running node: routes, addresses, neighbours, classes, filter; as `ip -6` has it
     #[command(subcommand, infer_subcommands = true, after_help = ipv6::EXAMPLE)]
     Ipv6(Ipv6),
+    /// Connections of PI DSS: calls of a running node, streams of this host
+    #[command(subcommand, after_help = dss::EXAMPLE)]
+    Dss(Dss),
     /// Measure this node, or what is between two interfaces
     #[command(after_help = measure::EXAMPLE)]
     Measure(Box<Measure>),

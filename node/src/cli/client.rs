@@ -159,6 +159,15 @@ impl Client {
         self.document(Method::POST, path, Bytes::new())
     }
 
+    /// The answer to an empty delete of `path`.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`].
+    pub fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.document(Method::DELETE, path, Bytes::new())
+    }
+
     /// Hands each piece of the stream at `path` to `each` until its end, until `limit` has passed,
     /// until SIGINT or SIGTERM, or until `each` fails.
     ///

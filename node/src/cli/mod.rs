@@ -6,6 +6,7 @@
 //! client    the control socket's other end
 //! inspect   check, status
 //! change    phases, guest
+//! dss       dss
 //! ipv6      ipv6
 //! notation  phases export, phases import
 //! provision provision
@@ -22,6 +23,7 @@ pub mod args;
 mod change;
 pub mod client;
 mod cpu;
+mod dss;
 mod failure;
 mod inspect;
 mod ipv6;
@@ -102,6 +104,10 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Phases(args) => change::phases(args),
         Command::Guest(args) => change::guest(args),
         Command::Ipv6(args) => ipv6::run(args),
+        Command::Dss(args) => {
+            log(LevelFilter::WARN)?;
+            dss::run(args)
+        }
         Command::Measure(args) => measure::measure(*args),
         Command::Provision(args) => provision::run(&args),
         Command::Capture(args) => watch::capture(&args),

@@ -31,6 +31,7 @@ mod problem;
 pub(crate) mod reader;
 mod router;
 mod schedule;
+mod signaling;
 mod strict;
 mod unit;
 
@@ -62,6 +63,7 @@ pub use node::{
 pub use pi::NOBODY;
 pub use problem::{ConfigError, Problem};
 pub use schedule::{Demand, Needs, ScheduleError, schedule_problems};
+pub use signaling::{RouteConfig, SignalingConfig, of as signaling_of};
 pub use strict::StrictFlows;
 pub use unit::{BitRate, Nanoseconds, Octets, UnitError};
 
@@ -177,6 +179,7 @@ fn read_node(mut root: Section<'_, '_>, directory: &Path, builtins: &[&str]) -> 
     level2::check(&config, &pi_item);
     check_patches(&config, &pi_item);
     router::check(&config, &pi_item);
+    signaling::check(&config, &pi_item);
     Some(config)
 }
 

@@ -16,6 +16,7 @@ use super::identity::Identity;
 use super::level2::Level2Config;
 use super::pi::NOBODY;
 use super::schedule::Needs;
+use super::signaling::SignalingConfig;
 use crate::status::{GateStatus, PhaseEntry, PortPhases, Schedule};
 
 /// A node.
@@ -335,6 +336,8 @@ pub struct PiConfig {
     pub queue: u16,
     /// What is handed to the guest: always an object.
     pub config: serde_json::Value,
+    /// The signalling daemon beside it, if it has one.
+    pub signaling: Option<SignalingConfig>,
 }
 
 /// What a guest runs.

@@ -10,8 +10,10 @@ use super::level2::{self, Level2Config};
 use super::node::{GuestImage, Isolation, PiConfig, PihMode, Police};
 use super::reader::{Item, Section, check_name};
 use super::schedule::{Needs, read_demand, read_max_sdu};
+use super::signaling;
 use super::unit::{BitRate, Octets};
 use super::{PiKey, json, read_ethertype};
+use crate::dss;
 use crate::ipv6;
 
 const MEMORY_DEFAULT: u64 = 32 << 20;
@@ -23,7 +25,7 @@ const QUEUE_DEFAULT: u16 = 4096;
 /// of all ports, which take less than the 4 KiB that are left.
 const CONFIG_MOST: usize = LINE_OCTETS - 4096;
 /// Built-in guests of PIs that name none, by code.
-const DEFAULT_GUESTS: &[(u8, &str)] = &[(1, ipv6::GUEST)];
+const DEFAULT_GUESTS: &[(u8, &str)] = &[(1, ipv6::GUEST), (3, dss::GUEST)];
 /// The word for a phase of nobody.
 pub const NOBODY: &str = "none";
 
@@ -130,6 +132,10 @@ impl PiReader<'_> {
         let queue = section
             .optional("queue")
             .map_or(Some(QUEUE_DEFAULT), |i| read_queue(&i));
+        let signaling = match section.optional("signaling") {
+            Some(item) => item.section().and_then(signaling::read).map(Some),
+            None => Some(None),
+        };
         let config = section
             .optional("config")
             .map_or_else(empty_object, |i| read_config(&i));
@@ -156,6 +162,7 @@ impl PiReader<'_> {
             level2: level2?,
             queue: queue?,
             config: config?,
+            signaling: signaling?,
         })
     }
 

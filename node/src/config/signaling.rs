@@ -110,6 +110,10 @@ pub fn of(config: &NodeConfig, slot: usize) -> Option<Configuration> {
                     number: u16::try_from(index).ok()?,
                     name: port.name.clone(),
                     edge: matches!(port.mode, PortMode::Access { .. }),
+                    vn: match port.mode {
+                        PortMode::Access { vn, .. } => Some(vn.get()),
+                        PortMode::Trunk => None,
+                    },
                 })
             })
             .collect(),

@@ -161,7 +161,7 @@ fn hear(signalling: &Signalling, socket: &OwnedFd) -> String {
                 Ok(Packet::Pdu(port, _, pdu)) => pdus.entry(port).or_default().push(pdu),
                 Ok(Packet::Message(ToNode::Switch(more))) => ops.extend(more),
                 Ok(Packet::Message(answer @ ToNode::Shown(id, _)))
-                | Ok(Packet::Message(answer @ ToNode::Routed(id, _))) => {
+                | Ok(Packet::Message(answer @ ToNode::Done(id, _))) => {
                     signalling.answered(id, answer);
                 }
                 Err(error) => return format!("it says what cannot be read: {error}"),

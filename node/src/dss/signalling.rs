@@ -14,6 +14,7 @@ use pinode_signaling::daemon::{Configuration, RouteConfiguration};
 use rustix::net::{SendFlags, send};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::reserve::Reserved;
 use super::table::Table;
@@ -37,7 +38,7 @@ pub enum SignallingError {
 }
 
 /// What is shown of the signalling of a switch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shown {
     /// What the daemon shows.
     pub daemon: View,
@@ -144,8 +145,20 @@ impl Signalling {
         route: RouteConfiguration,
     ) -> Result<(), SignallingError> {
         match self.ask(|id| ToDaemon::Route { id, delete, route })? {
-            ToNode::Routed(_, done) => done.map_err(SignallingError::Refused),
-            _ => Err(SignallingError::NoAnswer),
+            ToNode::Done(_, done) => done.map_err(SignallingError::Refused),
+            ToNode::Shown(..) | ToNode::Switch(_) => Err(SignallingError::NoAnswer),
+        }
+    }
+
+    /// Releases a call.
+    ///
+    /// # Errors
+    ///
+    /// [`SignallingError`].
+    pub fn release(&self, call: u64) -> Result<(), SignallingError> {
+        match self.ask(|id| ToDaemon::Release { id, call })? {
+            ToNode::Done(_, done) => done.map_err(SignallingError::Refused),
+            ToNode::Shown(..) | ToNode::Switch(_) => Err(SignallingError::NoAnswer),
         }
     }
 
@@ -173,9 +186,7 @@ impl Signalling {
     /// Says something to the daemon of the moment; whether there is one.
     pub(super) fn say(&self, octets: &[u8]) -> bool {
         let current = lock(&self.daemon).clone();
-        current.is_some_and(|current| {
-            send(&current.socket, octets, SendFlags::NOSIGNAL).is_ok()
-        })
+        current.is_some_and(|current| send(&current.socket, octets, SendFlags::NOSIGNAL).is_ok())
     }
 
     /// Another daemon has come, or it has gone: then nothing that it set stays.
@@ -211,7 +222,9 @@ impl Signalling {
             return;
         };
         let pdus = pdus.into_iter().map(pinode_guest_dss::control::Octets);
-        lock(&self.set).table.send(&*control, port, vn, pdus.collect());
+        lock(&self.set)
+            .table
+            .send(&*control, port, vn, pdus.collect());
     }
 
     /// Does operations in their order; what became of each.

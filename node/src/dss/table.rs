@@ -85,7 +85,10 @@ impl Table {
             }
             Ok(_) => {
                 self.in_doubt = true;
-                Err((0, Refusal::Failed("the guest answers something else".into())))
+                Err((
+                    0,
+                    Refusal::Failed("the guest answers something else".into()),
+                ))
             }
             Err(error) => {
                 self.in_doubt = true;
@@ -102,11 +105,8 @@ impl Table {
         }
         let mut done = Vec::with_capacity(ways.len());
         while let Some(rest @ [_, ..]) = ways.get(done.len()..) {
-            let chunk: Vec<Connection> = rest
-                .iter()
-                .take(MOST_ITEMS)
-                .map_while(connection)
-                .collect();
+            let chunk: Vec<Connection> =
+                rest.iter().take(MOST_ITEMS).map_while(connection).collect();
             if chunk.is_empty() {
                 // Nothing comes in for it: nothing to be told.
                 done.push(Ok(()));
@@ -138,10 +138,7 @@ impl Table {
             let request = Request::Disconnect {
                 items: items.to_vec(),
             };
-            if !matches!(
-                self.ask(control, &request),
-                Ok(Answer::Disconnected { .. })
-            ) {
+            if !matches!(self.ask(control, &request), Ok(Answer::Disconnected { .. })) {
                 self.in_doubt = true;
             }
         }

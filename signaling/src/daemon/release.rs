@@ -1,5 +1,8 @@
 //! How a call ends: each leg and the switch let go of it, each once, and then its labels are free.
 
+use alloc::format;
+use alloc::string::String;
+
 use super::call::{Key, Leg, Phase, Switched};
 use super::core::Daemon;
 use super::switch::What;
@@ -7,6 +10,21 @@ use crate::isp::ErrorCode;
 use crate::q2931::Cause;
 
 impl Daemon {
+    /// An operator releases a call.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call.
+    pub fn release(&mut self, now_ns: u64, call: u64) -> Result<(), String> {
+        self.at(now_ns);
+        if !self.calls.contains_key(&Key(call)) {
+            return Err(format!("there is no call {call}"));
+        }
+        self.end(Key(call), Cause::NormalUnspecified);
+        self.hear_links();
+        Ok(())
+    }
+
     /// Ends a call; again it does nothing but look whether it is over.
     pub(super) fn end(&mut self, key: Key, cause: Cause) {
         let Some(call) = self.calls.get_mut(&key) else {

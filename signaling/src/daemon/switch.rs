@@ -12,6 +12,7 @@ use crate::qos::Traffic;
 
 /// A connection on one link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Place {
     /// The link's port.
     pub port: u16,
@@ -95,6 +96,13 @@ pub mod packet {
         Switched(Vec<(OpId, Result<(), Refusal>)>),
         /// Asked for a view; answered with the same number.
         Show(u64),
+        /// A call is released by an operator; answered with the same number.
+        Release {
+            /// Names the answer.
+            id: u64,
+            /// The call, as a view has it.
+            call: u64,
+        },
         /// A route is added, or taken away; answered with the same number.
         Route {
             /// Names the answer.
@@ -114,8 +122,8 @@ pub mod packet {
         Switch(Vec<Op>),
         /// A view.
         Shown(u64, alloc::boxed::Box<View>),
-        /// What became of a route.
-        Routed(u64, Result<(), String>),
+        /// What became of a route, or of a call that was to be released.
+        Done(u64, Result<(), String>),
     }
 
     /// A packet, read.

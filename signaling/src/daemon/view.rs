@@ -13,12 +13,14 @@ use crate::qos::Qos;
 
 /// All of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct View {
     /// Links.
     pub links: Vec<LinkView>,
     /// Applications.
     pub clients: usize,
     /// Addresses that are listened on.
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<String>))]
     pub listening: Vec<Address>,
     /// Calls, the oldest first.
     pub calls: Vec<CallView>,
@@ -30,6 +32,7 @@ pub struct View {
 
 /// A link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LinkView {
     /// The port's name.
     pub port: String,
@@ -45,14 +48,17 @@ pub struct LinkView {
 
 /// A call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CallView {
     /// Names it in this daemon.
     pub id: u64,
     /// `reserving`, `asked`, `accepted`, `active` or `ending`.
     pub state: String,
     /// Who is called.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub called: Address,
     /// Who calls; the null address if that is not told.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub calling: Address,
     /// What is promised, as the caller sees it.
     pub qos: Qos,

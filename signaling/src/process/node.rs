@@ -148,10 +148,15 @@ impl Child {
                     let shown = packet::message(&ToNode::Shown(id, view));
                     self.waiting.push_back(shown);
                 }
+                Packet::Message(ToDaemon::Release { id, call }) => {
+                    let done = self.daemon.release(now_ns, call);
+                    self.waiting
+                        .push_back(packet::message(&ToNode::Done(id, done)));
+                }
                 Packet::Message(ToDaemon::Route { id, delete, route }) => {
                     let done = self.daemon.change_route(delete, &route);
                     self.waiting
-                        .push_back(packet::message(&ToNode::Routed(id, done)));
+                        .push_back(packet::message(&ToNode::Done(id, done)));
                 }
                 Packet::Message(ToDaemon::Start(_)) => {}
             }

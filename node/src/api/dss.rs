@@ -1,0 +1,129 @@
+//! What there is under `/v1/guests/{guest}/dss`: the signalling of switches of PI DSS.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use pinode_signaling::Prefix;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::listing::{Listing, routes};
+use super::problem::{Problem, Refusal};
+use super::routes::{Answer, Node, ask};
+use crate::dss::Shown;
+
+pub(super) fn listing() -> Listing {
+    Listing::default()
+        .routes(routes!(get_signalling))
+        .routes(routes!(post_route, delete_route))
+        .routes(routes!(delete_call))
+}
+
+/// A route of calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallRoute {
+    /// Addresses that begin so: hexadecimal digits, and how many bits of them.
+    #[schema(value_type = String, example = "47.0005.80/24")]
+    pub prefix: Prefix,
+    /// Name of the port that they are reached by.
+    pub port: String,
+}
+
+/// Neighbours, calls, and what is set for them
+#[utoipa::path(get, path = "/v1/guests/{guest}/dss", tag = "dss",
+    params(("guest" = String, Path, description = "Name of the guest")),
+    responses(
+        (status = 200, description = "What there is", body = Shown),
+        (status = 404, description = "No such guest, or it has no signalling", body = Problem),
+        (status = 409, description = "Its daemon is not running", body = Problem),
+    )
+)]
+async fn get_signalling(State(control): Node, Path(guest): Path<String>) -> Answer<Shown> {
+    let shown = ask(control, move |node| node.signalling(&guest));
+    shown.await.map(Json)
+}
+
+/// Adds a route of calls, until the daemon ends
+#[utoipa::path(post, path = "/v1/guests/{guest}/dss/routes", tag = "dss",
+    params(("guest" = String, Path, description = "Name of the guest")),
+    request_body = CallRoute,
+    responses(
+        (status = 200, description = "It is there", body = CallRoute),
+        (status = 400, description = "The body is no route", body = Problem),
+        (status = 404, description = "No such guest or port, or it has no signalling", body = Problem),
+        (status = 409, description = "Its daemon is not running", body = Problem),
+        (status = 422, description = "It is there already", body = Problem),
+    )
+)]
+async fn post_route(
+    control: Node,
+    Path(guest): Path<String>,
+    body: Result<Json<CallRoute>, JsonRejection>,
+) -> Answer<CallRoute> {
+    change(control, guest, false, body).await
+}
+
+/// Takes a route of calls away; calls that went by it stay
+#[utoipa::path(delete, path = "/v1/guests/{guest}/dss/routes", tag = "dss",
+    params(("guest" = String, Path, description = "Name of the guest")),
+    request_body = CallRoute,
+    responses(
+        (status = 200, description = "It is gone", body = CallRoute),
+        (status = 400, description = "The body is no route", body = Problem),
+        (status = 404, description = "No such guest or port, or it has no signalling", body = Problem),
+        (status = 409, description = "Its daemon is not running", body = Problem),
+        (status = 422, description = "There is none", body = Problem),
+    )
+)]
+async fn delete_route(
+    control: Node,
+    Path(guest): Path<String>,
+    body: Result<Json<CallRoute>, JsonRejection>,
+) -> Answer<CallRoute> {
+    change(control, guest, true, body).await
+}
+
+async fn change(
+    State(control): Node,
+    guest: String,
+    delete: bool,
+    body: Result<Json<CallRoute>, JsonRejection>,
+) -> Answer<CallRoute> {
+    let Json(route) =
+        body.map_err(|error| Refusal::new(error.status(), "body", error.body_text()))?;
+    let CallRoute { prefix, port } = route.clone();
+    ask(control, move |node| {
+        node.call_route(&guest, delete, prefix, &port)
+    })
+    .await?;
+    Ok(Json(route))
+}
+
+/// A call that was released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReleasedCall {
+    /// Which.
+    pub call: u64,
+}
+
+/// Releases a call
+#[utoipa::path(delete, path = "/v1/guests/{guest}/dss/calls/{call}", tag = "dss",
+    params(
+        ("guest" = String, Path, description = "Name of the guest"),
+        ("call" = u64, Path, description = "Its number"),
+    ),
+    responses(
+        (status = 200, description = "It is being released", body = ReleasedCall),
+        (status = 404, description = "No such guest, or it has no signalling", body = Problem),
+        (status = 409, description = "Its daemon is not running", body = Problem),
+        (status = 422, description = "There is no such call", body = Problem),
+    )
+)]
+async fn delete_call(
+    State(control): Node,
+    Path((guest, call)): Path<(String, u64)>,
+) -> Answer<ReleasedCall> {
+    ask(control, move |node| node.release_call(&guest, call)).await?;
+    Ok(Json(ReleasedCall { call }))
+}
