@@ -2,7 +2,7 @@
 //! 1996): how sockets ("kernel") and the signalling daemon ("demon") agree on connections.
 //!
 //! ```text
-//! octets -- message (layout) -- table (Table 1) -- to_demon, to_kernel (what may be said)
+//! octets -- layout -- message -- table (Table 1) -- to_demon, to_kernel (what may be said)
 //!                                                     |               |
 //!                                                  demon           kernel        (the two state machines)
 //! ```
@@ -15,6 +15,7 @@
 pub mod demon;
 pub mod field;
 pub mod kernel;
+pub mod layout;
 pub mod message;
 pub mod table;
 pub mod to_demon;
@@ -23,7 +24,8 @@ pub mod to_kernel;
 pub use demon::Demon;
 pub use field::{Aal, Blli, Bllis, ErrorCode, Pvc, Sap, Vcc};
 pub use kernel::Kernel;
-pub use message::{Malformed, Message};
+pub use layout::Malformed;
+pub use message::Message;
 pub use table::Refused;
 pub use to_demon::ToDemon;
 pub use to_kernel::{Okay, Request, ToKernel};

@@ -13,204 +13,21 @@
 //! Must never hold what the kernel side has given up, nor forget a call that it was told of.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::vec::Vec;
 
-use thiserror::Error;
+mod event;
+mod refusal;
+mod state;
+
+pub use event::{Event, Left};
+pub use refusal::{NotNow, Violation};
+use state::State;
 
 use super::Limits;
-use super::field::{Aal, ErrorCode, Pvc, Sap, Vcc};
+use super::field::{ErrorCode, Pvc, Sap, Vcc};
 use super::table::Row;
 use super::to_demon::ToDemon;
 use super::to_kernel::{Okay, Request, ToKernel};
 use crate::{Address, Qos};
-
-/// What a message asks of call control.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// To be answered by [`Demon::okay_bind`] or [`Demon::error`].
-    Bind {
-        /// The socket.
-        vcc: Vcc,
-        /// Adaptation layer.
-        aal: Aal,
-        /// Wanted SAP; null address: choose one.
-        svc: Sap,
-    },
-    /// To be answered by [`Demon::okay_connect`] or [`Demon::error`].
-    Connect {
-        /// The socket.
-        vcc: Vcc,
-        /// Adaptation layer.
-        aal: Aal,
-        /// Calling party; null: choose one.
-        local: Address,
-        /// What is asked for.
-        qos: Qos,
-        /// Called party.
-        svc: Sap,
-    },
-    /// To be answered by [`Demon::okay_listen`] or [`Demon::error`].
-    Listen {
-        /// The socket.
-        vcc: Vcc,
-        /// Adaptation layer.
-        aal: Aal,
-        /// What is acceptable.
-        qos: Qos,
-        /// The SAP.
-        svc: Sap,
-    },
-    /// The call was accepted: to be answered by [`Demon::okay_accept`] or [`Demon::error`].
-    Accept {
-        /// The new socket.
-        vcc: Vcc,
-        /// The listening socket.
-        listen_vcc: Vcc,
-        /// The call, as given to [`Demon::indicate`].
-        call: u64,
-    },
-    /// The call was rejected. No answer.
-    Reject {
-        /// The listening socket, perhaps de-registered since.
-        listen_vcc: Vcc,
-        /// The call, as given to [`Demon::indicate`].
-        call: u64,
-        /// Why.
-        reply: ErrorCode,
-    },
-    /// The socket is given up: its call or registration to be released, then [`Demon::close`] (or [`Demon::error`]).
-    Close {
-        /// The socket.
-        vcc: Vcc,
-    },
-    /// The kernel side has acknowledged [`Demon::close`]: the connection's label is free. No answer.
-    Gone {
-        /// The socket.
-        vcc: Vcc,
-    },
-    /// The local addresses of an interface have changed. No answer.
-    ItfNotify {
-        /// Number of the interface.
-        interface: u16,
-    },
-    /// A close that crossed an error (figure 10): ignored. No answer.
-    Stray {
-        /// The socket that it was.
-        vcc: Vcc,
-    },
-    /// There is no room for another socket: an error is to be sent, and the call, if there is one, to be released.
-    Full {
-        /// The socket.
-        vcc: Vcc,
-        /// The call that it was to accept.
-        call: Option<u64>,
-        /// What is to be sent.
-        send: ToKernel,
-    },
-}
-
-/// A call of the daemon that the state of a socket does not allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum NotNow {
-    /// The demon knows no such socket.
-    #[error("{call} for socket {vcc}, which is not known")]
-    Unknown {
-        /// Its number.
-        vcc: Vcc,
-        /// What was tried.
-        call: &'static str,
-    },
-    /// The socket is in another state.
-    #[error("{call} for socket {vcc}, which is {state}; allowed: {allowed}")]
-    State {
-        /// The socket.
-        vcc: Vcc,
-        /// What was tried.
-        call: &'static str,
-        /// Its state.
-        state: &'static str,
-        /// What that state allows.
-        allowed: &'static str,
-    },
-    /// Too many calls wait for an answer.
-    #[error("{calls} calls wait for an answer; allowed: {calls}")]
-    TooMany {
-        /// How many.
-        calls: usize,
-    },
-}
-
-/// A message of the kernel side that the protocol does not allow. Its transport is to be closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Violation {
-    /// A message while `as_bind` or `as_listen` is answered (3.5, 3.7).
-    #[error(
-        "{row} for socket {vcc}, which is {state}; allowed: nothing before the answer (3.5, 3.7)"
-    )]
-    Waiting {
-        /// The message.
-        row: Row,
-        /// The socket.
-        vcc: Vcc,
-        /// Its state.
-        state: &'static str,
-    },
-    /// A request for a socket that has state (2.3, 3.6, 3.7, 3.9).
-    #[error("{row} for socket {vcc}, which is {state}; allowed: for new sockets (2.3)")]
-    InUse {
-        /// The message.
-        row: Row,
-        /// The socket.
-        vcc: Vcc,
-        /// Its state.
-        state: &'static str,
-    },
-    /// A call answered at a socket that does not listen (3.9, 3.10).
-    #[error("{row} at socket {listen_vcc}, which does not listen (3.9, 3.10)")]
-    NotListening {
-        /// The message.
-        row: Row,
-        /// The socket.
-        listen_vcc: Vcc,
-    },
-    /// A call answered where none waits: each `as_indicate` is answered once (3.8).
-    #[error(
-        "{row} at socket {listen_vcc}, where no call waits; allowed: one answer to each as_indicate (3.8)"
-    )]
-    NoCall {
-        /// The message.
-        row: Row,
-        /// The socket.
-        listen_vcc: Vcc,
-    },
-    /// A call answered between `as_close` and its acknowledgement, or accepted after it (3.8).
-    #[error(
-        "{row} at socket {listen_vcc}, which is closing; allowed: as_reject after the acknowledgement (3.8)"
-    )]
-    Deregistering {
-        /// The message.
-        row: Row,
-        /// The socket.
-        listen_vcc: Vcc,
-    },
-    /// A second close (3.4).
-    #[error("as_close for socket {vcc}, which is {state}; allowed: once (3.4)")]
-    ClosedTwice {
-        /// The socket.
-        vcc: Vcc,
-        /// Its state.
-        state: &'static str,
-    },
-}
-
-/// What a kernel side that is gone has left: all of it is to be released.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Left {
-    /// Sockets that had state.
-    pub sockets: Vec<Vcc>,
-    /// Calls that were not answered, as given to [`Demon::indicate`].
-    pub calls: Vec<u64>,
-}
 
 /// The daemon's side of one transport.
 #[derive(Debug, Clone)]
@@ -219,52 +36,6 @@ pub struct Demon {
     /// Calls not answered, over all listening sockets.
     calls: usize,
     limits: Limits,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
-    /// Kept until the answer only: bind makes no state.
-    Binding,
-    Connecting,
-    Registering,
-    Accepting,
-    Connected,
-    Listening(VecDeque<u64>),
-    /// The demon has sent close, and waits for the kernel's.
-    Ending,
-    /// The kernel has sent close, and waits for the demon's; with the calls that were not answered.
-    Ended(VecDeque<u64>),
-    /// De-registered; the kernel has still to reject these calls.
-    Left(VecDeque<u64>),
-}
-
-impl State {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Binding => "waiting for the answer to as_bind",
-            Self::Connecting => "connecting",
-            Self::Registering => "waiting for the answer to as_listen",
-            Self::Accepting => "accepting",
-            Self::Connected => "connected",
-            Self::Listening(_) => "listening",
-            Self::Ending => "closed by the demon",
-            Self::Ended(_) => "closed by the kernel",
-            Self::Left(_) => "de-registered, with calls to be rejected",
-        }
-    }
-
-    fn allowed(&self) -> &'static str {
-        match self {
-            Self::Binding => "okay_bind, error",
-            Self::Connecting => "okay_connect, error",
-            Self::Registering => "okay_listen, error",
-            Self::Accepting => "okay_accept, error",
-            Self::Connected => "close",
-            Self::Listening(_) => "indicate",
-            Self::Ended(_) => "close, error",
-            Self::Ending | Self::Left(_) => "nothing",
-        }
-    }
 }
 
 impl Demon {
