@@ -69,14 +69,14 @@ mod tests {
     #[test]
     fn in_order_and_once() {
         let mut receiving = Receiving::default();
-        assert_eq!(hears(&mut receiving, 2), vec![]);
+        assert_eq!(hears(&mut receiving, 2), Vec::<u8>::new());
         assert_eq!(receiving.stat(), (0, 0b10));
         assert_eq!(hears(&mut receiving, 0), vec![0]);
         assert_eq!(receiving.stat(), (1, 0b1));
-        assert_eq!(hears(&mut receiving, 0), vec![]);
+        assert_eq!(hears(&mut receiving, 0), Vec::<u8>::new());
         assert_eq!(hears(&mut receiving, 1), vec![1, 2]);
         assert_eq!(receiving.stat(), (3, 0));
-        assert_eq!(hears(&mut receiving, 2), vec![]);
+        assert_eq!(hears(&mut receiving, 2), Vec::<u8>::new());
     }
 
     #[test]
@@ -85,9 +85,9 @@ mod tests {
             expected: u32::MAX,
             ..Receiving::default()
         };
-        assert_eq!(hears(&mut receiving, 63), vec![]);
+        assert_eq!(hears(&mut receiving, 63), Vec::<u8>::new());
         assert_eq!(receiving.stat(), (u32::MAX, 0));
-        assert_eq!(hears(&mut receiving, 62), vec![]);
+        assert_eq!(hears(&mut receiving, 62), Vec::<u8>::new());
         assert_eq!(receiving.stat(), (u32::MAX, 1 << 62));
         assert_eq!(hears(&mut receiving, u32::MAX), vec![0xff]);
         assert_eq!(receiving.stat(), (0, 1 << 61));

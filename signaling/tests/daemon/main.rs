@@ -1,0 +1,5 @@
+//! Daemons of hosts and nodes with each other, in virtual time.
+
+mod calls;
+mod endings;
+mod world;
