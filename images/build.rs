@@ -20,6 +20,11 @@ struct Image {
 /// The built-in guests.
 const BUILTIN: &[Image] = &[
     Image {
+        name: "dss",
+        package: "pinode-guest-dss",
+        program: "dss",
+    },
+    Image {
         name: "ipv6qos",
         package: "pinode-guest-ipv6qos",
         program: "ipv6qos",

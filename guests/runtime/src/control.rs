@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub const ABI: u32 = 1;
 /// Most octets of a line, without its end.
 pub const LINE_OCTETS: usize = 64 * 1024;
+/// Most events that a guest says beyond those it knows were heard.
+pub const EVENTS_UNHEARD: u64 = 32;
 /// Name of the console port that carries the lines.
 pub const PORT_NAME: &str = "pinode.control";
 
@@ -30,6 +32,8 @@ pub enum ToGuest {
         /// What is asked; its form is the function's.
         body: serde_json::Value,
     },
+    /// So many [events](FromGuest::Event) of this guest were heard since it started: it may say as many more.
+    Heard(u64),
     /// Stop for good.
     Stop {},
 }
@@ -58,6 +62,9 @@ pub enum FromGuest {
         /// The function's answer, or what is wrong with the request, for a person to read.
         result: Result<serde_json::Value, String>,
     },
+    /// Something that nobody asked for; its form is the function's. No more than [`EVENTS_UNHEARD`] wait to be
+    /// [heard](ToGuest::Heard).
+    Event(serde_json::Value),
 }
 
 /// What the function is to do.
@@ -182,6 +189,11 @@ mod tests {
         assert_eq!(config.idle_after_rounds, 1);
         assert_eq!(parse(r#"{"ping":7}"#).unwrap(), ToGuest::Ping(7));
         assert_eq!(parse(r#"{"stop":{}}"#).unwrap(), ToGuest::Stop {});
+        assert_eq!(parse(r#"{"heard":9}"#).unwrap(), ToGuest::Heard(9));
+        assert_eq!(
+            format(&FromGuest::Event(serde_json::json!({ "a": 1 }))),
+            r#"{"event":{"a":1}}"#
+        );
         assert_eq!(
             format(&FromGuest::Hello { abi: 1 }),
             r#"{"hello":{"abi":1}}"#

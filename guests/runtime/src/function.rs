@@ -55,7 +55,8 @@ pub trait Function {
     /// Handles the frames that came in on `from`.
     fn burst(&mut self, from: VifIndex, frames: &mut Frames<'_>, out: &mut Output<'_>);
 
-    /// Time has passed: [`TICK_NS`] since the last call, or longer if the guest slept. `frames` is empty.
+    /// Time has passed: [`TICK_NS`] since the last call, or longer if the guest slept; or a request was answered, which
+    /// may have left something to be sent. `frames` is empty.
     fn tick(&mut self, _frames: &mut Frames<'_>, _out: &mut Output<'_>) {}
 
     /// Answers what the host asks at run time, between two bursts, at `now_ns` of the same clock as
@@ -73,6 +74,18 @@ pub trait Function {
     /// does not sleep meanwhile, and answers wait: what was answered is done.
     fn work(&mut self) -> bool {
         true
+    }
+
+    /// Whether it has something to tell the host that nobody asked for. Asked every round: cheap.
+    #[inline]
+    fn has_event(&self) -> bool {
+        false
+    }
+
+    /// The next thing to tell the host, in the function's own form; asked for when it
+    /// [has one](Self::has_event) and the host hears ([`voice`](crate::voice)). What does not fit a line is lost.
+    fn event(&mut self) -> Option<Value> {
+        None
     }
 }
 

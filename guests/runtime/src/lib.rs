@@ -32,6 +32,7 @@ pub mod unsafe_prefetch;
 pub mod usage;
 pub mod vif;
 pub mod virtio;
+pub mod voice;
 
 #[cfg(feature = "bare")]
 pub mod bare;

@@ -16,6 +16,7 @@ use crate::control::{self, ABI, Config, FromGuest, LINE_OCTETS, ToGuest};
 use crate::function::{Function, TICK_NS, WORK_NS};
 use crate::usage::{Clock, Meter};
 use crate::vif::{Direction, Net};
+use crate::voice::Voice;
 
 /// Where a guest runs.
 pub trait Platform: Clock {
@@ -107,7 +108,7 @@ fn configuration(platform: &mut impl Platform) -> Result<Config, Exit> {
         match next(platform, &meter) {
             Some(ToGuest::Config(config)) => return Ok(config),
             Some(ToGuest::Stop {}) => return Err(Exit::Stopped),
-            Some(ToGuest::Ping(_)) => {}
+            Some(ToGuest::Ping(_) | ToGuest::Heard(_)) => {}
             Some(ToGuest::Request { id, .. }) => {
                 let result = Err("the guest is not configured yet".to_string());
                 send(platform, &FromGuest::Response { id, result });
@@ -130,6 +131,7 @@ fn forward(
     let mut meter = Meter::new(platform);
     let (mut empty, mut tick_due_ns) = (0u32, 0);
     let mut unfinished = Unfinished::default();
+    let mut voice = Voice::default();
     loop {
         let now_ns = meter.now_ns(platform);
         if now_ns >= tick_due_ns {
@@ -150,6 +152,11 @@ fn forward(
             unfinished.work(platform, function, now_ns);
             meter.talked(platform);
         }
+        let speaks = function.has_event() && voice.has_room();
+        if speaks && voice.may_speak(now_ns) {
+            tell(platform, function, &mut voice, now_ns);
+            meter.talked(platform);
+        }
         if !moved.any() {
             // Where a core has two threads, what this one does not use is the worker's.
             core::hint::spin_loop();
@@ -161,14 +168,18 @@ fn forward(
                 send(platform, &FromGuest::Error(why.to_string()));
             }
             Some(ToGuest::Ping(_)) => {}
+            Some(ToGuest::Heard(events)) => voice.heard(events),
             Some(ToGuest::Request { id, body }) => {
                 let now_ns = meter.now_ns(platform);
                 let result = function.request(now_ns, &body);
                 unfinished.answers.push((id, result));
                 unfinished.work(platform, function, now_ns);
                 meter.talked(platform);
+                // What it left to be sent goes before the guest may sleep.
+                tick_due_ns = 0;
             }
-            None if moved.any() || unfinished.is_any => empty = 0,
+            // One that has to wait for its turn to speak waits a millisecond or two.
+            None if moved.any() || unfinished.is_any || speaks => empty = 0,
             None => {
                 empty = empty.saturating_add(1);
                 if empty >= idle_after && idle_after != u32::MAX {
@@ -200,6 +211,24 @@ impl Unfinished {
                 respond(platform, id, result);
             }
         }
+    }
+}
+
+/// Tells the host the next event.
+#[cold]
+fn tell(platform: &mut impl Platform, function: &mut dyn Function, voice: &mut Voice, now_ns: u64) {
+    let Some(event) = function.event() else {
+        return;
+    };
+    let line = control::format(&FromGuest::Event(event));
+    if line.len() <= LINE_OCTETS {
+        voice.spoke(now_ns);
+        platform.send_line(&line);
+    } else {
+        platform.log(&format!(
+            "an event has {} octets, and is lost; allowed: {LINE_OCTETS}",
+            line.len()
+        ));
     }
 }
 

@@ -28,6 +28,12 @@ pub fn ping_line(number: u64) -> String {
     line(&ToGuest::Ping(number))
 }
 
+/// So many events of the guest were heard since it started.
+#[must_use]
+pub fn heard_line(events: u64) -> String {
+    line(&ToGuest::Heard(events))
+}
+
 /// A question to the guest's function, and its body back.
 #[must_use]
 pub fn request_line(id: u64, body: serde_json::Value) -> (String, serde_json::Value) {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use pinode_guest_dss::Switch;
 use pinode_guest_ipv6qos::Router;
 use pinode_guest_patch::Patch;
 use pinode_guest_runtime::Function;
@@ -54,7 +55,7 @@ pub enum LaunchError {
     Hosted(#[from] pinode_guest_runtime::hosted::HostedError),
     /// A built-in image is not among the functions that run as a thread.
     #[error(
-        "{0} cannot run with isolation = \"thread\": only built-in guests can; allowed: builtin:ipv6qos, builtin:patch"
+        "{0} cannot run with isolation = \"thread\": only built-in guests can; allowed: builtin:dss, builtin:ipv6qos, builtin:patch"
     )]
     NotBuiltIn(String),
     /// The kernel does not give the guest's threads their share of the CPUs.
@@ -272,6 +273,7 @@ fn launch_thread(
 /// The built-in functions as this process can run them.
 fn function(guest: &GuestImage) -> Result<Box<dyn Function + Send>, LaunchError> {
     match guest {
+        GuestImage::Builtin(name) if name == "dss" => Ok(Box::new(Switch::default())),
         GuestImage::Builtin(name) if name == "ipv6qos" => Ok(Box::new(Router::default())),
         GuestImage::Builtin(name) if name == "patch" => Ok(Box::new(Patch)),
         other => Err(LaunchError::NotBuiltIn(other.to_string())),

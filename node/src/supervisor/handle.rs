@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::engine::{Engine, GuestEvent, LaunchError};
 use super::lifecycle::State;
 use super::lines::Heard;
+use super::listening::{Listener, Speaker, listener};
 use super::requests::{Answered, RequestError};
 use crate::dataplane::mailbox::Event as WorkerEvent;
 use crate::status::{GuestCpu, GuestUsage};
@@ -98,6 +99,10 @@ pub(super) enum Message {
         body: Value,
         reply: SyncSender<Answered>,
     },
+    Listen {
+        slot: usize,
+        speaker: Speaker,
+    },
     ReadUsage {
         done: SyncSender<()>,
     },
@@ -146,6 +151,15 @@ impl SupervisorHandle {
         // A supervisor that ends drops the sender; until then everybody is answered.
         let answered = asked.ok().and_then(|()| answer.recv().ok());
         answered.unwrap_or(Err(RequestError::Ended))
+    }
+
+    /// Listens to a guest from now on, until the listener is dropped. What it says while nobody listens is lost.
+    #[must_use]
+    pub fn listen(&self, slot: usize) -> Listener {
+        let (listener, speaker) = listener();
+        // A supervisor that has ended drops the speaker, which the listener is told.
+        let _ = self.messages.send(Message::Listen { slot, speaker });
+        listener
     }
 
     /// Asks all guests what they do with their time, and waits until [`views`](Self::views) shows the answers, a

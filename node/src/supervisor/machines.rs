@@ -36,6 +36,7 @@ impl Run {
         guest.progress = Progress::default();
         guest.pairs = Pairs::default();
         guest.lines = 0;
+        guest.events = Default::default();
         guest.not_restored = 0;
         // Nothing changes it before the guest runs.
         let replay = { guest.journal.as_ref() }.is_some_and(|journal| journal.has_changes());
@@ -111,6 +112,7 @@ impl Run {
         self.drop_requests(slot);
         let parts = self.workers.detach(slot, None);
         let guest = &mut self.guests[slot];
+        guest.listeners.down();
         guest.cpu = None;
         guest.usage = None;
         let Some(engine) = guest.engine.take() else {

@@ -4,6 +4,7 @@
 //! lifecycle   when a guest is launched, taken down, held in quarantine (pure)
 //! requests    what a guest's function is asked at run time (pure)
 //! asking      how it is asked, and told again what was changed when it has come up anew
+//! listening   who hears what it says unasked, and that it comes and goes
 //! engine      what runs it: a virtual machine or a host thread
 //! agent       what is said on the control channel
 //! lines       how much a guest may say before it is heard
@@ -27,6 +28,7 @@ mod engine;
 mod handle;
 pub mod lifecycle;
 mod lines;
+mod listening;
 mod machines;
 mod pairs;
 mod progress;
@@ -44,5 +46,6 @@ mod words;
 pub use asking::{Journal, Untold};
 pub use engine::LaunchError;
 pub use handle::{Action, GuestView, SupervisorHandle};
+pub use listening::{GuestNotice, Listener};
 pub use requests::RequestError;
 pub use watch::Supervisor;

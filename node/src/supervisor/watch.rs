@@ -15,6 +15,7 @@ use super::asking::Journal;
 use super::engine::Engine;
 use super::handle::{Action, Inbox, LastConsole, Message, SupervisorHandle, channel_for};
 use super::lifecycle::{Act, Lifecycle, State};
+use super::listening::Listeners;
 use super::pairs::Pairs;
 use super::progress::Progress;
 use super::reading::Readings;
@@ -66,6 +67,20 @@ pub(super) struct Guest {
     pub(super) not_restored: u64,
     /// What was changed of it at run time, if that is kept.
     pub(super) journal: Option<Box<dyn Journal>>,
+    /// Who hears what it says unasked.
+    pub(super) listeners: Listeners,
+    pub(super) events: Events,
+}
+
+/// Events of a guest since it was launched.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// Heard.
+    pub(super) heard: u64,
+    /// Of these, the guest was told of so many.
+    pub(super) told: u64,
+    /// And of so many when it was pinged last.
+    pub(super) told_before: u64,
 }
 
 /// The guests of a node.
@@ -113,6 +128,8 @@ impl Supervisor {
             requests: Requests::default(),
             not_restored: 0,
             journal,
+            listeners: Listeners::default(),
+            events: Events::default(),
         });
         let counters = empty_counters(&config);
         let run = Run {
@@ -349,6 +366,11 @@ impl Run {
                 let _ = reply.send(self.console_since(slot, offset));
             }
             Message::Request { slot, body, reply } => self.ask(slot, body, reply),
+            Message::Listen { slot, speaker } => {
+                if let Some(guest) = self.guests.get_mut(slot) {
+                    guest.listeners.add(speaker);
+                }
+            }
             Message::ReadUsage { done } => self.readings.wish(done),
             Message::End => {}
         }
@@ -403,8 +425,10 @@ impl Run {
                 self.launch(slot, generation);
             }
             Act::Ping(number) => {
-                if let Some(engine) = &self.guests[slot].engine {
+                let guest = &mut self.guests[slot];
+                if let Some(engine) = &guest.engine {
                     engine.send_line(&agent::ping_line(number));
+                    guest.events.tell_again(engine);
                 }
             }
             Act::GiveUp(why) => self.fail(slot, why.to_owned()),

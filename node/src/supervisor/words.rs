@@ -9,13 +9,34 @@ use tracing::info;
 use super::agent;
 use super::engine::{Engine, GuestEvent};
 use super::lifecycle::State;
-use super::watch::Run;
+use super::watch::{Events, Run};
 use crate::dataplane::clock::Clock;
 use crate::dataplane::vif::Vif;
 use crate::status::GuestUsage;
 
 /// A guest says a few lines a second; so many between two looks are a flood.
 const LINES_AT_MOST: u32 = 1000;
+/// Events after which a guest is told that they were heard: often enough that it never waits for that.
+const TOLD_EVERY: u64 = 8;
+
+impl Events {
+    /// One more was heard.
+    fn hear(&mut self, engine: Option<&Engine>) {
+        self.heard += 1;
+        if let Some(engine) = engine.filter(|_| self.heard - self.told >= TOLD_EVERY) {
+            self.told = self.heard;
+            engine.send_line(&agent::heard_line(self.heard));
+        }
+    }
+
+    /// Tells what it was not told, and once more what it was told since the last time: a line may get lost.
+    pub(super) fn tell_again(&mut self, engine: &Engine) {
+        if self.heard != self.told_before {
+            engine.send_line(&agent::heard_line(self.heard));
+        }
+        (self.told_before, self.told) = (self.told, self.heard);
+    }
+}
 
 impl Run {
     pub(super) fn hear_guest(&mut self, slot: usize, event: GuestEvent) {
@@ -52,8 +73,11 @@ impl Run {
         let guest = &mut self.guests[slot];
         guest.vifs_up += 1;
         // A guest without our agent (a stock Linux, say) forwards once its interfaces are up.
-        if guest.vifs_up == self.config.ports.len() && !guest.said_hello {
-            guest.life.ready(self.clock.now_ns(), false);
+        if guest.vifs_up == self.config.ports.len()
+            && !guest.said_hello
+            && guest.life.ready(self.clock.now_ns(), false)
+        {
+            guest.listeners.runs();
         }
     }
 
@@ -61,6 +85,7 @@ impl Run {
     pub(super) fn runs(&mut self, slot: usize) {
         let guest = &mut self.guests[slot];
         if guest.life.ready(self.clock.now_ns(), true) {
+            guest.listeners.runs();
             let boot_us = guest.life.boot_us();
             info!(guest = %self.config.pis[slot].name, boot_us, "forwards");
         }
@@ -118,6 +143,10 @@ impl Run {
             }
             Ok(FromGuest::Usage(usage)) => self.used(slot, &usage),
             Ok(FromGuest::Response { id, result }) => self.hear_answer(slot, id, result),
+            Ok(FromGuest::Event(event)) => {
+                guest.events.hear(guest.engine.as_ref());
+                guest.listeners.event(event);
+            }
             Ok(FromGuest::Error(text)) => {
                 let text: String = text.chars().take(1024).collect();
                 self.fail(slot, format!("reports: {text}"));
