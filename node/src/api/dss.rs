@@ -1,5 +1,8 @@
 //! What there is under `/v1/guests/{guest}/dss`: the signalling of switches of PI DSS.
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};

@@ -135,6 +135,24 @@ impl Control for Fake {
     fn streams(&self, port: &str, pi: &str, page: StreamPage) -> Result<Streams, ControlError> {
         super::streams::tests::page(port, pi, page)
     }
+
+    fn signalling(&self, guest: &str) -> Result<crate::dss::Shown, ControlError> {
+        super::dss::tests::shown(guest)
+    }
+
+    fn call_route(
+        &self,
+        guest: &str,
+        delete: bool,
+        prefix: pinode_signaling::Prefix,
+        port: &str,
+    ) -> Result<(), ControlError> {
+        super::dss::tests::route(guest, delete, prefix, port)
+    }
+
+    fn release_call(&self, guest: &str, call: u64) -> Result<(), ControlError> {
+        super::dss::tests::release(guest, call)
+    }
 }
 
 pub(super) struct Running {

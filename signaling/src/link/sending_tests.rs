@@ -46,7 +46,7 @@ fn late_ones_are_sent_again_and_the_wait_doubles() {
     for wait in [50, 100, 200, 400, 800, 800] {
         at += wait;
         assert_eq!(sending.due_ns(), Some(at));
-        assert_eq!(numbers(&mut sending, at - 1), []);
+        assert_eq!(numbers(&mut sending, at - 1), [0u32; 0]);
         assert_eq!(numbers(&mut sending, at), [0]);
     }
     assert_eq!(sending.repetitions(), 6);
@@ -60,7 +60,7 @@ fn what_was_overtaken_is_sent_again_once() {
     sending.hears(0, 0b101);
     assert_eq!(numbers(&mut sending, 1), [0, 2]);
     sending.hears(0, 0b101);
-    assert_eq!(numbers(&mut sending, 1), []);
+    assert_eq!(numbers(&mut sending, 1), [0u32; 0]);
     sending.hears(2, 0b1);
     assert_eq!(numbers(&mut sending, 1), [4]);
 }

@@ -52,11 +52,13 @@ pub fn close(world: &mut World, at: usize, client: ClientId, vcc: Vcc) {
 }
 
 fn refusal(events: &[Event]) -> Cause {
-    let [Event::Failed {
-        request: Request::Connect,
-        reply,
-        ..
-    }] = events
+    let [
+        Event::Failed {
+            request: Request::Connect,
+            reply,
+            ..
+        },
+    ] = events
     else {
         panic!("{events:?}")
     };
@@ -91,11 +93,30 @@ fn a_connection_goes_through_two_nodes_and_is_released_from_either_end() {
         assert_eq!(waiting.svc.address, application(1, 0));
         let accepted = accept(&mut world, 3, b, listening);
         world.run(10 * MS);
-        let [Event::Accepted { vcc, pvc: at_b, local, qos: taken }] = world.heard(3, b)[..] else {
+        let [
+            Event::Accepted {
+                vcc,
+                pvc: at_b,
+                local,
+                qos: taken,
+            },
+        ] = world.heard(3, b)[..]
+        else {
             panic!("not accepted")
         };
-        assert_eq!((vcc, local, taken), (accepted, application(2, 5), qos.turned()));
-        let [Event::Connected { vcc, pvc: at_a, local, qos: granted }] = world.heard(2, a)[..] else {
+        assert_eq!(
+            (vcc, local, taken),
+            (accepted, application(2, 5), qos.turned())
+        );
+        let [
+            Event::Connected {
+                vcc,
+                pvc: at_a,
+                local,
+                qos: granted,
+            },
+        ] = world.heard(2, a)[..]
+        else {
             panic!("not connected")
         };
         assert_eq!((vcc, local, granted), (calling, application(1, 0), qos));
@@ -104,7 +125,12 @@ fn a_connection_goes_through_two_nodes_and_is_released_from_either_end() {
         assert_eq!(world.follow(2, at_a.label), Some((3, at_b.label)));
         assert_eq!(world.follow(3, at_b.label), Some((2, at_a.label)));
         for node in 0..2 {
-            let mut rates: Vec<u64> = world.stations[node].switch.reserved.values().copied().collect();
+            let mut rates: Vec<u64> = world.stations[node]
+                .switch
+                .reserved
+                .values()
+                .copied()
+                .collect();
             rates.sort_unstable();
             assert_eq!(rates, [3 * MBPS, 10 * MBPS]);
         }
@@ -116,10 +142,15 @@ fn a_connection_goes_through_two_nodes_and_is_released_from_either_end() {
         };
         close(&mut world, mine, my_client, my_vcc);
         world.run(10 * MS);
-        assert!(matches!(world.heard(mine, my_client)[..], [Event::Gone { vcc, .. }] if vcc == my_vcc));
+        assert!(
+            matches!(world.heard(mine, my_client)[..], [Event::Gone { vcc, .. }] if vcc == my_vcc)
+        );
         assert_eq!(
             world.heard(its, its_client),
-            [Event::Closed { vcc: its_vcc, reply: None }]
+            [Event::Closed {
+                vcc: its_vcc,
+                reply: None
+            }]
         );
         close(&mut world, its, its_client, its_vcc);
         world.run(10 * MS);
@@ -138,13 +169,25 @@ fn refusals_say_why() {
         cause
     };
     let mbps = |rate| cbr(rate * MBPS);
-    assert_eq!(refused(&mut world, application(9, 0), mbps(1)), Cause::NoRouteToDestination);
-    assert_eq!(refused(&mut world, application(2, 5), mbps(1)), Cause::NoUserResponding);
+    assert_eq!(
+        refused(&mut world, application(9, 0), mbps(1)),
+        Cause::NoRouteToDestination
+    );
+    assert_eq!(
+        refused(&mut world, application(2, 5), mbps(1)),
+        Cause::NoUserResponding
+    );
     let listening = listen(&mut world, 3, b, application(2, 5));
-    assert_eq!(refused(&mut world, application(2, 5), mbps(101)), Cause::UserCellRateNotAvailable);
+    assert_eq!(
+        refused(&mut world, application(2, 5), mbps(101)),
+        Cause::UserCellRateNotAvailable
+    );
     let mut large = mbps(1);
     large.transmit.as_mut().unwrap().max_sdu = 1400;
-    assert_eq!(refused(&mut world, application(2, 5), large), Cause::IncompatibleDestination);
+    assert_eq!(
+        refused(&mut world, application(2, 5), large),
+        Cause::IncompatibleDestination
+    );
     assert_eq!(
         refused(&mut world, application(2, 5), Qos::default()),
         Cause::TrafficParametersNotSupported
@@ -172,7 +215,11 @@ fn one_too_many_is_refused_and_harms_nobody() {
         world.run(10 * MS);
     }
     let events = world.heard(2, a);
-    assert!(events.iter().all(|event| matches!(event, Event::Connected { .. })));
+    assert!(
+        events
+            .iter()
+            .all(|event| matches!(event, Event::Connected { .. }))
+    );
     assert_eq!(events.len(), 10);
     connect(&mut world, 2, a, application(2, 5), cbr(MBPS));
     world.run(10 * MS);
@@ -201,7 +248,13 @@ fn a_caller_that_gives_up_is_not_connected_later() {
     // The announcement stands until it is answered.
     accept(&mut world, 3, b, listening);
     world.run(10 * MS);
-    let [Event::Failed { request: Request::Accept, .. }] = world.heard(3, b)[..] else {
+    let [
+        Event::Failed {
+            request: Request::Accept,
+            ..
+        },
+    ] = world.heard(3, b)[..]
+    else {
         panic!("accepted")
     };
     assert_eq!(world.left(), [""; 0]);

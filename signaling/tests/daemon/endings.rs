@@ -59,7 +59,9 @@ fn a_daemon_that_dies_takes_its_calls_with_it_and_no_others_labels() {
         world.crash(node);
         world.run(5 * S);
         let closed = |events: Vec<Event>| {
-            let closed = events.iter().filter(|event| matches!(event, Event::Closed { .. }));
+            let closed = events
+                .iter()
+                .filter(|event| matches!(event, Event::Closed { .. }));
             closed.count()
         };
         assert_eq!(closed(world.heard(2, a)), 5);
@@ -86,7 +88,12 @@ fn an_application_that_dies_ends_its_calls() {
         world.run(S);
         assert_eq!(world.heard(other, theirs).len(), 5);
         for (calling, accepted) in all {
-            close(&mut world, other, theirs, if caller { accepted } else { calling });
+            close(
+                &mut world,
+                other,
+                theirs,
+                if caller { accepted } else { calling },
+            );
         }
         world.run(S);
         assert_eq!(world.left(), [""; 0]);
@@ -173,7 +180,13 @@ fn anything(seed: u64) {
             }
             2..=40 => {
                 let to = application(1 + (random >> 40) as u8 % 3, (random >> 48) as u8 % 4);
-                let vcc = connect(&mut world, at, client, to, cbr((1 + (random >> 52) % 20) * MBPS));
+                let vcc = connect(
+                    &mut world,
+                    at,
+                    client,
+                    to,
+                    cbr((1 + (random >> 52) % 20) * MBPS),
+                );
                 sockets.open.push(vcc);
             }
             41..=70 => {

@@ -82,7 +82,10 @@ impl Switch {
                     if sum > self.capacity_bps {
                         return Err(Refusal::Rate(format!("{sum}")));
                     }
-                    assert!(!self.reserved.contains_key(&way.to), "reserved twice: {way:?}");
+                    assert!(
+                        !self.reserved.contains_key(&way.to),
+                        "reserved twice: {way:?}"
+                    );
                 }
                 for way in &op.ways {
                     self.reserved.insert(way.to, way.traffic.reserved_bps());
@@ -289,7 +292,9 @@ impl World {
     /// What an application has heard.
     pub fn heard(&mut self, station: usize, client: ClientId) -> Vec<Event> {
         let application = self.stations[station].applications.get_mut(&client);
-        application.map_or_else(Vec::new, |application| application.heard.drain(..).collect())
+        application.map_or_else(Vec::new, |application| {
+            application.heard.drain(..).collect()
+        })
     }
 
     fn later(&mut self, in_ns: u64, what: Under) {
@@ -369,7 +374,12 @@ impl World {
         loop {
             let happens = self.under_way.first_key_value().map(|((at, _), _)| *at);
             let due = self.stations.iter().filter_map(|s| s.daemon.due_ns()).min();
-            let Some(next) = happens.into_iter().chain(due).min().filter(|at| *at <= end_ns) else {
+            let Some(next) = happens
+                .into_iter()
+                .chain(due)
+                .min()
+                .filter(|at| *at <= end_ns)
+            else {
                 break;
             };
             self.now_ns = self.now_ns.max(next);
@@ -415,7 +425,10 @@ impl World {
 
     /// All links are up.
     pub fn is_up(&self) -> bool {
-        let links = self.stations.iter().map(|station| station.daemon.view().links);
+        let links = self
+            .stations
+            .iter()
+            .map(|station| station.daemon.view().links);
         let mut links = links.flatten().peekable();
         links.peek().is_some() && links.all(|link| link.up)
     }
@@ -427,7 +440,10 @@ impl World {
         let mut seen = BTreeSet::new();
         loop {
             let vn = 0;
-            let to = self.stations[station].switch.entries.get(&Place { port, vn, label })?;
+            let to = self.stations[station]
+                .switch
+                .entries
+                .get(&Place { port, vn, label })?;
             assert!(seen.insert((station, *to)), "a loop");
             label = to.label;
             (station, port) = *self.cables.get(&(station, to.port))?;

@@ -133,6 +133,24 @@ impl Control for Listing {
     fn streams(&self, _port: &str, _pi: &str, _page: StreamPage) -> Result<Streams, ControlError> {
         nothing()
     }
+
+    fn signalling(&self, _guest: &str) -> Result<crate::dss::Shown, ControlError> {
+        nothing()
+    }
+
+    fn call_route(
+        &self,
+        _guest: &str,
+        _delete: bool,
+        _prefix: pinode_signaling::Prefix,
+        _port: &str,
+    ) -> Result<(), ControlError> {
+        nothing()
+    }
+
+    fn release_call(&self, _guest: &str, _call: u64) -> Result<(), ControlError> {
+        nothing()
+    }
 }
 
 fn on_a_runtime<T>(what: impl Future<Output = T>) -> T {
