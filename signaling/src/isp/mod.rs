@@ -32,7 +32,8 @@ pub use to_kernel::{Okay, Request, ToKernel};
 
 use thiserror::Error;
 
-/// How much one side may hold.
+/// How much one side may hold. A kernel side that may hold fewer calls than its demon would take one too many for a
+/// violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Sockets that it knows.

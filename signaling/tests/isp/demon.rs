@@ -65,7 +65,7 @@ fn bind_makes_no_state() {
     assert_eq!(demon.sockets(), 0);
     let stray = demon.hears(ToDemon::Close { vcc: vcc(1) });
     assert_eq!(stray, Ok(Event::Stray { vcc: vcc(1) }));
-    // A connection may be bound once more; the SAP is not kept either way.
+    // It may be bound again: nothing was kept.
     demon.hears(bind(vcc(1))).unwrap();
     demon.error(vcc(1), code()).unwrap();
     assert_eq!(demon.sockets(), 0);

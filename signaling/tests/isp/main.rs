@@ -4,6 +4,7 @@ mod codec;
 mod crossings;
 mod demon;
 mod figures;
+mod hostile;
 mod kernel;
 mod pair;
 mod sample;

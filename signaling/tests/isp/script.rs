@@ -12,8 +12,14 @@ use crate::pair::{Pair, socket_of};
 use crate::sample::{address, code, pvc, qos, sap};
 
 /// Bounds that scripts run into.
-pub const LIMITS: Limits = Limits {
+const LIMITS: Limits = Limits {
     sockets: 6,
+    indications: 3,
+};
+
+/// Those of the demon: fewer, or it would never be full where the kernel side is not.
+const DEMON_LIMITS: Limits = Limits {
+    sockets: 4,
     indications: 3,
 };
 
@@ -48,7 +54,7 @@ struct Play {
 /// Plays a script, then closes everything.
 pub fn play(script: &[u8]) {
     let mut play = Play {
-        pair: Pair::new(LIMITS),
+        pair: Pair::new(LIMITS, DEMON_LIMITS),
         sockets: BTreeMap::new(),
         asked: BTreeMap::new(),
         closes: BTreeSet::new(),
@@ -322,8 +328,8 @@ impl Play {
     fn bounded(&self) {
         assert!(self.pair.kernel.sockets() <= LIMITS.sockets);
         assert!(self.pair.kernel.calls() <= LIMITS.indications);
-        assert!(self.pair.demon.sockets() <= LIMITS.sockets);
-        assert!(self.pair.demon.calls() <= LIMITS.indications);
+        assert!(self.pair.demon.sockets() <= DEMON_LIMITS.sockets);
+        assert!(self.pair.demon.calls() <= DEMON_LIMITS.indications);
         assert_eq!(self.pair.kernel.sockets(), self.sockets.len());
     }
 

@@ -30,7 +30,7 @@ use super::to_demon::ToDemon;
 use crate::{Address, Qos};
 
 /// The socket side of one transport.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
     sockets: BTreeMap<Vcc, State>,
     /// Number of the last socket made.
