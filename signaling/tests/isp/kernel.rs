@@ -111,6 +111,29 @@ fn calls_wait_in_order_and_are_rejected_after_the_acknowledgement_alone() {
 }
 
 #[test]
+fn calls_are_answered_in_order() {
+    let mut kernel = kernel();
+    let listen_vcc = listening(&mut kernel);
+    for label in [16, 17] {
+        kernel.hears(indicate(listen_vcc, label)).unwrap();
+    }
+    assert_eq!(kernel.accept(listen_vcc).unwrap().call.pvc, pvc(16));
+    assert_eq!(kernel.reject(listen_vcc, code()).unwrap().0.pvc, pvc(17));
+}
+
+#[test]
+fn one_okay_crosses_a_close() {
+    let mut kernel = kernel();
+    let vcc = kernel.socket().unwrap();
+    let connect = kernel.connect(vcc, Aal::FIVE, address(0), qos(), sap(9));
+    connect.unwrap();
+    kernel.close(vcc).unwrap();
+    assert_eq!(kernel.hears(okay_connect(vcc)), Ok(Event::Crossed { vcc }));
+    let second = kernel.hears(okay_connect(vcc));
+    assert!(matches!(second, Err(Violation::Unasked { .. })));
+}
+
+#[test]
 fn the_demon_cannot_close_a_listening_socket() {
     let mut kernel = kernel();
     let vcc = listening(&mut kernel);

@@ -307,7 +307,9 @@ impl Play {
             return;
         };
         let call = self.calls;
-        let said = self.pair.demon.indicate(vcc, call, pvc(16), qos(), sap(9));
+        // Each call has a label of its own, or their order could not be told.
+        let label = pvc(16 + u32::try_from(call).expect("few calls"));
+        let said = self.pair.demon.indicate(vcc, call, label, qos(), sap(9));
         if let Ok(said) = said {
             self.calls += 1;
             self.listening
