@@ -231,6 +231,9 @@ impl Entity {
     /// Ends this life: tells the neighbour, which releases all calls at once, and ends all calls here. Nothing
     /// is sent after what [`next_pdu`](Self::next_pdu) then has, and nothing is heard.
     pub fn end(&mut self) {
+        if self.is_up() {
+            self.events.push_back(Event::Down);
+        }
         let (calls, mut out) = self.parts(0);
         calls.end_all(&mut out, Cause::TemporaryFailure);
         self.t309_ns = None;

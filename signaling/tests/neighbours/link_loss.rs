@@ -167,7 +167,10 @@ fn an_end_is_told() {
         events(&mut pair.a),
         [Event::Down, Event::Released { call: at_a, cause }]
     );
-    assert_eq!(events(&mut pair.b), [Event::Released { call: at_b, cause }]);
+    assert_eq!(
+        events(&mut pair.b),
+        [Event::Down, Event::Released { call: at_b, cause }]
+    );
     assert_eq!((pair.a.calls(), pair.b.calls()), (0, 0));
     assert_eq!(pair.b.due_ns(), None);
     assert_eq!(pair.b.setup(0, setup(16)), Err(CallError::Down));
