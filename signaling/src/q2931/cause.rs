@@ -42,6 +42,7 @@ causes! {
     CallRejected = 21 "call rejected",
     DestinationOutOfOrder = 27 "destination out of order",
     InvalidNumberFormat = 28 "invalid number format (address incomplete)",
+    ResponseToStatusEnquiry = 30 "response to STATUS ENQUIRY",
     NormalUnspecified = 31 "normal, unspecified",
     RequestedVpciVciNotAvailable = 35 "requested VPCI/VCI not available",
     UserCellRateNotAvailable = 37 "user cell rate not available",

@@ -10,12 +10,14 @@
 //! connection VN and label
 //! cause      why calls end; reason: with what it is about
 //! state      states of calls
+//! call       one call: what messages and time do to it
 //! timers     times
 //! ```
 //!
 //! Neighbours are equals: each is the other's user and network, and whoever sends SETUP chose the call reference
 //! and the label. There is no RESTART: another life of a link's side ends what it had.
 
+pub(crate) mod call;
 mod cause;
 mod connection;
 mod contents;
@@ -37,6 +39,7 @@ pub use element::{MOST_ELEMENTS, identifier};
 pub use encode::DISCRIMINATOR;
 pub use message::{Body, CallReference, LAST_REFERENCE, Message, MessageType};
 pub use reason::{DIAGNOSTIC_OCTETS, Reason};
+pub(crate) use setup::promised;
 pub use setup::{BLLI_OCTETS, MOST_BLLI, Setup, SetupError};
 pub use state::CallState;
 pub use timers::Timers;
