@@ -4,7 +4,9 @@
 //! ```text
 //! address   NSAP-style addresses of 20 octets, and prefixes
 //! daemon/   what speaks for a node or a host: joins sockets, calls and the switch
+//! packet/   frames of connections, and sockets on the interfaces that carry them
 //! qos       service classes and peak rates
+//! seqpacket/ what carries messages between an application and its daemon
 //! ```
 //!
 //! All but what needs the feature `std` is pure: time is given, octets come and go, and nothing is known of
@@ -16,7 +18,12 @@ extern crate alloc;
 
 pub mod address;
 pub mod daemon;
+pub mod packet;
 pub mod qos;
+#[cfg(feature = "std")]
+mod ready;
+#[cfg(feature = "std")]
+pub mod seqpacket;
 
 pub use address::{Address, Prefix};
 pub use qos::{Class, Peak, Qos, Traffic};
