@@ -4,6 +4,7 @@
 //! ```text
 //! address   NSAP-style addresses of 20 octets, and prefixes
 //! daemon/   what speaks for a node or a host: joins sockets, calls and the switch
+//! isp       the internal signalling protocol: sockets and daemon
 //! packet/   frames of connections, and sockets on the interfaces that carry them
 //! qos       service classes and peak rates
 //! seqpacket/ what carries messages between an application and its daemon
@@ -18,6 +19,7 @@ extern crate alloc;
 
 pub mod address;
 pub mod daemon;
+pub mod isp;
 pub mod packet;
 pub mod qos;
 #[cfg(feature = "std")]

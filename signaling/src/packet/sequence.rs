@@ -15,7 +15,7 @@ pub struct Numbers {
 
 impl Numbers {
     /// The number of the next frame; the first is 1.
-    pub fn next(&mut self) -> u16 {
+    pub fn take(&mut self) -> u16 {
         self.last = behind(self.last);
         self.last
     }
@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn after_the_last_comes_1() {
         let mut numbers = Numbers::default();
-        assert_eq!(numbers.next(), 1);
+        assert_eq!(numbers.take(), 1);
         numbers.last = 65_534;
-        assert_eq!((numbers.next(), numbers.next()), (65_535, 1));
+        assert_eq!((numbers.take(), numbers.take()), (65_535, 1));
     }
 
     #[test]
@@ -127,9 +127,9 @@ mod tests {
             let (mut numbers, mut gaps) = (Numbers::default(), Gaps::default());
             for lost in steps {
                 for _ in 0..lost {
-                    numbers.next();
+                    numbers.take();
                 }
-                prop_assert_eq!(gaps.see(numbers.next()), Seen::InTurn { lost });
+                prop_assert_eq!(gaps.see(numbers.take()), Seen::InTurn { lost });
             }
         }
     }

@@ -1,0 +1,70 @@
+//! The internal signalling protocol, after "Linux ATM internal signaling protocol", version 0.2 (W. Almesberger,
+//! 1996): how sockets ("kernel") and the signalling daemon ("demon") agree on connections.
+//!
+//! ```text
+//! octets -- layout -- message -- table (Table 1) -- to_demon, to_kernel (what may be said)
+//!                                                     |               |
+//!                                                  demon           kernel        (the two state machines)
+//! ```
+//!
+//! Section numbers in this module are that document's. Differences from it: octets have one order (little endian) and
+//! one layout on all machines; the AAL stands in the QoS, as in later `struct atm_qos`; demon to kernel is a queue too.
+//!
+//! Pure: no clock, no I/O. Must never hold more than its [`Limits`] say, whatever the other side sends.
+
+pub mod demon;
+pub mod field;
+pub mod kernel;
+pub mod layout;
+pub mod message;
+pub mod table;
+pub mod to_demon;
+pub mod to_kernel;
+
+pub use demon::Demon;
+pub use field::{Aal, Blli, Bllis, ErrorCode, Pvc, Sap, Vcc};
+pub use kernel::Kernel;
+pub use layout::Malformed;
+pub use message::Message;
+pub use table::Refused;
+pub use to_demon::ToDemon;
+pub use to_kernel::{Okay, Request, ToKernel};
+
+use thiserror::Error;
+
+/// How much one side may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Sockets that it knows.
+    pub sockets: usize,
+    /// Incoming calls, over all listening sockets, that are not answered yet.
+    pub indications: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sockets: 65_536,
+            indications: 1_024,
+        }
+    }
+}
+
+/// Octets that are no message of the protocol, or none that may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The octets are no message.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It has not the fields it must have (Table 1), or does not go this way.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// An `as_okay` for a socket that waits for none.
+    #[error(
+        "as_okay for socket {vcc}, which has nothing asked; allowed: one answer to each request"
+    )]
+    Unasked {
+        /// Whom it is for.
+        vcc: Vcc,
+    },
+}

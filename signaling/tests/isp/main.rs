@@ -1,0 +1,7 @@
+//! The internal signalling protocol: layout, Table 1, figures 7 to 12, and both machines in any interleaving.
+
+mod codec;
+mod figures;
+mod pair;
+mod sample;
+mod table;
