@@ -2,12 +2,13 @@
 //! agree on it.
 //!
 //! ```text
-//! address   NSAP-style addresses of 20 octets, and prefixes
-//! daemon/   what speaks for a node or a host: joins sockets, calls and the switch
-//! isp       the internal signalling protocol: sockets and daemon
-//! packet/   frames of connections, and sockets on the interfaces that carry them
-//! qos       service classes and peak rates
-//! seqpacket/ what carries messages between an application and its daemon
+//! address     NSAP-style addresses of 20 octets, and prefixes
+//! daemon/     what speaks for a node or a host: joins sockets, calls and the switch
+//! isp/        the internal signalling protocol: sockets and daemon
+//! packet/     frames of connections, and sockets on the interfaces that carry them
+//! qos         service classes and peak rates
+//! seqpacket/  what carries messages between an application and its daemon
+//! socket/     sockets of applications: streams and listeners
 //! ```
 //!
 //! All but what needs the feature `std` is pure: time is given, octets come and go, and nothing is known of
@@ -26,6 +27,8 @@ pub mod qos;
 mod ready;
 #[cfg(feature = "std")]
 pub mod seqpacket;
+#[cfg(feature = "std")]
+pub mod socket;
 
 pub use address::{Address, Prefix};
 pub use qos::{Class, Peak, Qos, Traffic};

@@ -6,6 +6,8 @@
 const COUNT: u32 = 65_535;
 /// Ahead of what is expected by less than this: later. By more: earlier (RFC 4385 4.2).
 const HALF: u32 = 32_768;
+/// Earlier than what is expected by no more than this: late without a doubt.
+const LATE: u32 = 1_024;
 
 /// Numbers of the frames that are sent.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +43,7 @@ pub enum Seen {
 #[derive(Debug, Clone)]
 pub struct Gaps {
     expected: u16,
-    /// What would follow the last frame that seemed late.
+    /// What would follow the last frame, if that seemed to be far too late.
     behind_late: Option<u16>,
 }
 
@@ -57,8 +59,8 @@ impl Default for Gaps {
 impl Gaps {
     /// Judges the number of the next frame.
     ///
-    /// Two in a row that seem late are not: more were lost than the numbers can tell apart, and what is counted is what
-    /// they say.
+    /// Two in a row that seem to be far too late are not: more were lost than the numbers can tell apart, and what is
+    /// counted is what they say.
     pub fn see(&mut self, number: u16) -> Seen {
         if number == 0 {
             return Seen::InTurn { lost: 0 };
@@ -67,7 +69,8 @@ impl Gaps {
         let ahead = (number_from + COUNT - expected) % COUNT;
         let resumed = self.behind_late.take() == Some(number);
         if ahead >= HALF && !resumed {
-            self.behind_late = Some(behind(number));
+            let far = COUNT - ahead > LATE;
+            self.behind_late = far.then(|| behind(number));
             return Seen::Late;
         }
         self.expected = behind(number);
@@ -99,6 +102,7 @@ mod tests {
         assert_eq!(see(0), Seen::InTurn { lost: 0 }, "not used");
         assert_eq!(see(4), Seen::Late, "twice");
         assert_eq!(see(2), Seen::Late);
+        assert_eq!(see(3), Seen::Late, "several late ones in a row");
         assert_eq!(see(5), Seen::InTurn { lost: 0 });
         assert_eq!(see(30_000), Seen::InTurn { lost: 29_994 });
         assert_eq!(see(60_000), Seen::InTurn { lost: 29_999 });
