@@ -58,7 +58,32 @@ pub struct Qos {
     pub receive: Option<Traffic>,
 }
 
+/// Tolerance that is asked for unless another is: what an ordinary host does to the times of frames, nanoseconds.
+const CDVT_NS: u64 = 1_000_000;
+
 impl Traffic {
+    /// A constant rate, with payloads of so many octets at most, and a tolerance of 1 ms.
+    #[must_use]
+    pub const fn cbr(peak: Peak, max_sdu: u16) -> Self {
+        Self {
+            class: Class::Cbr,
+            peak: Some(peak),
+            cdvt_ns: CDVT_NS,
+            max_sdu,
+        }
+    }
+
+    /// Best effort: as much as goes, with payloads of so many octets at most.
+    #[must_use]
+    pub const fn ubr(max_sdu: u16) -> Self {
+        Self {
+            class: Class::Ubr,
+            peak: None,
+            cdvt_ns: CDVT_NS,
+            max_sdu,
+        }
+    }
+
     /// Its peak rate in bits a second on the wire; none: as much as goes.
     #[must_use]
     pub fn wire_bps(&self) -> Option<u64> {
@@ -82,6 +107,33 @@ impl Traffic {
 }
 
 impl Qos {
+    /// One way, from whoever holds it.
+    #[must_use]
+    pub const fn sending(traffic: Traffic) -> Self {
+        Self {
+            transmit: Some(traffic),
+            receive: None,
+        }
+    }
+
+    /// One way, to whoever holds it.
+    #[must_use]
+    pub const fn receiving(traffic: Traffic) -> Self {
+        Self {
+            transmit: None,
+            receive: Some(traffic),
+        }
+    }
+
+    /// The same both ways.
+    #[must_use]
+    pub const fn both(traffic: Traffic) -> Self {
+        Self {
+            transmit: Some(traffic),
+            receive: Some(traffic),
+        }
+    }
+
     /// The same, as the other end holds it.
     #[must_use]
     pub fn turned(self) -> Self {
