@@ -12,6 +12,8 @@ pub mod latency;
 pub mod machine;
 pub mod node;
 pub mod routed;
+pub mod stand;
+pub mod switched;
 #[allow(unsafe_code)]
 mod unsafe_tsc;
 pub mod xdp;

@@ -5,11 +5,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::Parser;
 use pinode_bench::compare::{Spread, order, ratios};
 use pinode_bench::machine::Machine;
-use pinode_bench::routed::{Arm, Case, Crossing, Guest, Stand};
+use pinode_bench::routed::{Arm, Case, Crossing, Guest, flows_were_there, start};
+use pinode_bench::stand::{Stand, by_turns};
 use serde::Serialize;
 
 /// Frames per second through builtin:ipv6qos with small and large tables, beside builtin:patch with the same frames.
@@ -219,36 +220,12 @@ fn measure(
     (warm_up, slices, slice): (f64, usize, Duration),
 ) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
     let stands = { guests.iter() }
-        .map(|guest| Stand::start(how, case, *guest))
+        .map(|guest| start(how, case, *guest))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    for stand in &stands {
-        stand.run(Duration::from_secs_f64(warm_up))?;
-    }
-    let mut fps = vec![0.0; stands.len()];
-    let usage = || {
-        stands
-            .iter()
-            .map(Stand::usage)
-            .collect::<anyhow::Result<Vec<_>>>()
-    };
-    let before = usage()?;
-    for turn in 0..slices {
-        for side in order(stands.len(), turn) {
-            fps[side] += stands[side].run(slice)? / slices as f64;
-        }
-    }
-    let spent = usage()?.into_iter().zip(before);
-    let spent = spent.map(|((busy_ns, frames), (busy_before, frames_before))| {
-        ensure!(
-            frames > frames_before,
-            "a guest has said nothing meanwhile: --seconds is too short"
-        );
-        Ok((busy_ns - busy_before) as f64 / (frames - frames_before) as f64)
-    });
-    let guest_ns = spent.collect::<anyhow::Result<_>>()?;
+    let (fps, guest_ns) = by_turns(&stands, warm_up, slices, slice)?;
     for (stand, guest) in stands.iter().zip(guests) {
         if let Guest::Router(_) = guest {
-            stand.flows_were_there(case.arm)?;
+            flows_were_there(stand, case.arm)?;
         }
     }
     stands.into_iter().for_each(Stand::stop);

@@ -3,26 +3,16 @@
 use std::fmt;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
-use pinode_node::config::{self, NodeConfig};
-use pinode_node::control::Control as _;
-use pinode_node::running::RunningNode;
-use pinode_ports::{InlinePort, Port, slot_octets_for};
+use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::tables;
-use super::traffic::{LOOK_NS, NEXT, ROUTER, Sink, Source, Tally, Variety};
+use super::traffic::{NEXT, ROUTER, Source, Variety};
+use crate::stand::Stand;
 
-const READY: Duration = Duration::from_secs(60);
 /// Items of a request: few enough that no frame waits long.
 const CHUNK: usize = 32;
-/// After frames are offered again it takes a while until worker and guest are awake and rings are full.
-const LEAD: Duration = Duration::from_nanos(LOOK_NS + 5_000_000);
-/// After the last frame is offered, until rings are empty and worker and guest sleep.
-const DRAIN: Duration = Duration::from_millis(5);
 const VIA: &str = "2001:db8:2::9";
 
 /// What the router holds, and destinations of the frames if that is not what is said for all: a power of two.
@@ -207,119 +197,49 @@ fn toml(how: &Crossing, arm: Arm, guest: Guest<'_>) -> String {
     toml
 }
 
-fn config(text: &str) -> anyhow::Result<NodeConfig> {
-    let builtins = pinode_images::BUILTIN_NAMES;
-    Ok(config::parse("bench.toml", Path::new(""), text, builtins)?)
-}
-
 /// Adds `items` to the router's tables.
-fn load(node: &RunningNode, items: &[Value]) -> anyhow::Result<()> {
+fn load(stand: &Stand, items: &[Value]) -> anyhow::Result<()> {
     for chunk in items.chunks(CHUNK) {
         let request = json!({ "change": { "op": "add", "items": chunk } });
-        let answer = node.operator().guest_request("ipv6qos", request)?;
+        let answer = stand.ask("ipv6qos", request)?;
         let error = &answer["changed"]["error"];
         ensure!(error.is_null(), "the router refuses an item: {error}");
     }
     Ok(())
 }
 
-/// A node with one guest, and what its frames come from: idle until [`run`](Self::run).
-pub struct Stand {
-    node: RunningNode,
-    tally: Arc<Tally>,
+/// Starts a node with `guest`; the router holds what `case` says.
+///
+/// # Errors
+///
+/// Whatever keeps the node from running, or the router from holding what it should.
+pub fn start(how: &Crossing, case: Case, guest: Guest<'_>) -> anyhow::Result<Stand> {
+    let arm = case.arm;
+    let variety = arm.variety(case.destinations.unwrap_or(how.destinations));
+    let source = |tally| Source::new(how.size, variety, tally);
+    let stand = Stand::start(&toml(how, arm, guest), how.size, source)?;
+    if let Guest::Router(_) = guest {
+        load(&stand, &arm.items())?;
+    }
+    Ok(stand)
 }
 
-impl Stand {
-    /// Starts a node with `guest`; the router holds what `case` says.
-    ///
-    /// # Errors
-    ///
-    /// Whatever keeps the node from running, or the router from holding what it should.
-    pub fn start(how: &Crossing, case: Case, guest: Guest<'_>) -> anyhow::Result<Self> {
-        let arm = case.arm;
-        let config = config(&toml(how, arm, guest))?;
-        let tally = Arc::new(Tally::default());
-        let variety = arm.variety(case.destinations.unwrap_or(how.destinations));
-        let source = Source::new(how.size, variety, Arc::clone(&tally));
-        let sink = Sink::new(how.size, Arc::clone(&tally));
-        let octets = slot_octets_for(1501);
-        let ports: Vec<Vec<Box<dyn Port>>> = vec![
-            vec![Box::new(InlinePort::new(source, octets))],
-            vec![Box::new(InlinePort::new(sink, octets))],
-        ];
-        let node = RunningNode::start(config, ports)?;
-        let stand = Stand { node, tally };
-        stand
-            .node
-            .wait_ready(READY, || false)
-            .context("the node is not ready")?;
-        if let Guest::Router(_) = guest {
-            load(&stand.node, &arm.items())?;
-        }
-        Ok(stand)
-    }
-
-    /// Offers frames at saturation for `span`; how many came out in it, a second.
-    ///
-    /// # Errors
-    ///
-    /// None came out.
-    pub fn run(&self, span: Duration) -> anyhow::Result<f64> {
-        self.tally.offer(true);
-        std::thread::sleep(LEAD);
-        let (began, before) = (Instant::now(), self.tally.crossed());
-        std::thread::sleep(span);
-        let crossed = self.tally.crossed() - before;
-        let took = began.elapsed();
-        self.tally.offer(false);
-        std::thread::sleep(DRAIN);
-        ensure!(
-            crossed > 0,
-            "nothing crossed of {} frames",
-            self.tally.offered()
-        );
-        Ok(crossed as f64 / took.as_secs_f64())
-    }
-
-    /// Time that the guest has spent on frames, nanoseconds, and frames that it has taken, as it said last.
-    ///
-    /// # Errors
-    ///
-    /// The node does not answer, or the guest has said nothing yet.
-    pub fn usage(&self) -> anyhow::Result<(u64, u64)> {
-        let status = self.node.operator().status()?;
-        let usage = status.guests.first().and_then(|guest| guest.usage.as_ref());
-        let usage = usage.context("the guest has not said what it does")?;
-        Ok((usage.busy_ns, usage.frames))
-    }
-
-    /// Looks whether the router knew the flows that `arm` wants, and forgets them.
-    ///
-    /// # Errors
-    ///
-    /// It did not: they were made while it was measured.
-    pub fn flows_were_there(&self, arm: Arm) -> anyhow::Result<()> {
-        let Arm::Flows(wanted) = arm else {
-            return Ok(());
-        };
-        let request = json!({ "flush": { "what": "flow" } });
-        let answer = self.node.operator().guest_request("ipv6qos", request)?;
-        let flows = answer["flushed"].as_u64().unwrap_or(0);
-        // At saturation some frames find no room: now and then the same flow's each time.
-        ensure!(
-            flows >= u64::from(wanted) / 100 * 99,
-            "there are {flows} flows of {wanted}: --warm-up is too short"
-        );
-        Ok(())
-    }
-
-    /// Ends the node; with `PINODE_BENCH_STATUS` set, prints its status before.
-    pub fn stop(self) {
-        if std::env::var_os("PINODE_BENCH_STATUS").is_some()
-            && let Ok(status) = self.node.operator().status()
-        {
-            eprintln!("{status:#?}");
-        }
-        self.node.stop();
-    }
+/// Looks whether the router knew the flows that `arm` wants, and forgets them.
+///
+/// # Errors
+///
+/// It did not: they were made while it was measured.
+pub fn flows_were_there(stand: &Stand, arm: Arm) -> anyhow::Result<()> {
+    let Arm::Flows(wanted) = arm else {
+        return Ok(());
+    };
+    let request = json!({ "flush": { "what": "flow" } });
+    let answer = stand.ask("ipv6qos", request)?;
+    let flows = answer["flushed"].as_u64().unwrap_or(0);
+    // At saturation some frames find no room: now and then the same flow's each time.
+    ensure!(
+        flows >= u64::from(wanted) / 100 * 99,
+        "there are {flows} flows of {wanted}: --warm-up is too short"
+    );
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! arm      what is run: tables of the router, and the frames that go with them
 //! tables   prefixes and rules, many and like real ones
-//! traffic  source and sink in the ports' own bursts
+//! traffic  the source in its port's own bursts
 //! ```
 //!
 //! Must never give one guest other frames than the other.
@@ -12,4 +12,4 @@ mod arm;
 mod tables;
 mod traffic;
 
-pub use arm::{Arm, Case, Crossing, Guest, Stand};
+pub use arm::{Arm, Case, Crossing, Guest, flows_were_there, start};

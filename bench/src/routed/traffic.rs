@@ -1,17 +1,16 @@
-//! Source and sink of a saturating run of IPv6 packets, in the ports' own bursts.
+//! The source of a saturating run of IPv6 packets, in its port's own bursts.
 //!
 //! As DPDK's `net_null` with `copy=1`, one copy in and one out; what differs from packet to packet, destination and
 //! flow, is written over the copy. Must never pace, check or allocate while it runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use pinode_ports::{InjectSlots, TxMeta, Wire, copy_frame};
 
-const SLOT: usize = 2048;
+use crate::stand::{FCS, LOOK_NS, Tally};
+
 /// Octets of Ethernet header and PIH.
 const HEAD: usize = 15;
-const FCS: usize = 4;
 
 /// The router's MAC address on the side that packets come in on.
 pub(super) const ROUTER: [u8; 6] = [2, 0, 0, 1, 1, 1];
@@ -20,40 +19,6 @@ pub(super) const SENDER: [u8; 6] = [2, 0, 0, 9, 1, 9];
 pub(super) const NEXT: [u8; 6] = [2, 0, 0, 9, 2, 9];
 /// 2001:db8:1::/64 is the sender's link.
 const SOURCE: u128 = 0x2001_0db8_0001_0000 << 64;
-
-/// What was counted; on lines of their own, written by the worker alone.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub(super) struct Tally {
-    offered: AtomicU64,
-    crossed: AtomicU64,
-    /// Whether frames are offered.
-    offers: AtomicBool,
-}
-
-/// A source that offers nothing looks this often whether it should; each look keeps a worker awake for 0.4 ms.
-pub(super) const LOOK_NS: u64 = 25_000_000;
-
-impl Tally {
-    /// Says whether frames are offered: at first none are.
-    pub(super) fn offer(&self, offers: bool) {
-        self.offers.store(offers, Ordering::Relaxed);
-    }
-
-    pub(super) fn offered(&self) -> u64 {
-        self.offered.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn crossed(&self) -> u64 {
-        self.crossed.load(Ordering::Relaxed)
-    }
-}
-
-/// Adds without a locked instruction: there is one writer.
-fn add(counter: &AtomicU64, frames: u64) {
-    let sum = counter.load(Ordering::Relaxed) + frames;
-    counter.store(sum, Ordering::Relaxed);
-}
 
 /// What differs from packet to packet.
 #[derive(Debug, Clone)]
@@ -113,7 +78,7 @@ impl Wire for Source {
             flow,
             tally,
         } = self;
-        if !tally.offers.load(Ordering::Relaxed) {
+        if !tally.offers() {
             return;
         }
         let frames = slots.fill(|slot| {
@@ -136,50 +101,14 @@ impl Wire for Source {
             frame[HEAD + 40..HEAD + 42].copy_from_slice(&[a, b]);
             Some(template.len())
         });
-        add(&tally.offered, frames as u64);
+        tally.count_offered(frames);
     }
 
     /// So that the worker sleeps while another node is measured.
     fn next_ns(&self, now_ns: u64) -> Option<u64> {
-        let offers = self.tally.offers.load(Ordering::Relaxed);
-        Some(now_ns + if offers { 0 } else { LOOK_NS })
+        Some(now_ns + if self.tally.offers() { 0 } else { LOOK_NS })
     }
 
     #[inline]
     fn absorb(&mut self, _now_ns: u64, _frame: &[u8], _meta: &TxMeta) {}
-}
-
-/// The side that packets leave by.
-pub(super) struct Sink {
-    copy: Box<[u8; SLOT]>,
-    /// Octets of a frame that counts: others are the router's own.
-    octets: usize,
-    tally: Arc<Tally>,
-}
-
-impl Sink {
-    pub(super) fn new(size: u16, tally: Arc<Tally>) -> Self {
-        Self {
-            copy: Box::new([0; SLOT]),
-            octets: usize::from(size) - FCS,
-            tally,
-        }
-    }
-}
-
-impl Wire for Sink {
-    #[inline]
-    fn inject(&mut self, _now_ns: u64, _slots: &mut InjectSlots<'_, '_>) {}
-
-    fn next_ns(&self, _now_ns: u64) -> Option<u64> {
-        None
-    }
-
-    #[inline]
-    fn absorb(&mut self, _now_ns: u64, frame: &[u8], _meta: &TxMeta) {
-        if let Some(copy) = self.copy.get_mut(..frame.len()) {
-            copy_frame(copy, frame);
-        }
-        add(&self.tally.crossed, u64::from(frame.len() == self.octets));
-    }
 }
