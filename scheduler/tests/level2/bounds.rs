@@ -6,7 +6,7 @@ use std::num::NonZeroU8;
 
 use pinode_scheduler::bounds::{self, Flow, PiBounds};
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::Connection;
+use pinode_scheduler::level2::streams::{Connection, Room, Service};
 use pinode_scheduler::level2::{Arrival, Diffserv, Discipline, Streams};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 use proptest::prelude::*;
@@ -277,15 +277,17 @@ proptest! {
         let pi = bounds::of_pi(&cycle, OWN, LARGEST).unwrap();
         let delay_ns = pi.turn_delay_ns(shares.len(), lookahead_ns).unwrap();
         let all: u64 = shares.iter().map(|share| share.0).sum();
-        let mut streams = Streams::new(pi.guaranteed_bps as u64, 1_000);
+        let mut streams = Streams::new(Room::of(pi.guaranteed_bps as u64, 1_000));
         let mut contracts = HashMap::new();
         for (label, &(share, tolerance_ns)) in (16u32..).zip(&shares) {
             let connection = Connection {
                 vn: 0,
                 label,
-                peak: rate(pi.guaranteed_bps as u64 / all * share),
-                tolerance_ns,
+                service: Service::Cbr,
+                peak: Some(rate(pi.guaranteed_bps as u64 / all * share)),
+                tolerance_ns: Some(tolerance_ns),
                 buffer: 12,
+                largest: LARGEST,
             };
             streams.connect(connection).unwrap();
             contracts.insert(label, connection);
@@ -316,9 +318,9 @@ impl Shaper {
     /// Since when the frame was the first of its connection, and conformed.
     fn first_and_conforms_ns(&mut self, contract: &Connection, passed: &Passed) -> u64 {
         let conforms_ns =
-            (self.theoretical_ps.div_ceil(1_000)).saturating_sub(contract.tolerance_ns);
+            (self.theoretical_ps.div_ceil(1_000)).saturating_sub(contract.tolerance_ns.unwrap());
         let since_ns = passed.frame.at_ns.max(self.taken_ns).max(conforms_ns);
-        let interval_ps = LinkRate::wire_time_ps(contract.peak, passed.frame.octets);
+        let interval_ps = LinkRate::wire_time_ps(contract.peak.unwrap(), passed.frame.octets);
         self.theoretical_ps = self.theoretical_ps.max(passed.taken_ns * 1_000) + interval_ps;
         self.taken_ns = passed.taken_ns;
         since_ns
