@@ -271,8 +271,14 @@ impl Control for Operator {
         };
         let needs = self.config.needs_in_force(&self.config.ports[index]);
         let mut problems = schedule_problems(&planned, &needs);
-        let started = Some(&self.config.ports[index]);
-        let streams = stream_problems(&planned, &self.config.pis, started);
+        // Held over the hand-over, so that what is shown is what was installed last, and no connection is
+        // set up that the new schedule does not hold.
+        let mut all = self
+            .schedules
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let held = self.held(index, &all[index])?;
+        let streams = stream_problems(&planned, &self.config.pis, &held);
         problems.extend(streams.into_iter().map(|(_, what)| what));
         if !problems.is_empty() {
             return Err(refused(problems.join("; ")));
@@ -283,11 +289,6 @@ impl Control for Operator {
             planned.base_tai_ns = base_tai_ns;
             assemble::base_ns(&planned, self.tai.offset_ns())
         });
-        // Held over the hand-over, so that what is shown is what was installed last.
-        let mut all = self
-            .schedules
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         let installed = self
             .workers
             .install(index, Box::new(cycle), base_ns)
@@ -299,6 +300,7 @@ impl Control for Operator {
         let takes_effect_tai_ns = admin.from_tai_ns;
         let replaced = all[index].follow(admin, installed.replaced_ns);
         all[index].settle(Monotonic.now_ns());
+        self.renew_terms(index, &mut all[index])?;
         Ok(PhasesSet {
             takes_effect_tai_ns,
             replaced_tai_ns: replaced.map(|waited| waited.from_tai_ns),
@@ -476,6 +478,7 @@ fn pi_status(pi: &PiConfig, copy: &PiSnapshot) -> PiStatus {
             port_error: counted.tx_port_error,
             malformed: counted.tx_malformed,
             guest_down: counted.tx_guest_down,
+            cleared: counted.tx_cleared,
         },
         level2: Level2Status {
             discipline: pi.level2.name().to_owned(),

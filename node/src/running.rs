@@ -75,7 +75,7 @@ impl RunningNode {
         }
         let schedules = config.ports.iter().map(|port| {
             let base_ns = assemble::base_ns(port, offset);
-            Schedules::new(port, base_ns, &tai)
+            Schedules::new(port, &config.pis, base_ns, &tai)
         });
         let schedules = schedules.collect();
 

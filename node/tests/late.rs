@@ -13,7 +13,7 @@ use pinode_node::dataplane::mailbox::{Command, Installed};
 use pinode_node::dataplane::worker::Turn;
 use pinode_scheduler::LinkRate;
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::Connection;
+use pinode_scheduler::level2::streams::{Connection, Room, Service};
 use pinode_scheduler::level2::{Content, Diffserv, Streams};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -184,13 +184,15 @@ fn disciplines(kind: usize) -> fn(usize) -> Option<Level2> {
         },
         2 => |_| Some(Level2::Content(Content::new(1, 64, 64))),
         _ => |_| {
-            let mut streams = Streams::new(GBIT, QUEUE.into());
+            let mut streams = Streams::new(Room::of(GBIT, QUEUE.into()));
             let connection = Connection {
                 vn: 0,
                 label: LABEL,
-                peak: LinkRate::new(GBIT / 5).unwrap(),
-                tolerance_ns: 50_000,
+                service: Service::Cbr,
+                peak: LinkRate::new(GBIT / 5).ok(),
+                tolerance_ns: Some(50_000),
                 buffer: 64,
+                largest: u32::MAX,
             };
             streams.connect(connection).unwrap();
             Some(Level2::Streams(streams))

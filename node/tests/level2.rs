@@ -11,7 +11,7 @@ use pinode_node::dataplane::idle::Sleep;
 use pinode_node::dataplane::level2::Level2;
 use pinode_scheduler::LinkRate;
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::Connection;
+use pinode_scheduler::level2::streams::{Connection, Room, Service};
 use pinode_scheduler::level2::{ClassCounters, Content, Diffserv, Streams};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -63,14 +63,16 @@ fn content(slot: usize) -> Option<Level2> {
 
 /// 10 Mb/s for label 17, of which a frame may be as early as a whole cycle; 100 kb/s for label 18.
 fn streams(slot: usize) -> Option<Level2> {
-    let mut streams = Streams::new(GBIT / 4, QUEUE.into());
+    let mut streams = Streams::new(Room::of(GBIT / 4, QUEUE.into()));
     for (label, bps) in [(17, 10_000_000), (18, 100_000)] {
         let connection = Connection {
             vn: VN,
             label,
-            peak: rate(bps),
-            tolerance_ns: CYCLE_NS,
+            service: Service::Cbr,
+            peak: Some(rate(bps)),
+            tolerance_ns: Some(CYCLE_NS),
             buffer: 16,
+            largest: 1518,
         };
         streams.connect(connection).unwrap();
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pinode_classifier::Vn;
-use pinode_node::config::{self, Isolation, Level2Config, NodeConfig, StreamConfig};
+use pinode_node::config::{self, Isolation, Level2Config, NodeConfig, StreamConfig, StreamsConfig};
 use pinode_node::control::{Control, ControlError, GuestAction, SetPhases};
 use pinode_node::dataplane::clock::tai_ns;
 use pinode_node::running::RunningNode;
@@ -340,14 +340,18 @@ fn a_schedule_that_waits_is_replaced_and_the_answer_says_so() {
 #[test]
 fn a_schedule_under_which_a_connection_loses_its_rate_is_refused() {
     let mut config = config();
-    config.pis[0].level2 = Level2Config::Streams(vec![StreamConfig {
-        port: "east".to_owned(),
-        vn: Vn::DEFAULT,
-        label: 17,
-        rate_bps: 1_000_000,
-        tolerance_ns: None,
-        buffer: 16,
-    }]);
+    config.pis[0].level2 = Level2Config::Streams(StreamsConfig {
+        connections: vec![StreamConfig {
+            port: "east".to_owned(),
+            vn: Vn::DEFAULT,
+            label: 17,
+            rate_bps: 1_000_000,
+            tolerance_ns: None,
+            buffer: 16,
+            max_frame: None,
+        }],
+        ..StreamsConfig::default()
+    });
     let boxed = |port| vec![Box::new(port) as Box<dyn Port>];
     let ports = vec![
         boxed(memory::pair(4096, 2048).0),

@@ -9,7 +9,7 @@ use std::num::NonZeroU8;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::Connection;
+use pinode_scheduler::level2::streams::{Connection, Room, Service};
 use pinode_scheduler::level2::{Arrival, Content, Diffserv, Discipline, Fifo, Streams};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 
@@ -51,16 +51,18 @@ fn content() -> (Content<Frame>, Heads) {
 
 /// All of them get a frame in turn, in no order of their labels.
 fn streams(connections: u32) -> (Streams<Frame>, Heads) {
-    let mut queue = Streams::new(u64::MAX, u32::MAX);
+    let mut queue = Streams::new(Room::of(u64::MAX, 64.max(2 * connections) * 2));
     let mut heads = Vec::new();
     for n in 0..connections {
         let label = 16 + (n * 7_919) % 1_000_003;
         let asked = Connection {
             vn: 0,
             label,
-            peak: LinkRate::new(1_000_000).expect("not 0"),
-            tolerance_ns: u64::MAX,
+            service: Service::Cbr,
+            peak: Some(LinkRate::new(1_000_000).expect("not 0")),
+            tolerance_ns: Some(u64::MAX),
             buffer: if connections < 100 { 64 } else { 2 },
+            largest: 1518,
         };
         queue.connect(asked).expect("room for all");
         heads.push((0, (label << 12).to_be_bytes()));

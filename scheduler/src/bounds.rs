@@ -6,6 +6,10 @@
 //! curve sigma + rho t, service curve R (t - T)); docs/guarantees.md derives them. For the control
 //! plane; nothing here is on the frame path.
 
+mod connections;
+
+pub use connections::{Admitted, Promised};
+
 use crate::cycle::{Cycle, PS_PER_NS, Span};
 use crate::rate::OVERHEAD_OCTETS;
 
@@ -91,17 +95,6 @@ impl PiBounds {
         let taken: f64 = strict.iter().map(|flow| flow.rho_bps).sum();
         let left_bps = self.guaranteed_bps - taken;
         (left_bps >= 0.0).then_some(left_bps)
-    }
-
-    /// The longest time to its end on the wire, ns, from when a frame is the first of its connection
-    /// and conforms, with so many connections in its PI, itself among them, each of which offers one
-    /// frame and then stands behind those that do already: T + lookahead + (connections + 1) l_max / R.
-    /// Whatever the others send. `None` if R is 0.
-    #[must_use]
-    pub fn turn_delay_ns(&self, connections: usize, lookahead_ns: u64) -> Option<f64> {
-        let bits = (connections as f64 + 1.0) * self.largest_bits();
-        (self.guaranteed_bps > 0.0)
-            .then(|| self.latency_ns + lookahead_ns as f64 + bits / self.guaranteed_bps * 1e9)
     }
 
     /// l_max: bits of wire of the largest frame.

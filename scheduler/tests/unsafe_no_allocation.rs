@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::num::NonZeroU8;
 
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::Connection;
+use pinode_scheduler::level2::streams::{Block, Connection, Room, Service, Signalling, Terms};
 use pinode_scheduler::level2::{Arrival, Content, Diffserv, Discipline, Fifo, Streams};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 
@@ -143,20 +143,80 @@ fn no_discipline_allocates_for_a_frame() {
     });
     assert!(churn(&mut diffserv) > 10_000);
     assert!(churn(&mut Content::new(0b1011, 8, 8)) > 10_000);
-    let mut streams = Streams::new(1_000_000_000, 1_000);
+    let peak = LinkRate::new(5_000_000).expect("not 0");
+    let signalling = Signalling {
+        peak,
+        tolerance_ns: 100_000,
+        buffer: 8,
+    };
+    let mut streams = Streams::new(Room::of(1_000_000_000, 1_000)).with_signalling(signalling);
     for label in 16..64 {
         for vn in 0..4 {
-            let peak = LinkRate::new(5_000_000).expect("not 0");
+            let service = match label % 4 {
+                0 => Service::Ubr,
+                _ => Service::Cbr,
+            };
             let asked = Connection {
                 vn,
                 label,
-                peak,
-                tolerance_ns: 1_000_000,
+                service,
+                peak: Some(peak),
+                tolerance_ns: (label % 3 > 0).then_some(1_000_000),
                 buffer: 4,
+                largest: 1518,
             };
             streams.connect(asked).expect("room for all");
         }
     }
     let went = churn(&mut streams);
     assert!(went > 1_000, "{went}");
+}
+
+/// With memory handed in and out, connections come and go between two frames.
+#[test]
+fn no_set_up_and_no_take_down_allocates_or_frees() {
+    const MOST: u32 = 300;
+    let mut streams = Streams::new(Room::of(u64::MAX, MOST));
+    let connection = |label: u32| Connection {
+        vn: (label % 32) as u8,
+        label,
+        service: if label % 5 == 0 {
+            Service::Ubr
+        } else {
+            Service::Cbr
+        },
+        peak: LinkRate::new(1_000_000).ok(),
+        tolerance_ns: None,
+        buffer: 1,
+        largest: 1518,
+    };
+    let mut blocks: Vec<Block> = (0..2 * MOST).map(|_| Block::default()).collect();
+    let mut set_up = 0;
+    let before = CALLS.with(Cell::get);
+    for turn in 0..20_000u32 {
+        let asked = connection(16 + turn * 7_919 % 1_000_003);
+        match streams.connect_within(asked, &mut blocks) {
+            Ok(()) => set_up += 1,
+            Err(error) => assert!(streams.connections() > 100, "{error}"),
+        }
+        let arrival = Arrival {
+            now_ns: u64::from(turn),
+            octets: 79,
+            vn: asked.vn,
+            pdu: &(asked.label << 12).to_be_bytes(),
+        };
+        let _ = streams.enqueue(turn, &arrival);
+        streams.set_terms(Terms {
+            rate_bps: u64::MAX,
+            tolerance_ns: u64::from(turn),
+            signalling: None,
+        });
+        let old = connection(16 + turn.saturating_sub(200) * 7_919 % 1_000_003);
+        if turn >= 200 {
+            let _ = streams.disconnect_within((old.vn, old.label), |_| (), &mut blocks);
+        }
+    }
+    assert_eq!(CALLS.with(Cell::get) - before, 0);
+    assert!(set_up > 10_000, "{set_up}");
+    assert_eq!(blocks.len() + streams.connections(), 2 * MOST as usize);
 }

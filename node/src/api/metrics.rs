@@ -455,6 +455,7 @@ fn drops<'s>(labels: &Labels<'s>, pi: &PiStatus) -> Vec<(Labels<'s>, f64)> {
         ("out", "port_error", tx.port_error),
         ("out", "malformed", tx.malformed),
         ("out", "guest_down", tx.guest_down),
+        ("out", "cleared", tx.cleared),
     ]
     .map(|(way, cause, count)| {
         (

@@ -1,14 +1,16 @@
 //! The level 2 queue of a PI at a port, with what its configuration leaves open filled in.
 
-use pinode_scheduler::bounds;
+use pinode_scheduler::bounds::{self, PiBounds};
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::Connection;
+use pinode_scheduler::level2::streams::{Connection, Room, Service, Signalling, Terms};
 use pinode_scheduler::level2::{Content, Diffserv, Fifo, Streams};
 use pinode_scheduler::{Cycle, LinkRate, RateError};
+use pinode_virtqueue::TxFrame;
 
 use super::AssembleError;
 use crate::config::{
-    DiffservConfig, Level2Config, PiConfig, PolicedBounds, PortConfig, sure_tolerance_ns,
+    DiffservConfig, Level2Config, PiConfig, PolicedBounds, PortConfig, StreamsConfig, admitted,
+    signalling_buffer, signalling_of,
 };
 use crate::dataplane::level2::Level2;
 
@@ -40,36 +42,62 @@ pub(super) fn queue(
             let networks = pi.vns.iter().fold(0, |all, vn| all | 1 << vn.get());
             Level2::Content(Content::new(networks, requests as usize, data as usize))
         }
-        Level2Config::Streams(_) => {
-            let count = pi.level2.streams(&port.name).count();
-            let tolerance_ns = own.map_or(0, |own| sure_tolerance_ns(&own, count));
-            // Whole bits: what is left over of one is no bit.
-            let rate_bps = own.map_or(0, |own| own.guaranteed_bps as u64);
-            let mut streams = Streams::new(rate_bps, frames);
-            for stream in pi.level2.streams(&port.name) {
-                let peak = LinkRate::new(stream.rate_bps);
-                let peak = peak.map_err(|error| AssembleError::ClassRate {
-                    pi: pi.name.clone(),
-                    error,
-                })?;
-                let connection = Connection {
-                    vn: stream.vn.get(),
-                    label: stream.label,
-                    peak,
-                    tolerance_ns: stream.tolerance_ns.unwrap_or(tolerance_ns),
-                    buffer: stream.buffer,
-                };
-                let connected = streams.connect(connection);
-                connected.map_err(|error| AssembleError::Connection {
-                    pi: pi.name.clone(),
-                    port: port.name.clone(),
-                    label: stream.label,
-                    error,
-                })?;
-            }
-            Level2::Streams(streams)
+        Level2Config::Streams(config) => {
+            Level2::Streams(streams(pi, config, port, own.as_ref(), frames)?)
         }
     })
+}
+
+fn streams(
+    pi: &PiConfig,
+    config: &StreamsConfig,
+    port: &PortConfig,
+    own: Option<&PiBounds>,
+    frames: u32,
+) -> Result<Streams<TxFrame>, AssembleError> {
+    // Whole bits: what is left over of one is no bit.
+    let rate_bps = own.map_or(0, |own| own.guaranteed_bps as u64);
+    let mut streams = Streams::new(Room {
+        rate_bps,
+        frames,
+        connections: config.most_of(frames),
+        networks: pi.vns.iter().fold(0, |all, vn| all | 1 << vn.get()),
+    });
+    if let Some(own) = own {
+        let (signalling_bps, tolerance_ns) = signalling_of(pi, own);
+        if let Ok(peak) = LinkRate::new(signalling_bps) {
+            streams = streams.with_signalling(Signalling {
+                peak,
+                tolerance_ns,
+                buffer: signalling_buffer(frames),
+            });
+        }
+        let (_, untold_ns) = admitted(pi, pi.level2.streams(&port.name), own, None);
+        streams.set_terms(Terms {
+            rate_bps,
+            tolerance_ns: untold_ns,
+            signalling: None,
+        });
+    }
+    let largest = port.largest_frame_of(pi.needs);
+    for stream in pi.level2.streams(&port.name) {
+        let connected = streams.connect(Connection {
+            vn: stream.vn.get(),
+            label: stream.label,
+            service: Service::Cbr,
+            peak: LinkRate::new(stream.rate_bps).ok(),
+            tolerance_ns: stream.tolerance_ns,
+            buffer: stream.buffer,
+            largest: stream.max_frame.unwrap_or(largest),
+        });
+        connected.map_err(|error| AssembleError::Connection {
+            pi: pi.name.clone(),
+            port: port.name.clone(),
+            label: stream.label,
+            error,
+        })?;
+    }
+    Ok(streams)
 }
 
 fn classes(

@@ -10,9 +10,12 @@ use serde::Serialize;
 
 use crate::assemble::LOOKAHEAD_NS;
 use crate::config::{
-    DiffservConfig, Level2Config, PiConfig, PolicedBounds, PortConfig, StreamConfig,
-    sure_tolerance_ns,
+    DiffservConfig, Level2Config, PiConfig, PolicedBounds, PortConfig, StreamConfig, StreamsConfig,
+    admitted, only_signalling, promised, signalling_of,
 };
+
+/// Octets of the shortest frame, with FCS.
+const FRAME_LEAST: u32 = 64;
 
 /// By discipline; FIFO and content guarantee nothing beyond what the PI has.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,8 +41,20 @@ pub enum Level2Report {
     Streams {
         /// As above.
         lookahead_ns: u64,
-        /// The sum of the peak rates; at most R.
+        /// The sum of the peak rates; with signalling at most R.
         needs_bps: u64,
+        /// What frames with label 1 may take.
+        signalling_bps: u64,
+        /// What is left for connections at run time.
+        spare_bps: u64,
+        /// Connections that there may be.
+        most: u32,
+        /// Bound of the delay of a connection without any frame of connections: with it, and
+        /// `octet_ns` for each octet of wire of the largest frames of all, its own among them, it can be
+        /// told for any set of connections.
+        base_ns: f64,
+        /// See `base_ns`.
+        octet_ns: f64,
         /// In the order of the configuration.
         connections: Vec<ConnectionReport>,
     },
@@ -82,16 +97,26 @@ pub struct ConnectionReport {
     pub interval_ns: f64,
     /// Bound of the time to its end from when a frame is the first of the connection and conforms.
     pub delay_ns: f64,
+    /// Bound of the time from arrival to end of every frame of it, if they come `interval_ns` apart or
+    /// farther. None: its tolerance is less than that.
+    pub bound_ns: Option<f64>,
+    /// By how much that time may differ from frame to frame.
+    pub variation_ns: Option<f64>,
 }
 
 impl Level2Report {
     /// At `port`, where `pi` has the bounds `own`.
-    pub(super) fn of(pi: &PiConfig, port: &PortConfig, own: &PiBounds) -> Option<Self> {
+    pub(super) fn of(
+        pi: &PiConfig,
+        port: &PortConfig,
+        own: &PiBounds,
+        workers: u16,
+    ) -> Option<Self> {
         match &pi.level2 {
             Level2Config::Diffserv(classes) => {
                 diffserv(classes, own, pi.needs.smallest_frame(own.largest_frame))
             }
-            Level2Config::Streams(_) => streams(pi, port, own),
+            Level2Config::Streams(config) => streams(pi, config, port, own, workers),
             Level2Config::Fifo | Level2Config::Content(_) => None,
         }
     }
@@ -125,25 +150,48 @@ fn diffserv(classes: &DiffservConfig, own: &PiBounds, size: u32) -> Option<Level
     })
 }
 
-fn streams(pi: &PiConfig, port: &PortConfig, own: &PiBounds) -> Option<Level2Report> {
-    let count = pi.level2.streams(&port.name).count();
-    let delay_ns = own.turn_delay_ns(count, LOOKAHEAD_NS)?;
-    let sure_ns = sure_tolerance_ns(own, count);
+fn streams(
+    pi: &PiConfig,
+    config: &StreamsConfig,
+    port: &PortConfig,
+    own: &PiBounds,
+    workers: u16,
+) -> Option<Level2Report> {
+    let (all, untold_ns) = admitted(pi, pi.level2.streams(&port.name), own, None);
+    let none = only_signalling(pi, own);
+    let base_ns = own.turn_delay_ns(&none, LOOKAHEAD_NS)?;
+    let delay_ns = own.turn_delay_ns(&all, LOOKAHEAD_NS)?;
+    let left_bps = own.left_bps(&[none.signalling])?;
+    let (signalling_bps, _) = signalling_of(pi, own);
     let report = |stream: &StreamConfig| {
-        let peak = LinkRate::new(stream.rate_bps).ok()?;
-        Some(ConnectionReport {
+        let promised = promised(stream, own, untold_ns);
+        let bound_ns = own.connection_delay_ns(&all, &promised, LOOKAHEAD_NS);
+        ConnectionReport {
             vn: stream.vn.get(),
             label: stream.label,
             rate_bps: stream.rate_bps,
-            tolerance_ns: stream.tolerance_ns.unwrap_or(sure_ns),
-            interval_ns: peak.wire_time_ps(own.largest_frame) as f64 / 1e3,
+            tolerance_ns: stream.tolerance_ns.unwrap_or(untold_ns),
+            interval_ns: promised.interval_ns(),
             delay_ns,
-        })
+            bound_ns,
+            variation_ns: bound_ns.map(|bound_ns| bound_ns - shortest_ns(port)),
+        }
     };
-    let all = pi.level2.streams(&port.name);
-    (count > 0).then(|| Level2Report::Streams {
+    let needs_bps = pi.level2.streams(&port.name).map(|s| s.rate_bps).sum();
+    Some(Level2Report::Streams {
         lookahead_ns: LOOKAHEAD_NS,
-        needs_bps: pi.level2.streams(&port.name).map(|s| s.rate_bps).sum(),
-        connections: all.filter_map(report).collect(),
+        needs_bps,
+        signalling_bps,
+        spare_bps: (own.guaranteed_bps as u64).saturating_sub(signalling_bps + needs_bps),
+        most: config.most_of(pi.ring_frames(workers)),
+        base_ns,
+        octet_ns: 8e9 / left_bps,
+        connections: pi.level2.streams(&port.name).map(report).collect(),
     })
+}
+
+/// How long the shortest frame holds the wire: none takes less.
+fn shortest_ns(port: &PortConfig) -> f64 {
+    let link = LinkRate::new(port.capacity_bps).ok();
+    link.map_or(0.0, |link| link.wire_time_ps(FRAME_LEAST) as f64 / 1e3)
 }

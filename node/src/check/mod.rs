@@ -263,6 +263,7 @@ fn small_queues(config: &NodeConfig, port: &PortReport) -> Vec<Problem> {
 fn port_report(config: &NodeConfig, port: &PortConfig) -> Result<PortReport, ScheduleError> {
     let cycle = port.schedule(&config.needs())?;
     let mut pi = IndexMap::new();
+    let workers = config.workers;
     for (slot, config) in (0u8..).zip(&config.pis) {
         if !port.carries(slot) {
             continue;
@@ -287,7 +288,7 @@ fn port_report(config: &NodeConfig, port: &PortConfig) -> Result<PortReport, Sch
             largest_frame: all.largest_frame,
             flow,
             demand: (config.needs.demand).and_then(|demand| demand_report(&all, &demand)),
-            level2: Level2Report::of(config, port, &all),
+            level2: Level2Report::of(config, port, &all, workers),
             sizes: sizes.iter().filter_map(of_size).collect(),
         };
         pi.insert(config.name.clone(), report);

@@ -179,11 +179,23 @@ fn level2_lines(level2: &Level2Report, pi: &PiReport) -> String {
         Level2Report::Streams {
             lookahead_ns,
             needs_bps,
+            signalling_bps,
+            base_ns,
+            octet_ns,
             connections,
+            ..
         } => {
             let mut rows = heads([
-                ["vn", "label", "peak rate", "tolerance", "interval", "delay"],
-                ["", "", "Mb/s", "us", "us", "us"],
+                [
+                    "vn",
+                    "label",
+                    "peak rate",
+                    "tolerance",
+                    "interval",
+                    "delay",
+                    "variation",
+                ],
+                ["", "", "Mb/s", "us", "us", "us", "us"],
             ]);
             rows.extend(connections.iter().take(SHOWN).map(|c| {
                 vec![
@@ -193,19 +205,27 @@ fn level2_lines(level2: &Level2Report, pi: &PiReport) -> String {
                     format!("{:.1}", c.tolerance_ns as f64 / 1e3),
                     format!("{:.1}", c.interval_ns / 1e3),
                     format!("{:.1}", c.delay_ns / 1e3),
+                    match c.variation_ns {
+                        Some(ns) => format!("{:.1}", ns / 1e3),
+                        None => "unbounded".to_owned(),
+                    },
                 ]
             }));
             let said = format!(
-                "streams, {} with {:.1} of {:.1} Mb/s of wire: ok;\n    \
+                "streams, {} with {:.1} and signalling with {:.1} of {:.1} Mb/s of wire: ok;\n    \
                  {PAD}delay of the first frame of a connection once it conforms, with a turn of\n    \
-                 {PAD}every other, a frame on its way and a lookahead of {}",
+                 {PAD}every other, a frame on its way and a lookahead of {}; for others:\n    \
+                 {PAD}{:.1} us and {:.1} ns for each octet of wire of the largest frames of all",
                 match connections.len() {
                     1 => "1 connection".to_owned(),
                     more => format!("{more} connections"),
                 },
                 *needs_bps as f64 / 1e6,
+                *signalling_bps as f64 / 1e6,
                 pi.guaranteed_bps / 1e6,
-                Nanoseconds(*lookahead_ns)
+                Nanoseconds(*lookahead_ns),
+                base_ns / 1e3,
+                octet_ns
             );
             (said, rows, connections.len().saturating_sub(SHOWN))
         }

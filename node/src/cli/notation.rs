@@ -12,7 +12,9 @@ use super::client::Client;
 use super::failure::Failure;
 use super::{load, print, print_json};
 use crate::assemble;
-use crate::config::{NodeConfig, PhaseConfig, PortConfig, schedule_problems, stream_problems};
+use crate::config::{
+    Held, NodeConfig, PhaseConfig, PortConfig, schedule_problems, stream_problems,
+};
 use crate::control::SetPhases;
 use crate::dataplane::clock;
 use crate::notation::{
@@ -146,7 +148,11 @@ fn plan(config: &NodeConfig, port: &PortConfig, imported: &Imported) -> Result<P
         None => port.extension_ns.min(planned.cycle_ns()),
     };
     let mut problems = schedule_problems(&planned, &config.named_needs());
-    let streams = stream_problems(&planned, &config.pis, None);
+    let streams = stream_problems(
+        &planned,
+        &config.pis,
+        &Held::configured(&planned, &config.pis),
+    );
     problems.extend(streams.into_iter().map(|(_, what)| what));
     if !problems.is_empty() {
         return Err(problems.join("; "));

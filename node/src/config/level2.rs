@@ -9,7 +9,7 @@ use std::num::NonZeroU8;
 use pinode_classifier::{Vn, VnSet};
 use pinode_scheduler::level2::streams::{LABEL_LEAST, LABEL_MOST};
 
-use super::connections::stream_problems;
+use super::connections::{Held, stream_problems};
 use super::node::{NodeConfig, PiConfig, PihMode};
 use super::pi::read_vn;
 use super::reader::{Item, Section};
@@ -18,7 +18,11 @@ use super::unit::{BitRate, Nanoseconds, Octets};
 /// Most frames that a class may be given: all rings of 64 workers.
 const FRAMES_MOST: u64 = 64 * 4096;
 /// Frames that a connection may have waiting, unless it says otherwise.
-const BUFFER: u32 = 16;
+pub const BUFFER: u32 = 16;
+/// Octets of the shortest frame, with FCS.
+const FRAME_LEAST: u64 = 64;
+/// Most connections of a PI at a port.
+const CONNECTIONS_MOST: u64 = 1 << 20;
 /// AS gets twice as much of what is left as BE, unless the configuration says otherwise.
 const AS_WEIGHT: NonZeroU8 = NonZeroU8::MIN.saturating_add(1);
 
@@ -33,7 +37,19 @@ pub enum Level2Config {
     /// Requests before data.
     Content(ContentConfig),
     /// Connections, each shaped to its peak rate.
-    Streams(Vec<StreamConfig>),
+    Streams(StreamsConfig),
+}
+
+/// Connections, and what there is for those that are set up at run time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamsConfig {
+    /// Connections at a port, at most; if none, as many as frames of the transmit rings.
+    pub most: Option<u32>,
+    /// Rate of frames with label 1, bits per second on the wire; if none, a hundredth of what the
+    /// phases guarantee.
+    pub signalling_bps: Option<u64>,
+    /// Those that are there from the beginning.
+    pub connections: Vec<StreamConfig>,
 }
 
 /// The classes of DiffServ.
@@ -93,6 +109,8 @@ pub struct StreamConfig {
     pub tolerance_ns: Option<u64>,
     /// Frames.
     pub buffer: u32,
+    /// Octets of its largest frame, with FCS; if none, that of the PI at the port.
+    pub max_frame: Option<u32>,
 }
 
 /// A class that is policed, with nothing left open.
@@ -172,6 +190,20 @@ impl ContentConfig {
     }
 }
 
+impl StreamsConfig {
+    /// Connections at a port, at most; `frames`: what the transmit rings hold.
+    #[must_use]
+    pub fn most_of(&self, frames: u32) -> u32 {
+        self.most.unwrap_or(frames)
+    }
+}
+
+/// Frames of signalling that may wait, of `frames` that the transmit rings hold.
+#[must_use]
+pub fn signalling_buffer(frames: u32) -> u32 {
+    (frames / 16).clamp(1, 64)
+}
+
 impl Level2Config {
     /// As in the configuration.
     #[must_use]
@@ -194,9 +226,9 @@ impl Level2Config {
     }
 
     /// The connections that leave by `port`.
-    pub fn streams<'a>(&'a self, port: &'a str) -> impl Iterator<Item = &'a StreamConfig> {
+    pub fn streams<'a>(&'a self, port: &'a str) -> impl Iterator<Item = &'a StreamConfig> + Clone {
         let all = match self {
-            Self::Streams(all) => all.as_slice(),
+            Self::Streams(all) => all.connections.as_slice(),
             Self::Fifo | Self::Diffserv(_) | Self::Content(_) => &[],
         };
         all.iter().filter(move |stream| stream.port == port)
@@ -264,11 +296,39 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
             Level2Config::Streams(streams) => {
                 for port in &config.ports {
                     let own = pi.level2.streams(&port.name);
-                    let sum = own.map(|stream| u64::from(stream.buffer)).sum();
-                    let what = format!("the buffers of connections on port {}", port.name);
+                    let count = own.map(|stream| u64::from(stream.buffer));
+                    let sum: u64 = count.chain([u64::from(signalling_buffer(frames))]).sum();
+                    let what = format!(
+                        "the buffers of signalling and of connections on port {}",
+                        port.name
+                    );
                     within(&["connections"], sum, &what);
+                    let most = streams.most_of(frames) as usize;
+                    let count = pi.level2.streams(&port.name).count();
+                    if count > most {
+                        at(
+                            &["connections"],
+                            format!(
+                                "{count} of them leave by port {}; allowed: {most}",
+                                port.name
+                            ),
+                        );
+                    }
+                    let largest = port.largest_frame_of(pi.needs);
+                    for stream in pi.level2.streams(&port.name) {
+                        if let Some(max) = stream.max_frame.filter(|max| *max > largest) {
+                            at(
+                                &["connections"],
+                                format!(
+                                    "label {}: max_frame of {max} octets is more than the {largest} \
+                                     that the PI may send on port {}",
+                                    stream.label, port.name
+                                ),
+                            );
+                        }
+                    }
                 }
-                for stream in streams {
+                for stream in &streams.connections {
                     let known = config.ports.iter().any(|port| port.name == stream.port);
                     if !known {
                         let names: Vec<_> = config.ports.iter().map(|p| p.name.as_str()).collect();
@@ -287,7 +347,9 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
         }
     }
     for port in &config.ports {
-        for (index, what) in stream_problems(port, &config.pis, None) {
+        for (index, what) in
+            stream_problems(port, &config.pis, &Held::configured(port, &config.pis))
+        {
             if let Some(pi) = config.pis.get(index) {
                 pis.problem_below(&[&pi.name, "level2", "connections"], what);
             }
@@ -414,7 +476,30 @@ fn read_content(section: &mut Section<'_, '_>) -> Option<ContentConfig> {
     })
 }
 
-fn read_streams(section: &mut Section<'_, '_>, vns: Option<VnSet>) -> Option<Vec<StreamConfig>> {
+fn read_streams(section: &mut Section<'_, '_>, vns: Option<VnSet>) -> Option<StreamsConfig> {
+    let most = match section.optional("most") {
+        Some(item) => {
+            let most = item.integer(1..=CONNECTIONS_MOST)?;
+            u32::try_from(most).ok().map(Some)
+        }
+        None => Some(None),
+    };
+    let signalling = match section.optional("signalling") {
+        Some(item) => item.parsed::<BitRate>().map(|rate| Some(rate.0)),
+        None => Some(None),
+    };
+    let connections = read_connections(section, vns);
+    Some(StreamsConfig {
+        most: most?,
+        signalling_bps: signalling?,
+        connections: connections?,
+    })
+}
+
+fn read_connections(
+    section: &mut Section<'_, '_>,
+    vns: Option<VnSet>,
+) -> Option<Vec<StreamConfig>> {
     let Some(item) = section.optional("connections") else {
         // Without any, nothing of the PI is sent until they are set up.
         return Some(Vec::new());
@@ -470,6 +555,15 @@ fn read_stream(mut section: Section<'_, '_>, vns: Option<VnSet>) -> Option<Strea
         None => Some(None),
     };
     let buffer = read_frames(&mut section, "buffer");
+    let max_frame = match section.optional("max_frame") {
+        Some(item) => item.parsed::<Octets>().and_then(|octets| {
+            if octets.0 < FRAME_LEAST {
+                item.problem(format!("{octets} is not allowed; allowed: 64B and more"));
+            }
+            u32::try_from(octets.0).ok().map(Some)
+        }),
+        None => Some(None),
+    };
     section.finish();
     Some(StreamConfig {
         port: port?,
@@ -478,5 +572,6 @@ fn read_stream(mut section: Section<'_, '_>, vns: Option<VnSet>) -> Option<Strea
         rate_bps: rate?.0,
         tolerance_ns: tolerance?,
         buffer: buffer?.unwrap_or(BUFFER),
+        max_frame: max_frame?,
     })
 }

@@ -6,8 +6,8 @@ use pinode_classifier::Vn;
 
 use super::tests::{SMALL, messages_of, read};
 use super::{
-    DiffservConfig, Level2Config, PhaseConfig, PolicedConfig, StreamConfig, WeightedConfig,
-    stream_problems,
+    DiffservConfig, Held, Level2Config, PhaseConfig, PolicedConfig, StreamConfig, StreamsConfig,
+    WeightedConfig, admitted, bounds_at, stream_problems,
 };
 
 fn with(level2: &str) -> String {
@@ -62,17 +62,28 @@ fn disciplines_are_read() {
         config(&format!(
             "discipline = \"streams\"\nconnections = [{connection}]"
         )),
-        Level2Config::Streams(vec![StreamConfig {
-            port: "west".to_owned(),
-            vn: Vn::DEFAULT,
-            label: 17,
-            rate_bps: 2_000_000,
-            tolerance_ns: Some(50_000),
-            buffer: 16,
-        }])
+        Level2Config::Streams(StreamsConfig {
+            connections: vec![StreamConfig {
+                port: "west".to_owned(),
+                vn: Vn::DEFAULT,
+                label: 17,
+                rate_bps: 2_000_000,
+                tolerance_ns: Some(50_000),
+                buffer: 16,
+                max_frame: None,
+            }],
+            ..StreamsConfig::default()
+        })
     );
     let none = config("discipline = \"streams\"");
-    assert_eq!(none, Level2Config::Streams(Vec::new()));
+    assert_eq!(none, Level2Config::Streams(StreamsConfig::default()));
+    let asked = config("discipline = \"streams\"\nmost = 100000\nsignalling = \"1Mbps\"");
+    let expected = StreamsConfig {
+        most: Some(100_000),
+        signalling_bps: Some(1_000_000),
+        connections: Vec::new(),
+    };
+    assert_eq!(asked, Level2Config::Streams(expected));
 }
 
 #[test]
@@ -178,7 +189,7 @@ fn mistakes_of_connections_are_named() {
         ),
         (
             "{ port = \"west\", label = 17, rate = \"1Mbps\", peak = 1 }",
-            "[0].peak: unknown key; allowed: port, vn, label, rate, tolerance, buffer",
+            "[0].peak: unknown key; allowed: port, vn, label, rate, tolerance, buffer, max_frame",
         ),
         (
             "{ port = \"west\", label = 17, rate = \"1Mbps\" }, \
@@ -233,9 +244,12 @@ fn a_schedule_that_starves_connections_is_a_problem_of_the_schedule() {
     );
     let node = read(&text).unwrap();
     let mut planned = node.ports[0].clone();
-    assert_eq!(stream_problems(&planned, &node.pis, None), []);
+    assert_eq!(
+        stream_problems(&planned, &node.pis, &Held::configured(&planned, &node.pis)),
+        []
+    );
     planned.phases[0].duration_ns = 50_000;
-    let found = stream_problems(&planned, &node.pis, None);
+    let found = stream_problems(&planned, &node.pis, &Held::configured(&planned, &node.pis));
     assert_eq!(found.len(), 1);
     assert!(found[0].1.ends_with("short by 46.080 Mb/s"), "{found:?}");
 }
@@ -250,6 +264,11 @@ fn another_schedule_is_judged_by_the_tolerance_in_force() {
     );
     let node = read(&text).unwrap();
     let started = &node.ports[0];
+    let pi = &node.pis[0];
+    let own = bounds_at(started, &node.needs(), 0).unwrap();
+    let (_, filled_ns) = admitted(pi, pi.level2.streams("west"), &own, None);
+    let mut held = Held::configured(started, &node.pis);
+    held[0].filled_ns = Some(filled_ns);
     let with_rest = |rest_ns| {
         let mut planned = started.clone();
         planned.phases.push(PhaseConfig {
@@ -261,9 +280,9 @@ fn another_schedule_is_judged_by_the_tolerance_in_force() {
     // T = 12,304 ns and R = 876.96 Mb/s at the start; a turn of both and a frame on its way, and the
     // lookahead of 20 us: 74,395 ns. A rest of 60 us makes T 72,304 ns, one of 63 us 75,304 ns.
     let enough = with_rest(60_000);
-    assert_eq!(stream_problems(&enough, &node.pis, Some(started)), []);
+    assert_eq!(stream_problems(&enough, &node.pis, &held), []);
     let longer = with_rest(63_000);
-    let found = stream_problems(&longer, &node.pis, Some(started));
+    let found = stream_problems(&longer, &node.pis, &held);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(
         found[0].1,
@@ -273,10 +292,16 @@ fn another_schedule_is_judged_by_the_tolerance_in_force() {
          whatever the other connections send, in the configuration"
     );
     // Started with it, they are given what it takes.
-    assert_eq!(stream_problems(&longer, &node.pis, None), []);
+    assert_eq!(
+        stream_problems(&longer, &node.pis, &Held::configured(&longer, &node.pis)),
+        []
+    );
     // What is configured is what is in force.
     let much = with_rest(1_000_000);
-    let both = stream_problems(&much, &node.pis, Some(started));
+    let both = stream_problems(&much, &node.pis, &held);
     assert_eq!(both.len(), 2, "{both:?}");
-    assert_eq!(stream_problems(&much, &node.pis, None), both[1..]);
+    assert_eq!(
+        stream_problems(&much, &node.pis, &Held::configured(&much, &node.pis)),
+        both[1..]
+    );
 }

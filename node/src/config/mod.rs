@@ -49,12 +49,15 @@ use std::path::Path;
 use pinode_classifier::{PiCode, VnSet};
 use toml::de::DeTable;
 
-pub use connections::{stream_problems, sure_tolerance_ns};
+pub use connections::{
+    Held, admitted, bounds_at, only_signalling, promised, signalling_of, stream_problems,
+    sure_tolerance_ns,
+};
 pub use cpu::{CpuClaim, CpuShare};
 pub use identity::Identity;
 pub use level2::{
-    ContentConfig, DiffservConfig, Level2Config, PolicedBounds, PolicedConfig, StreamConfig,
-    WeightedConfig,
+    BUFFER, ContentConfig, DiffservConfig, Level2Config, PolicedBounds, PolicedConfig,
+    StreamConfig, StreamsConfig, WeightedConfig, signalling_buffer,
 };
 pub use node::{
     Cpus, ETHERNET_HEADER, FCS, GuestImage, IdleMode, Isolation, NodeConfig, PhaseConfig, PiConfig,

@@ -123,6 +123,8 @@ pub struct PiCounters {
     pub tx_malformed: u64,
     /// Queued when the guest went away.
     pub tx_guest_down: u64,
+    /// Queued when their connection was taken down.
+    pub tx_cleared: u64,
 }
 
 impl PiCounters {
@@ -146,6 +148,7 @@ impl PiCounters {
             tx_port_error,
             tx_malformed,
             tx_guest_down,
+            tx_cleared,
         } = *other;
         self.classified += classified;
         self.to_guest += to_guest;
@@ -164,6 +167,7 @@ impl PiCounters {
         self.tx_port_error += tx_port_error;
         self.tx_malformed += tx_malformed;
         self.tx_guest_down += tx_guest_down;
+        self.tx_cleared += tx_cleared;
     }
 
     /// Counts a frame that the guest should not have sent.
@@ -187,6 +191,7 @@ impl PiCounters {
             + self.tx_port_error
             + self.tx_malformed
             + self.tx_guest_down
+            + self.tx_cleared
     }
 }
 

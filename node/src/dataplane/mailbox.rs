@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::bell::Bell;
 use super::counters::NodeSnapshot;
+use super::streams::StreamOrder;
 use super::vif::VifPart;
 use crate::capture::Tap;
 
@@ -80,6 +81,17 @@ pub enum Command {
         base_ns: Option<u64>,
         /// What became of it.
         reply: SyncSender<Installed>,
+    },
+    /// Connections of a PI at a port that is the worker's; see [`StreamOrder`].
+    Streams {
+        /// The PI.
+        slot: usize,
+        /// The port.
+        port: usize,
+        /// What is to be done.
+        order: Box<StreamOrder>,
+        /// The same with what was done.
+        reply: SyncSender<Box<StreamOrder>>,
     },
     /// Adds what this worker counts, which is consistent because it is done between two bursts.
     Snapshot {

@@ -8,6 +8,7 @@
 //! slots     a set of guests in one word
 //! egress    transmit ring -> level 2 -> gate -> copy, PIH checked -> port   (one copy)
 //! level2    in which order a PI's frames go
+//! streams   connections, changed and looked at between bursts
 //! edge      what a worker does around the instant at which a gate opens
 //! baton     which guest of a shared core is woken next
 //! worker    runs all of it to completion, in bursts, on one core
@@ -38,6 +39,7 @@ pub mod level2;
 pub mod mailbox;
 pub mod sleeper;
 pub mod slots;
+pub mod streams;
 pub mod vif;
 pub mod worker;
 pub mod workers;

@@ -421,6 +421,18 @@ impl<C: Clock> Worker<C> {
                     });
                 }
             }
+            Command::Streams {
+                slot,
+                port,
+                mut order,
+                reply,
+            } => {
+                let out = self.lane(port).and_then(|lane| lane.outbound.as_mut());
+                let pi = out.and_then(|out| out.pis.get_mut(slot));
+                let given_back = pi.is_some_and(|pi| pi.obey(&mut order));
+                self.watched.set_if(slot, given_back);
+                let _ = reply.try_send(order);
+            }
             Command::Snapshot { mut into, reply } => {
                 self.add_to(&mut into);
                 let _ = reply.try_send(into);

@@ -11,6 +11,7 @@ use super::bell::Bell;
 use super::counters::NodeSnapshot;
 use super::layout::Layout;
 use super::mailbox::{Command, Installed, Mailbox, Pending, TapPlace, WorkerGone};
+use super::streams::StreamOrder;
 use super::vif::{Vif, VifPart};
 use crate::capture::Tap;
 
@@ -143,6 +144,26 @@ impl Workers {
             port,
             cycle,
             base_ns,
+            reply,
+        })
+    }
+
+    /// Has the owner of `port` change or list connections of the PI in `slot`.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerGone`] if the owner has ended.
+    pub fn streams(
+        &self,
+        slot: usize,
+        port: usize,
+        order: Box<StreamOrder>,
+    ) -> Result<Box<StreamOrder>, WorkerGone> {
+        let owner = self.mailbox(self.layout.owner(port))?;
+        owner.ask(|reply| Command::Streams {
+            slot,
+            port,
+            order,
             reply,
         })
     }

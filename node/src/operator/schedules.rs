@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::config::{PhaseConfig, PortConfig};
+use crate::config::{PhaseConfig, PiConfig, PortConfig, admitted, bounds_at};
 use crate::dataplane::clock::Tai;
 
 /// The schedules of one port as the operator gave them.
@@ -13,6 +13,8 @@ pub struct Schedules {
     /// In the order in which they take effect; the last is the admin schedule. There is one before it
     /// if frames were committed to that already when the last came.
     pub(super) coming: VecDeque<Installed>,
+    /// By slot: tolerance in force of connections that were given none, nanoseconds.
+    pub(super) tolerances_ns: Vec<u64>,
 }
 
 /// A schedule that the worker took.
@@ -39,10 +41,18 @@ impl Installed {
 impl Schedules {
     /// The schedule a port starts with.
     #[must_use]
-    pub fn new(port: &PortConfig, base_ns: u64, tai: &Tai) -> Self {
+    pub fn new(port: &PortConfig, pis: &[PiConfig], base_ns: u64, tai: &Tai) -> Self {
+        let needs: Vec<_> = pis.iter().map(|pi| pi.needs).collect();
+        let tolerance_ns = |(slot, pi): (u8, &PiConfig)| {
+            let own = bounds_at(port, &needs, slot);
+            own.map_or(0, |own| {
+                admitted(pi, pi.level2.streams(&port.name), &own, None).1
+            })
+        };
         Self {
             oper: Installed::new(port, base_ns, tai),
             coming: VecDeque::new(),
+            tolerances_ns: (0u8..).zip(pis).map(tolerance_ns).collect(),
         }
     }
 
@@ -99,6 +109,7 @@ mod tests {
         let mut schedules = Schedules {
             oper: from(0),
             coming: VecDeque::new(),
+            tolerances_ns: Vec::new(),
         };
         assert!(schedules.follow(from(100), None).is_none());
         let replaced = schedules.follow(from(200), Some(100));

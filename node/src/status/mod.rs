@@ -307,6 +307,9 @@ pub struct EgressDrops {
     pub malformed: u64,
     /// Queued when the guest went away.
     pub guest_down: u64,
+    /// Queued when their connection was taken down.
+    #[serde(default)]
+    pub cleared: u64,
 }
 
 impl EgressDrops {
@@ -323,8 +326,9 @@ impl EgressDrops {
             port_error,
             malformed,
             guest_down,
+            cleared,
         } = self;
-        let classes = class_full + class_policed + no_connection;
+        let classes = class_full + class_policed + no_connection + cleared;
         spoofed + unknown_vn + oversize + classes + port_error + malformed + guest_down
     }
 }

@@ -111,6 +111,7 @@ fn pi_table(port: &super::PortStatus) -> String {
             ("tx port_error", tx.port_error),
             ("tx malformed", tx.malformed),
             ("tx guest_down", tx.guest_down),
+            ("tx cleared", tx.cleared),
             ("window overruns", pi.window_overruns),
             ("late windows", pi.late_windows),
         ]);

@@ -4,9 +4,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU8;
 
-use pinode_scheduler::bounds::{self, Flow, PiBounds};
+use pinode_scheduler::bounds::{self, Admitted, Flow, PiBounds, Promised};
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::Connection;
+use pinode_scheduler::level2::streams::{Connection, Room, Service};
 use pinode_scheduler::level2::{Arrival, Diffserv, Discipline, Streams};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 use proptest::prelude::*;
@@ -275,17 +275,22 @@ proptest! {
     ) {
         let cycle = cycle(&phases, guard_ns);
         let pi = bounds::of_pi(&cycle, OWN, LARGEST).unwrap();
-        let delay_ns = pi.turn_delay_ns(shares.len(), lookahead_ns).unwrap();
+        let alike = Promised { rate_bps: 0.0, tolerance_ns: 0.0, largest: LARGEST };
+        let none = Admitted::signalling(0, 0, LARGEST);
+        let admitted = shares.iter().fold(none, |all, _| all.and(&alike));
+        let delay_ns = pi.turn_delay_ns(&admitted, lookahead_ns).unwrap();
         let all: u64 = shares.iter().map(|share| share.0).sum();
-        let mut streams = Streams::new(pi.guaranteed_bps as u64, 1_000);
+        let mut streams = Streams::new(Room::of(pi.guaranteed_bps as u64, 1_000));
         let mut contracts = HashMap::new();
         for (label, &(share, tolerance_ns)) in (16u32..).zip(&shares) {
             let connection = Connection {
                 vn: 0,
                 label,
-                peak: rate(pi.guaranteed_bps as u64 / all * share),
-                tolerance_ns,
+                service: Service::Cbr,
+                peak: Some(rate(pi.guaranteed_bps as u64 / all * share)),
+                tolerance_ns: Some(tolerance_ns),
                 buffer: 12,
+                largest: LARGEST,
             };
             streams.connect(connection).unwrap();
             contracts.insert(label, connection);
@@ -316,9 +321,9 @@ impl Shaper {
     /// Since when the frame was the first of its connection, and conformed.
     fn first_and_conforms_ns(&mut self, contract: &Connection, passed: &Passed) -> u64 {
         let conforms_ns =
-            (self.theoretical_ps.div_ceil(1_000)).saturating_sub(contract.tolerance_ns);
+            (self.theoretical_ps.div_ceil(1_000)).saturating_sub(contract.tolerance_ns.unwrap());
         let since_ns = passed.frame.at_ns.max(self.taken_ns).max(conforms_ns);
-        let interval_ps = LinkRate::wire_time_ps(contract.peak, passed.frame.octets);
+        let interval_ps = LinkRate::wire_time_ps(contract.peak.unwrap(), passed.frame.octets);
         self.theoretical_ps = self.theoretical_ps.max(passed.taken_ns * 1_000) + interval_ps;
         self.taken_ns = passed.taken_ns;
         since_ns
@@ -378,10 +383,36 @@ fn strict_classes_by_hand() {
     let rt_ns = 232_304.0 + (80_000.0 + 12_304.0 + before) / 0.2;
     near(pi.strict_delay_ns(&[nc], rt, 20_000), rt_ns);
     near(pi.left_bps(&[nc]), 200e6);
-    near(
-        pi.turn_delay_ns(3, 20_000),
-        232_304.0 + 4.0 * 12_304.0 / 0.29232,
-    );
+    let none = Admitted::signalling(0, 0, 1518);
+    let one = Promised {
+        rate_bps: 50e6,
+        tolerance_ns: 500_000.0,
+        largest: 1518,
+    };
+    let three = none.and(&one).and(&one).and(&one);
+    let turn_ns = 232_304.0 + 4.0 * 12_304.0 / 0.29232;
+    near(pi.turn_delay_ns(&three, 20_000), turn_ns);
+    // A turn of three takes 126.3 us, and the frames of each come 246.1 us apart.
+    near(pi.connection_delay_ns(&three, &one, 20_000), turn_ns);
+    // Frames of a faster one come before its next turn.
+    let fast = Promised {
+        rate_bps: 140e6,
+        tolerance_ns: 900_000.0,
+        ..one
+    };
+    let mixed = none.and(&one).and(&one).and(&fast);
+    let bits = 232_304.0 * 0.29232 + 4.0 * 12_304.0 + 2.0 * 25_000.0;
+    let fast_ns = bits / 0.19232;
+    near(pi.connection_delay_ns(&mixed, &fast, 20_000), fast_ns);
+    let hasty = Promised {
+        tolerance_ns: fast_ns - 1.0,
+        ..fast
+    };
+    assert_eq!(pi.connection_delay_ns(&mixed, &hasty, 20_000), None);
+    // Signalling of 10 Mb/s and 100 us: a frame and 1,000 bits before all else.
+    let signalled = Admitted::signalling(10_000_000, 100_000, 1518).and(&one);
+    let bits = 232_304.0 * 0.29232 + 3.0 * 12_304.0 + 1_000.0;
+    near(pi.turn_delay_ns(&signalled, 20_000), bits / 0.28232);
     // A bit/s more than there is.
     assert_eq!(
         pi.strict_delay_ns(&[nc], flow(80_000.0, 200e6 + 1.0), 0),
@@ -390,7 +421,7 @@ fn strict_classes_by_hand() {
     assert_eq!(pi.left_bps(&[nc, flow(0.0, 200e6 + 1.0)]), None);
     // A phase of one largest frame guarantees nothing.
     let tight = cycle(&[(OWN, 12_304), (1, 87_696)], 0);
-    let none = bounds::of_pi(&tight, OWN, 1518).unwrap();
-    assert_eq!(none.strict_delay_ns(&[], flow(1.0, 0.0), 0), None);
-    assert_eq!(none.turn_delay_ns(1, 0), None);
+    let nothing = bounds::of_pi(&tight, OWN, 1518).unwrap();
+    assert_eq!(nothing.strict_delay_ns(&[], flow(1.0, 0.0), 0), None);
+    assert_eq!(nothing.turn_delay_ns(&three, 0), None);
 }

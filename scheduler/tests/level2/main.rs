@@ -1,6 +1,7 @@
 //! Level 2 in virtual time: each discipline against a plain model and against what its standard asks.
 
 mod bounds;
+mod classes_of_streams;
 mod content;
 mod diffserv;
 mod fifo;

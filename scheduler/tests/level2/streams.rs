@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use pinode_scheduler::level2::streams::{ConnectError, Connection, LABEL_LEAST, LABEL_MOST};
+use pinode_scheduler::level2::streams::{
+    ConnectError, Connection, LABEL_LEAST, LABEL_MOST, Room, Service,
+};
 use pinode_scheduler::level2::{Arrival, ClassCounters, ClassName, Discipline, Streams, Why};
 use proptest::prelude::*;
 
@@ -37,10 +39,20 @@ fn connection(vn: u8, label: u32, bps: u64, tolerance_ns: u64, buffer: u32) -> C
     Connection {
         vn,
         label,
-        peak: rate(bps),
-        tolerance_ns,
+        service: Service::Cbr,
+        peak: Some(rate(bps)),
+        tolerance_ns: Some(tolerance_ns),
         buffer,
+        largest: u32::MAX,
     }
+}
+
+fn bps(contract: &Connection) -> u64 {
+    contract.peak.map_or(0, |peak| peak.bits_per_s())
+}
+
+fn tolerance_ns(contract: &Connection) -> u64 {
+    contract.tolerance_ns.unwrap_or(0)
 }
 
 const GBIT: u64 = 1_000_000_000;
@@ -48,7 +60,7 @@ const GBIT: u64 = 1_000_000_000;
 /// T of a frame, ps.
 fn interval_ps(contract: &Connection, octets: u32) -> u128 {
     let bits = 8 * (u128::from(octets) + 20);
-    (bits * 1_000_000_000_000).div_ceil(u128::from(contract.peak.bits_per_s()))
+    (bits * 1_000_000_000_000).div_ceil(u128::from(bps(contract)))
 }
 
 /// GCRA as a continuous-state leaky bucket (I.371 Annex A), the form that the discipline does not use.
@@ -65,7 +77,7 @@ impl LeakyBucket {
     }
 
     fn conforms(&self, contract: &Connection, now_ns: u64) -> bool {
-        self.level_at(now_ns) <= u128::from(contract.tolerance_ns) * 1000
+        self.level_at(now_ns) <= u128::from(tolerance_ns(contract)) * 1000
     }
 
     fn add(&mut self, contract: &Connection, now_ns: u64, octets: u32) {
@@ -87,7 +99,7 @@ struct Stream {
 impl Stream {
     /// Its head has become that at `now_ns`, as the `turn`th.
     fn new_head(&mut self, now_ns: u64, turn: u64) {
-        let (level_ps, tolerance_ns) = (self.bucket.level_at(now_ns), self.contract.tolerance_ns);
+        let (level_ps, tolerance_ns) = (self.bucket.level_at(now_ns), tolerance_ns(&self.contract));
         let wait_ps = level_ps.saturating_sub(u128::from(tolerance_ns) * 1000);
         self.eligible = (now_ns + wait_ps.div_ceil(1000) as u64, turn);
     }
@@ -131,13 +143,9 @@ struct Model {
 impl Model {
     fn connect(&mut self, contract: Connection) -> Result<(), ConnectError> {
         let Connection {
-            vn,
-            label,
-            peak,
-            buffer,
-            ..
+            vn, label, buffer, ..
         } = contract;
-        let (asked_bps, spare_bps) = (peak.bits_per_s(), self.spare.0);
+        let (asked_bps, spare_bps) = (bps(&contract), self.spare.0);
         let known = |s: &Stream| (s.contract.vn, s.contract.label) == (vn, label);
         if self.streams.iter().any(known) {
             return Err(ConnectError::Taken { vn, label });
@@ -225,7 +233,7 @@ proptest! {
         frames in 0u32..40,
         ops in prop::collection::vec(op(), 0..250),
     ) {
-        let mut queue = Streams::new(rate_bps, frames);
+        let mut queue = Streams::new(Room::of(rate_bps, frames));
         let spare = (rate_bps, frames);
         let mut model = Model { streams: Vec::new(), spare, now_ns: 0, turn: 0 };
         let mut total = ClassCounters::default();
@@ -238,7 +246,7 @@ proptest! {
                 }
                 Op::Disconnect(which) if streams > 0 => {
                     let stream = model.streams.swap_remove(which % streams);
-                    let Connection { vn, label, peak, buffer, .. } = stream.contract;
+                    let Connection { vn, label, buffer, .. } = stream.contract;
                     let mut out = VecDeque::new();
                     let counters = queue.disconnect(vn, label, |frame| out.push_back(frame));
                     let cleared = stream.counters.cleared + out.len() as u64;
@@ -246,7 +254,7 @@ proptest! {
                     prop_assert_eq!(out, stream.frames);
                     prop_assert_eq!(counters, Some(ClassCounters { cleared, ..stream.counters }));
                     prop_assert_eq!(queue.disconnect(vn, label, |_| ()), None);
-                    model.spare.0 += peak.bits_per_s();
+                    model.spare.0 += bps(&stream.contract);
                     model.spare.1 += buffer;
                 }
                 Op::Arrive(which, octets) if streams > 0 => {
@@ -329,7 +337,7 @@ proptest! {
         gaps in prop::collection::vec((0u64..40_000, 64u32..1519), 1..200),
     ) {
         let contract = connection(3, 77, bps, tolerance_ns, 1);
-        let mut queue = Streams::new(GBIT, 1);
+        let mut queue = Streams::new(Room::of(GBIT, 1));
         queue.connect(contract).unwrap();
         let mut bucket = LeakyBucket::default();
         let mut now_ns = 0;
@@ -353,7 +361,7 @@ proptest! {
         octets in 64u32..1519,
     ) {
         let contract = connection(0, 16, bps, tolerance_ns, 4);
-        let mut queue = Streams::new(GBIT, 4);
+        let mut queue = Streams::new(Room::of(GBIT, 4));
         queue.connect(contract).unwrap();
         let frame = Frame { serial: 0, stream: 0, octets };
         let (mut went, mut now_ns) = (0u128, 0);
@@ -380,7 +388,7 @@ proptest! {
         now_ns in any::<u64>(),
         vn in any::<u8>(),
     ) {
-        let mut queue = Streams::new(GBIT, 64);
+        let mut queue = Streams::new(Room::of(GBIT, 64));
         queue.connect(connection(vn % 32, 0xABCDE, 1, u64::MAX, 64)).unwrap();
         let mut taken = 0;
         for pdu in &pdus {
@@ -396,7 +404,7 @@ proptest! {
 
 #[test]
 fn what_is_asked_for_wrongly_is_refused_with_what_is_allowed() {
-    let mut queue: Streams<Frame> = Streams::new(10_000_000, 8);
+    let mut queue: Streams<Frame> = Streams::new(Room::of(10_000_000, 8));
     let mut ask = |vn, label, bps, buffer| {
         let asked = queue.connect(connection(vn, label, bps, 0, buffer));
         asked.map_err(|error| error.to_string())
@@ -438,7 +446,7 @@ fn what_is_asked_for_wrongly_is_refused_with_what_is_allowed() {
 
 #[test]
 fn a_connection_set_up_again_owes_nothing_of_the_one_before() {
-    let mut queue = Streams::new(GBIT, 2);
+    let mut queue = Streams::new(Room::of(GBIT, 2));
     let frame = |serial| Frame {
         serial,
         stream: 0,
@@ -466,7 +474,7 @@ fn a_connection_set_up_again_owes_nothing_of_the_one_before() {
 #[test]
 fn a_hundred_thousand_connections_go_in_the_order_in_which_they_may() {
     const MANY: usize = 100_000;
-    let mut queue = Streams::new(MANY as u64, MANY as u32);
+    let mut queue = Streams::new(Room::of(MANY as u64, MANY as u32));
     let at = |stream: usize| ((stream % 32) as u8, 16 + (stream * 7 % 1_000_003) as u32);
     for stream in 0..MANY {
         let (vn, label) = at(stream);

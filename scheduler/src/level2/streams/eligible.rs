@@ -29,8 +29,7 @@ impl Eligible {
         if self.places.len() < connections {
             self.places.resize(connections, NOWHERE);
         }
-        self.heap
-            .reserve(connections.saturating_sub(self.heap.len()));
+        self.heap.reserve(connections);
     }
 
     /// When the first may go.

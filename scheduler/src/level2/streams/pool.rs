@@ -1,7 +1,6 @@
 //! The memory of all connections' queues: one place a frame, chained in lines.
 //!
-//! Places are reserved when a connection is set up; a line that stays in what was reserved for it
-//! never makes the pool grow.
+//! All of it is taken when the pool is made; it never grows.
 
 /// No place.
 const NONE: u32 = u32::MAX;
@@ -41,34 +40,24 @@ struct Place<T> {
 
 #[derive(Debug, Clone)]
 pub(super) struct Pool<T> {
+    /// Those that were used already.
     places: Vec<Place<T>>,
-    /// The first free place.
+    /// The first free place of those.
     free: u32,
     len: usize,
-    /// What all lines may hold together.
-    reserved: usize,
-}
-
-impl<T> Default for Pool<T> {
-    fn default() -> Self {
-        Self {
-            places: Vec::new(),
-            free: NONE,
-            len: 0,
-            reserved: 0,
-        }
-    }
+    most: usize,
 }
 
 impl<T: Copy> Pool<T> {
-    pub(super) fn reserve(&mut self, frames: u32) {
-        self.reserved += frames as usize;
-        let more = self.reserved.saturating_sub(self.places.len());
-        self.places.reserve(more);
-    }
-
-    pub(super) fn release(&mut self, frames: u32) {
-        self.reserved -= frames as usize;
+    /// A pool for so many frames.
+    pub(super) fn new(frames: u32) -> Self {
+        let most = frames as usize;
+        Self {
+            places: Vec::with_capacity(most),
+            free: NONE,
+            len: 0,
+            most,
+        }
     }
 
     /// Frames of all lines.
@@ -84,13 +73,15 @@ impl<T: Copy> Pool<T> {
             .map(|place| &place.frame)
     }
 
+    /// Puts a frame at the end of a line. False: there is no place for it.
     #[inline]
-    pub(super) fn push(&mut self, line: &mut Line, frame: T, octets: u32) {
+    pub(super) fn push(&mut self, line: &mut Line, frame: T, octets: u32) -> bool {
         let new = Place {
             frame,
             octets,
             next: NONE,
         };
+        let used = self.places.len();
         let at = match self.places.get_mut(self.free as usize) {
             Some(place) => {
                 let at = self.free;
@@ -98,12 +89,12 @@ impl<T: Copy> Pool<T> {
                 *place = new;
                 at
             }
-            None => {
-                // At most the sum of the buffers, which is 32 bits.
-                let at = self.places.len() as u32;
+            None if used < self.most => {
                 self.places.push(new);
-                at
+                // At most `most`, which is 32 bits.
+                used as u32
             }
+            None => return false,
         };
         match self.places.get_mut(line.last as usize) {
             Some(last) => last.next = at,
@@ -112,6 +103,7 @@ impl<T: Copy> Pool<T> {
         line.last = at;
         line.len += 1;
         self.len += 1;
+        true
     }
 
     #[inline]
