@@ -202,7 +202,7 @@ fn each_close_has_one_close() {
     assert!(matches!(refused, Err(Violation::ClosedTwice { .. })));
     let late = demon.okay_connect(vcc(2), pvc(16), address(1), qos());
     assert!(late.is_err(), "it has given up");
-    // "In principle, the demon could also send an as_error after receiving an as_close."
+    // A close may be answered by an error as well (appendix B).
     demon.error(vcc(2), code()).unwrap();
     assert_eq!(demon.sockets(), 0);
 }

@@ -146,6 +146,20 @@ fn the_demon_cannot_close_a_listening_socket() {
 }
 
 #[test]
+fn a_request_is_not_answered_by_close() {
+    let mut kernel = kernel();
+    let [new, binds, connects] = [(); 3].map(|()| kernel.socket().unwrap());
+    kernel.bind(binds, Aal::FIVE, sap(0)).unwrap();
+    let connect = kernel.connect(connects, Aal::FIVE, address(0), qos(), sap(9));
+    connect.unwrap();
+    for vcc in [new, binds, connects] {
+        let reply = None;
+        let refused = kernel.hears(ToKernel::Close { vcc, reply });
+        assert!(matches!(refused, Err(Violation::Close { .. })));
+    }
+}
+
+#[test]
 fn close_that_crosses_close_is_its_acknowledgement() {
     let mut kernel = kernel();
     let vcc = connected(&mut kernel);

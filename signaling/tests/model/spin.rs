@@ -87,12 +87,17 @@ impl Model {
         let said = self.spin(&["-a"]);
         let pan = self.folder.join("pan");
         let mut compiler = Command::new("cc");
-        compiler.args(["-w", "-O2", "-DSAFETY", "-DCOLLAPSE", "-DVECTORSZ=2048"]);
+        compiler.args(["-w", "-O1", "-DSAFETY", "-DVECTORSZ=512"]);
         compiler.args(["-o", "pan", "pan.c"]);
         let compiled = text(compiler.current_dir(&self.folder).output());
         assert!(pan.is_file(), "no verifier: {said}{compiled}");
         let mut verifier = Command::new(&pan);
-        let text = text(verifier.arg("-m200000").current_dir(&self.folder).output());
+        let text = text(
+            verifier
+                .args(["-m200000", "-w22"])
+                .current_dir(&self.folder)
+                .output(),
+        );
         let number = |before: &str, behind: &str| -> Option<u64> {
             let line = text
                 .lines()
