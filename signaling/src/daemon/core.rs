@@ -140,6 +140,13 @@ impl Daemon {
         self.hear_links();
     }
 
+    /// Ends this life: neighbours are told, and release all calls. Nothing is heard any more.
+    pub fn end(&mut self) {
+        for link in self.links.values_mut() {
+            link.entity.end();
+        }
+    }
+
     /// A frame with label 1 came in on this port: what stands behind its header.
     pub fn pdu(&mut self, now_ns: u64, port: u16, pdu: &[u8]) {
         self.at(now_ns);

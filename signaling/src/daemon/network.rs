@@ -115,7 +115,7 @@ impl Daemon {
                 let answered = link.map(|link| link.entity.connect(self.now_ns, leg, qos));
                 if !matches!(answered, Some(Ok(()))) {
                     // It has begun to end; its event is under way.
-                    self.end(key, Cause::TemporaryFailure);
+                    self.end_call(key, Cause::TemporaryFailure);
                 }
             }
             Leg::Socket { client, vcc } => self.okay_connect(key, client, vcc),
@@ -152,7 +152,7 @@ impl Daemon {
                 *side = Leg::None;
             }
         }
-        self.end(key, cause);
+        self.end_call(key, cause);
     }
 }
 

@@ -27,7 +27,7 @@ impl Daemon {
         };
         match self.target(call) {
             Ok(target) => self.reserve(key, target),
-            Err(cause) => self.end(key, cause),
+            Err(cause) => self.end_call(key, cause),
         }
     }
 
@@ -86,7 +86,7 @@ impl Daemon {
                 });
                 match label {
                     Some(label) => Target::Link(Place { label, ..place }),
-                    None => return self.end(key, Cause::NoVpciVciAvailable),
+                    None => return self.end_call(key, Cause::NoVpciVciAvailable),
                 }
             }
             listener @ Target::Listener { .. } => listener,
@@ -160,7 +160,7 @@ impl Daemon {
             }
             (Switched::Setting(_), Err(refusal)) => {
                 call.switched = Switched::Nothing;
-                self.end(
+                self.end_call(
                     key,
                     match refusal {
                         Refusal::Rate(_) => Cause::UserCellRateNotAvailable,
@@ -191,7 +191,7 @@ impl Daemon {
                 let connection =
                     named.and_then(|vn| ConnectionIdentifier::new(vn, place.label).ok());
                 let Some(connection) = connection else {
-                    return self.end(key, Cause::NoVpciVciAvailable);
+                    return self.end_call(key, Cause::NoVpciVciAvailable);
                 };
                 let setup = Setup {
                     called: call.called,
@@ -207,8 +207,8 @@ impl Daemon {
                         call.to = Leg::Link { port, call: leg };
                         self.by_link.insert((port, leg), key);
                     }
-                    Some(Err(error)) => self.end(key, refused(&error)),
-                    None => self.end(key, Cause::DestinationOutOfOrder),
+                    Some(Err(error)) => self.end_call(key, refused(&error)),
+                    None => self.end_call(key, Cause::DestinationOutOfOrder),
                 }
             }
             Some(Target::Listener { client, vcc }) => {
@@ -228,10 +228,10 @@ impl Daemon {
                         self.by_token.insert((client, token), key);
                         self.push(Output::Say(client, message));
                     }
-                    None => self.end(key, Cause::UserBusy),
+                    None => self.end_call(key, Cause::UserBusy),
                 }
             }
-            None => self.end(key, Cause::NoRouteToDestination),
+            None => self.end_call(key, Cause::NoRouteToDestination),
         }
     }
 }

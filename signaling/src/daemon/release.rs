@@ -20,13 +20,13 @@ impl Daemon {
         if !self.calls.contains_key(&Key(call)) {
             return Err(format!("there is no call {call}"));
         }
-        self.end(Key(call), Cause::NormalUnspecified);
+        self.end_call(Key(call), Cause::NormalUnspecified);
         self.hear_links();
         Ok(())
     }
 
     /// Ends a call; again it does nothing but look whether it is over.
-    pub(super) fn end(&mut self, key: Key, cause: Cause) {
+    pub(super) fn end_call(&mut self, key: Key, cause: Cause) {
         let Some(call) = self.calls.get_mut(&key) else {
             return;
         };

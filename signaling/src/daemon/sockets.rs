@@ -165,7 +165,7 @@ impl Daemon {
                 let link = self.links.get_mut(&port);
                 let said = link.map(|link| link.entity.connect(self.now_ns, call, qos.turned()));
                 if !matches!(said, Some(Ok(()))) {
-                    self.end(key, Cause::TemporaryFailure);
+                    self.end_call(key, Cause::TemporaryFailure);
                 }
             }
             Leg::Socket {
@@ -179,7 +179,7 @@ impl Daemon {
                 self.okay_accept(client, vcc, local);
             }
             Leg::None | Leg::Clearing { .. } | Leg::Closing { .. } | Leg::Indicated { .. } => {
-                self.end(key, Cause::TemporaryFailure);
+                self.end_call(key, Cause::TemporaryFailure);
             }
         }
     }
@@ -192,7 +192,7 @@ impl Daemon {
         if let Some(call) = self.calls.get_mut(&key) {
             call.to = Leg::None;
         }
-        self.end(key, cause);
+        self.end_call(key, cause);
     }
 
     /// A socket is given up: it listens no more, and its call ends.
@@ -212,7 +212,7 @@ impl Daemon {
                 *leg = Leg::None;
             }
         }
-        self.end(key, cause);
+        self.end_call(key, cause);
     }
 
     pub(super) fn okay_connect(&mut self, key: Key, client: ClientId, vcc: Vcc) {

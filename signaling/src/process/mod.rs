@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! node   the daemon of a node, its child
+//! host   the daemon of a host
 //! ```
 
+pub mod host;
 pub mod node;
 
 use std::collections::hash_map::RandomState;

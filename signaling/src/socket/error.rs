@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::daemon::cause;
 use crate::isp::ErrorCode;
 use crate::isp::kernel::NotNow;
 use crate::packet::PacketError;
@@ -97,16 +98,16 @@ impl From<NotNow> for Error {
     }
 }
 
-/// Codes from here down are causes of Q.2931: this less their number.
-const CAUSES: i32 = -512;
-
 /// What an error code says.
 fn reason(code: ErrorCode) -> String {
     let number = code.get();
-    if number > CAUSES {
+    if (-511..0).contains(&number) {
         return io::Error::from_raw_os_error(number.saturating_neg()).to_string();
     }
-    format!("cause {} (Q.2931)", i64::from(CAUSES) - i64::from(number))
+    match cause(code) {
+        Some(cause) => cause.to_string(),
+        None => format!("error {number}"),
+    }
 }
 
 #[cfg(test)]
@@ -117,8 +118,8 @@ mod tests {
     fn codes_are_those_of_the_system_or_causes() {
         let reason = |number| reason(ErrorCode::new(number).unwrap());
         assert!(reason(-111).starts_with("Connection refused"));
-        assert_eq!(reason(-512 - 17), "cause 17 (Q.2931)");
-        assert_eq!(reason(i32::MIN), "cause 2147483136 (Q.2931)");
+        assert_eq!(reason(-512 - 17), "cause 17: user busy");
+        assert_eq!(reason(i32::MIN), "error -2147483648");
     }
 
     #[test]
@@ -126,6 +127,9 @@ mod tests {
         let closed = |code| Error::Closed { code }.to_string();
         assert_eq!(closed(None), "the connection was closed");
         let code = ErrorCode::new(-512 - 27);
-        assert_eq!(closed(code), "the connection was closed: cause 27 (Q.2931)");
+        assert_eq!(
+            closed(code),
+            "the connection was closed: cause 27: destination out of order"
+        );
     }
 }

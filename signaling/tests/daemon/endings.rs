@@ -192,7 +192,7 @@ fn anything(seed: u64) {
             41..=70 => {
                 if let (Some(listening), 1..) = (sockets.listening, sockets.waiting) {
                     sockets.waiting -= 1;
-                    if random % 5 == 0 {
+                    if random.is_multiple_of(5) {
                         let why = pinode_signaling::isp::ErrorCode::new(-111).unwrap();
                         let (_, said) = world.kernel(at, client).reject(listening, why).unwrap();
                         world.say(at, client, said);

@@ -1,17 +1,34 @@
 //! `pinode dss` as clap reads it.
 
+use std::path::PathBuf;
+use std::str::FromStr;
+
 use clap::{Args, Subcommand};
-use pinode_signaling::Prefix;
+use pinode_signaling::{Address, Class, Peak, Prefix, Qos, Traffic};
 
 use crate::cli::args::{Format, Node};
+use crate::config::{BitRate, Nanoseconds};
 
 /// Help of `pinode dss`.
 pub const EXAMPLE: &str = "\
-Example:
+On a host:
+  pinode dss daemon --interface eth1 --address 4700000000000000000000000000000000000200
+  pinode dss pipe --listen > film.ts
+  pinode dss pipe 4700000000000000000000000000000000000200 --rate 10Mbps < film.ts
+
+Beside a running node:
   pinode dss list
   pinode dss show 17
   pinode dss close 17
   pinode dss route add 47.0005.80/24 east";
+
+/// Help of `pinode dss pipe`.
+const PIPE: &str = "\
+Example:
+  pinode dss pipe --listen > film.ts
+  pinode dss pipe 4700000000000000000000000000000000000200 --rate 10Mbps < film.ts
+
+Exit code 1 if anything was lost on the way.";
 
 /// `pinode dss`
 #[derive(Debug, Subcommand)]
@@ -31,8 +48,21 @@ pub enum Dss {
         after_help = "Example:\n  pinode dss route add 47.0005.80/24 east"
     )]
     Route(Route),
-    /// Speak the signalling of a node
-    #[command(hide = true)]
+    /// Send stdin on a connection, or receive one to stdout
+    #[command(after_help = PIPE)]
+    Pipe(Pipe),
+    /// Set a connection up and keep it until SIGINT or SIGTERM
+    #[command(
+        after_help = "Example:\n  pinode dss connect 4700000000000000000000000000000000000205 --rate 10Mbps"
+    )]
+    Connect(Connect),
+    /// Accept connections and say what comes, until SIGINT or SIGTERM
+    #[command(after_help = "Example:\n  pinode dss listen --json")]
+    Listen(Listen),
+    /// Speak the signalling of a host: one daemon for all of its applications
+    #[command(
+        after_help = "Example:\n  pinode dss daemon --interface eth1 --address 4700000000000000000000000000000000000200"
+    )]
     Daemon(Daemon),
 }
 
@@ -101,6 +131,147 @@ pub struct OneRoute {
 #[derive(Debug, Args)]
 pub struct Daemon {
     /// As a node's child, which it hears on its standard input
-    #[arg(long, required = true)]
+    #[arg(long, hide = true, conflicts_with_all = ["interface", "address"])]
     pub node: bool,
+    /// The interface to the node
+    #[arg(long, value_name = "IF", required_unless_present = "node")]
+    pub interface: Option<String>,
+    /// Address of this host, 40 hexadecimal digits; applications choose the last two
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "node")]
+    pub address: Option<Address>,
+    /// Where applications find it.
+    #[command(flatten)]
+    pub at: DaemonSocket,
+}
+
+/// The daemon of this host.
+#[derive(Debug, Clone, Args)]
+pub struct DaemonSocket {
+    /// Socket of this host's signalling daemon
+    #[arg(
+        long = "daemon",
+        env = "PINODE_DSS",
+        value_name = "PATH",
+        default_value = "/run/pinode/dss"
+    )]
+    pub path: PathBuf,
+}
+
+/// A connection to be asked for.
+#[derive(Debug, Clone, Args)]
+pub struct Call {
+    /// Address of the other end, 40 hexadecimal digits
+    #[arg(value_name = "ADDRESS")]
+    pub called: Address,
+    /// What it is promised.
+    #[command(flatten)]
+    pub promise: Promise,
+}
+
+/// What a connection is promised, each way as seen from here.
+#[derive(Debug, Clone, Args)]
+pub struct Promise {
+    /// Peak rate of what is sent: on the wire (10Mbps), or in frames of the largest payload a second (1000fps)
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<Rate>,
+    /// The same of what is received; nothing is, if left out
+    #[arg(long, value_name = "RATE")]
+    pub back: Option<Rate>,
+    /// Best effort: nothing is reserved, --rate is the most that is sent
+    #[arg(long)]
+    pub ubr: bool,
+    /// Octets of payload in a frame at most, 1 to 1491
+    #[arg(long, value_name = "N", default_value_t = 1400, value_parser = clap::value_parser!(u16).range(1..=1491))]
+    pub size: u16,
+    /// By how much frames may come early (CDVT)
+    #[arg(long, value_name = "TIME", default_value = "2ms")]
+    pub cdvt: Nanoseconds,
+}
+
+/// `pinode dss connect`
+#[derive(Debug, Args)]
+pub struct Connect {
+    /// The connection.
+    #[command(flatten)]
+    pub call: Call,
+    /// Who is asked for it.
+    #[command(flatten)]
+    pub at: DaemonSocket,
+    /// How it is printed.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pinode dss listen`
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Address of this host to listen on [default: the host's own]
+    #[arg(value_name = "ADDRESS")]
+    pub address: Option<Address>,
+    /// Octets of payload in a frame at most, 1 to 1491
+    #[arg(long, value_name = "N", default_value_t = 1491, value_parser = clap::value_parser!(u16).range(1..=1491))]
+    pub size: u16,
+    /// End after so many connections have ended
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+    /// Who is asked.
+    #[command(flatten)]
+    pub at: DaemonSocket,
+    /// How it is printed.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `pinode dss pipe`
+#[derive(Debug, Args)]
+pub struct Pipe {
+    /// Address of the other end; without one, one connection is waited for, and what it carries goes to stdout
+    #[arg(value_name = "ADDRESS", required_unless_present = "listen")]
+    pub called: Option<Address>,
+    /// Wait for a connection, on this address of this host, or the host's own
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, conflicts_with = "called")]
+    pub listen: Option<Option<Address>>,
+    /// What it is promised.
+    #[command(flatten)]
+    pub promise: Promise,
+    /// Who is asked.
+    #[command(flatten)]
+    pub at: DaemonSocket,
+}
+
+/// A peak rate as people write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate(pub Peak);
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let peak = match text.strip_suffix("fps") {
+            Some(frames) => frames.parse().ok().map(Peak::Frames),
+            None => text.parse::<BitRate>().ok().map(|rate| Peak::Bits(rate.0)),
+        };
+        match peak {
+            Some(peak @ (Peak::Frames(1..) | Peak::Bits(1..))) => Ok(Self(peak)),
+            _ => Err(format!(
+                "{text:?} is no rate; allowed: bits a second on the wire (10Mbps), or frames a second (1000fps)"
+            )),
+        }
+    }
+}
+
+impl Promise {
+    /// As the daemon is asked for it.
+    pub fn qos(&self) -> Qos {
+        let traffic = |rate: Option<Rate>| Traffic {
+            class: if self.ubr { Class::Ubr } else { Class::Cbr },
+            peak: rate.map(|rate| rate.0),
+            cdvt_ns: self.cdvt.0,
+            max_sdu: self.size,
+        };
+        Qos {
+            transmit: (self.rate.is_some() || self.ubr).then(|| traffic(self.rate)),
+            receive: self.back.map(|rate| traffic(Some(rate))),
+        }
+    }
 }

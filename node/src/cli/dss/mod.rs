@@ -3,12 +3,14 @@
 //! ```text
 //! args   what clap reads
 //! show   neighbours and calls as text
+//! daemon the daemon of a node or a host
+//! stream streams of this host
 //! ```
 
 pub(super) mod args;
+mod daemon;
 mod show;
-
-use std::os::fd::AsFd as _;
+mod stream;
 
 use pinode_signaling::daemon::view::CallView;
 use serde_json::Value;
@@ -62,7 +64,10 @@ pub(super) fn run(args: Dss) -> Result<(), Failure> {
             let _: Value = signalling.client.send(method, &path, &body)?;
             Ok(())
         }
-        Dss::Daemon(_) => daemon(),
+        Dss::Pipe(args) => stream::pipe(&args),
+        Dss::Connect(args) => stream::connect(&args),
+        Dss::Listen(args) => stream::listen(&args),
+        Dss::Daemon(args) => daemon::run(args),
     }
 }
 
@@ -109,12 +114,4 @@ fn call(args: &OneCall) -> Result<CallView, Failure> {
     calls
         .find(|call| call.id == args.call)
         .ok_or_else(|| Failure::Failed(anyhow::anyhow!("there is no call {}", args.call)))
-}
-
-fn daemon() -> Result<(), Failure> {
-    let socket = std::io::stdin().as_fd().try_clone_to_owned();
-    let socket = socket.map_err(|error| Failure::Failed(error.into()))?;
-    pinode_signaling::process::node::serve(socket).map_err(|error| {
-        Failure::Failed(anyhow::Error::new(error).context("the signalling daemon of a node"))
-    })
 }

@@ -81,7 +81,7 @@ fn place(place: Option<Place>) -> String {
     }
 }
 
-fn traffic(traffic: Option<Traffic>) -> String {
+pub(super) fn traffic(traffic: Option<Traffic>) -> String {
     let Some(traffic) = traffic else {
         return "nothing".to_owned();
     };
