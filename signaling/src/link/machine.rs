@@ -169,7 +169,6 @@ impl Link {
             peer.up = true;
             // The neighbour learns by it that it is heard.
             peer.poll_owed = true;
-            peer.sending.again();
             self.indications.push_back(Indication::Up { side });
         }
         match body {

@@ -186,7 +186,7 @@ fn act(bed: &mut Bed, script: &mut Script<'_>) {
         }
         _ => {
             let time = script.octet();
-            bed.pass((u64::from(time & 0x0f) + 1) * MS << (time >> 4));
+            bed.pass(((u64::from(time & 0x0f) + 1) * MS) << (time >> 4));
         }
     }
 }
