@@ -223,6 +223,9 @@ impl Link {
 
     /// Time has passed.
     pub fn tick(&mut self, now_ns: u64) {
+        if self.ended {
+            return;
+        }
         let timers = self.timers;
         if self
             .peer

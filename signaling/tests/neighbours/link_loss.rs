@@ -174,6 +174,12 @@ fn an_end_is_told() {
     assert_eq!((pair.a.calls(), pair.b.calls()), (0, 0));
     assert_eq!(pair.b.due_ns(), None);
     assert_eq!(pair.b.setup(0, setup(16)), Err(CallError::Down));
+    // And nothing happens any more.
+    pair.b.tick(100 * S);
+    assert_eq!(
+        (pair.b.next_pdu(100 * S), pair.b.next_event()),
+        (None, None)
+    );
 }
 
 /// A bed with an active call of the neighbour's, after a pause.
