@@ -169,7 +169,6 @@ impl Link {
             peer.up = true;
             // The neighbour learns by it that it is heard.
             peer.poll_owed = true;
-            peer.sending.again();
             self.indications.push_back(Indication::Up { side });
         }
         match body {
@@ -224,6 +223,9 @@ impl Link {
 
     /// Time has passed.
     pub fn tick(&mut self, now_ns: u64) {
+        if self.ended {
+            return;
+        }
         let timers = self.timers;
         if self
             .peer

@@ -125,14 +125,6 @@ impl Sending {
         }
     }
 
-    /// The neighbour is heard again: whatever was sent is due at once.
-    pub(super) fn again(&mut self) {
-        for sent in &mut self.sent {
-            sent.due_ns = 0;
-            sent.repeated = 0;
-        }
-    }
-
     /// When something is to be sent, if ever.
     pub(super) fn due_ns(&self) -> Option<u64> {
         if !self.waiting.is_empty() && self.sent.len() < WINDOW {

@@ -97,7 +97,7 @@ fn octet_by_octet() {
         ]
     );
     let setup = message(Body::Setup(setup())).encode();
-    let mut expected = vec![9, 3, 0x81, 2, 3, 0x05, 0x80, 0, 127];
+    let mut expected = vec![9, 3, 0x81, 2, 3, 0x05, 0x80, 0, 0];
     expected.extend([0x59, 0xe0, 0, 40, 2, 1, 0, 0, 0, 0, 0, 0, 0x03, 0xe8]);
     expected.extend([0, 0, 0, 0, 0, 0, 0, 5, 0x05, 0x78]);
     expected.extend([0; 20]);

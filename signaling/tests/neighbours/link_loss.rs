@@ -1,6 +1,6 @@
 //! A link that is lost and comes back, or does not; a neighbour that restarts or ends.
 
-use pinode_signaling::entity::{CallError, Entity, Event, Limits};
+use pinode_signaling::entity::{CallError, CallId, Entity, Event, Limits};
 use pinode_signaling::link::Side;
 use pinode_signaling::q2931::{Body, CallState, Cause, Timers};
 
@@ -174,10 +174,16 @@ fn an_end_is_told() {
     assert_eq!((pair.a.calls(), pair.b.calls()), (0, 0));
     assert_eq!(pair.b.due_ns(), None);
     assert_eq!(pair.b.setup(0, setup(16)), Err(CallError::Down));
+    // And nothing happens any more.
+    pair.b.tick(100 * S);
+    assert_eq!(
+        (pair.b.next_pdu(100 * S), pair.b.next_event()),
+        (None, None)
+    );
 }
 
-#[test]
-fn after_a_pause_both_ask_whether_calls_are_what_they_were() {
+/// A bed with an active call of the neighbour's, after a pause.
+fn after_a_pause() -> (Bed, CallId) {
     let mut bed = Bed::new(Limits::default());
     bed.say(theirs(1), Body::Setup(setup(16)));
     let Some(Event::Incoming { call, .. }) = bed.entity.next_event() else {
@@ -188,6 +194,23 @@ fn after_a_pause_both_ask_whether_calls_are_what_they_were() {
     bed.say(theirs(1), Body::ConnectAcknowledge);
     events(&mut bed.entity);
     bed.pause(4 * S);
+    (bed, call)
+}
+
+#[test]
+fn an_answer_to_the_enquiry_after_a_pause_is_enough() {
+    let (mut bed, call) = after_a_pause();
+    assert_eq!(bed.pass(S).len(), 1);
+    let reason = Cause::ResponseToStatusEnquiry.into();
+    let state = CallState::Active;
+    assert_eq!(bed.say(theirs(1), Body::Status { reason, state }), []);
+    assert_eq!(bed.pass(100 * S), []);
+    assert_eq!(bed.entity.state(call), Some(CallState::Active));
+}
+
+#[test]
+fn after_a_pause_both_ask_whether_calls_are_what_they_were() {
+    let (mut bed, call) = after_a_pause();
     let up_ns = bed.now_ns;
     let heard = bed.pass(9 * S);
     let reason = Cause::TemporaryFailure.into();
