@@ -35,7 +35,7 @@ use crate::status::{
     PiStatus, PortDrops, PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
 };
 use crate::supervisor::lifecycle::State;
-use crate::supervisor::{Action, GuestView, RequestError, SupervisorHandle};
+use crate::supervisor::{Action, GuestView, Listener, RequestError, SupervisorHandle};
 
 use schedules::Installed;
 pub use schedules::Schedules;
@@ -94,6 +94,16 @@ impl Operator {
     pub(crate) fn with_signalling(&self, all: Vec<Option<Arc<Signalling>>>) {
         // Whoever comes second changes nothing.
         let _ = self.signalling.set(all);
+    }
+
+    /// Listens to the guest `name` from now on; see [`SupervisorHandle::listen`].
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Unknown`]: there is no such guest.
+    pub fn listen(&self, name: &str) -> Result<Listener, ControlError> {
+        let slot = self.slot("guest", name)?;
+        Ok(self.guests.listen(slot))
     }
 
     fn port(&self, name: &str) -> Result<usize, ControlError> {

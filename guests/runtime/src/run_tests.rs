@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use crate::control::{Config, FromGuest};
+use crate::control::{Config, EVENTS_UNHEARD, FromGuest};
 use crate::function::{Frames, Function, Output, VifIndex};
 use crate::run::{Exit, Platform, run};
 use crate::unsafe_rig::{Host, rig};
@@ -371,4 +371,75 @@ fn work_goes_on_now_and_then_while_frames_come_in_every_round() {
     // A round of 100 us has a frame, and what is left is gone on with every 250 us; the first time behind the request.
     let mut between = slow.worked_at.windows(2).map(|at| at[1] - at[0]).skip(1);
     assert!(between.all(|frames| frames == 3), "{:?}", slow.worked_at);
+}
+
+/// Has some things to say, and notes how often it was asked for one.
+struct Talker {
+    left: u64,
+    asked: usize,
+}
+
+impl Function for Talker {
+    fn name(&self) -> &'static str {
+        "talker"
+    }
+    fn configure(&mut self, _: &Config) -> Result<(), String> {
+        Ok(())
+    }
+    fn burst(&mut self, _: VifIndex, _: &mut Frames<'_>, _: &mut Output<'_>) {}
+    fn has_event(&self) -> bool {
+        self.left > 0
+    }
+    fn event(&mut self) -> Option<Value> {
+        self.asked += 1;
+        self.left -= 1;
+        // One that does not fit.
+        match self.left {
+            7 => Some("x".repeat(70_000).into()),
+            left => Some(left.into()),
+        }
+    }
+}
+
+#[test]
+fn what_nobody_asked_for_is_said_as_far_as_the_host_has_room() {
+    fn said(fake: &Fake) -> usize {
+        fake.said
+            .iter()
+            .filter(|l| l.starts_with(r#"{"event":"#))
+            .count()
+    }
+    fn hear_some(fake: &mut Fake) {
+        assert_eq!(said(fake), EVENTS_UNHEARD as usize);
+        fake.inbox.push_back(r#"{"heard":10}"#.to_string());
+    }
+    fn hear_all(fake: &mut Fake) {
+        assert_eq!(said(fake), EVENTS_UNHEARD as usize + 10);
+        // More than there were, and then fewer.
+        fake.inbox.push_back(r#"{"heard":99999}"#.to_string());
+        fake.inbox.push_back(r#"{"heard":0}"#.to_string());
+    }
+    let mut fake = Fake::new(&[CONFIG], &[hear_some, hear_all]);
+    let mut talker = Talker { left: 60, asked: 0 };
+    assert_eq!(run(&mut fake, &mut talker), Exit::Stopped);
+    assert_eq!((talker.left, talker.asked, said(&fake)), (0, 60, 59));
+    // Asleep only where there was nothing it might have said.
+    assert_eq!(fake.sleeps, 3);
+    let events = fake
+        .said
+        .iter()
+        .filter_map(|line| match serde_json::from_str(line) {
+            Ok(FromGuest::Event(event)) => event.as_u64(),
+            _ => None,
+        });
+    assert!(events.eq((0..60).rev().filter(|left| *left != 7)));
+}
+
+#[test]
+fn what_a_request_left_to_be_sent_is_sent_before_the_guest_sleeps() {
+    let lines = [CONFIG, r#"{"request":{"id":1,"body":0}}"#];
+    let mut fake = Fake::new(&lines, &[]);
+    let mut ticks = Ticks::default();
+    assert_eq!(run(&mut fake, &mut ticks), Exit::Stopped);
+    assert!(ticks.0.len() >= 2, "{:?}", ticks.0);
 }
