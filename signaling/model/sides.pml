@@ -77,6 +77,17 @@ inline d_says(type, vcc, call, request) {
 
 #define NEW(s) (k[s] == none || (k[s] == fresh && s == next))
 
+/* With -DPATIENT applications use what they have before they close it: fewer runs, but longer ones. */
+#ifdef PATIENT
+#define MAY_DROP(s) (k[s] == none)
+#define MAY_CLOSE(s) (k[s] == connected)
+#define MAY_DEREGISTER (offered == CALLS)
+#else
+#define MAY_DROP(s) NEW(s)
+#define MAY_CLOSE(s) (k[s] == connecting || k[s] == accepting || k[s] == connected)
+#define MAY_DEREGISTER true
+#endif
+
 inline begin(vcc, state) {
     next = (vcc == next -> next + 1 : next);
     k[vcc] = state
@@ -91,8 +102,8 @@ proctype Application(byte s)
     :: atomic { NEW(s) && nfull(to_demon) -> begin(s, binding); k_says(as_bind, s, 0, 0) }
     :: atomic { NEW(s) && nfull(to_demon) -> begin(s, connecting); k_says(as_connect, s, 0, 0) }
 #endif
-    :: atomic { NEW(s) -> begin(s, gone); printf("isp K drops none %d 0 0 none\n", s) }
-    :: atomic { (k[s] == connecting || k[s] == accepting || k[s] == connected) && nfull(to_demon) ->
+    :: atomic { MAY_DROP(s) -> begin(s, gone); printf("isp K drops none %d 0 0 none\n", s) }
+    :: atomic { MAY_CLOSE(s) && nfull(to_demon) ->
             asked[s] = (k[s] == connected -> none : k[s]);
             k[s] = closing;
             k_says(as_close, s, 0, 0)
@@ -131,7 +142,7 @@ proctype Application(byte s)
             k_says(as_reject, 0, s, c);
             c = 0
         }
-    :: atomic { k[s] == listening && nfull(to_demon) ->
+    :: atomic { k[s] == listening && MAY_DEREGISTER && nfull(to_demon) ->
             k[s] = deregistering;
             k_says(as_close, s, 0, 0)
         }

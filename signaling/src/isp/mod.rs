@@ -10,6 +10,30 @@
 //! Section numbers in this module are that document's. Differences from it: octets have one order (little endian) and
 //! one layout on all machines; the AAL stands in the QoS, as in later `struct atm_qos`; demon to kernel is a queue too.
 //!
+//! ```
+//! use pinode_signaling::isp::{Aal, Demon, Kernel, Limits, Pvc, Sap, ToDemon, demon, kernel};
+//! use pinode_signaling::{Address, Qos};
+//!
+//! let mut kernel = Kernel::new(Limits::default()); // in the application
+//! let mut demon = Demon::new(Limits::default()); // in the daemon, one for each application
+//!
+//! let (from, to) = (Address::NULL, Sap::from(Address([0x47; 20])));
+//! let vcc = kernel.socket()?;
+//! let octets = kernel.connect(vcc, Aal::FIVE, from, Qos::default(), to)?.encode();
+//!
+//! let event = demon.hears(ToDemon::decode(&octets)?)?;
+//! let demon::Event::Connect { vcc, qos, .. } = event else { panic!() };
+//! // ... the call is set up ...
+//! let pvc = Pvc { interface: 1, vn: 0, label: 16 };
+//! let octets = demon.okay_connect(vcc, pvc, Address([0x39; 20]), qos)?.encode();
+//!
+//! let event = kernel.hears(kernel.decode(&octets)?)?;
+//! assert!(matches!(event, kernel::Event::Connected { pvc: p, .. } if p == pvc));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Checked by machine: `model/` is both sides in Promela, whose runs are replayed through this code (`tests/model`).
+//!
 //! Pure: no clock, no I/O. Must never hold more than its [`Limits`] say, whatever the other side sends.
 
 pub mod demon;
@@ -32,7 +56,8 @@ pub use to_kernel::{Okay, Request, ToKernel};
 
 use thiserror::Error;
 
-/// How much one side may hold.
+/// How much one side may hold. A kernel side that may hold fewer calls than its demon would take one too many for a
+/// violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Sockets that it knows.

@@ -8,7 +8,7 @@ use crate::pair::Pair;
 use crate::sample::{address, code, pvc, qos, sap};
 
 fn pair() -> Pair {
-    Pair::new(Limits::default())
+    Pair::new(Limits::default(), Limits::default())
 }
 
 /// The first message of figures 7 to 10, heard by the demon.

@@ -16,10 +16,10 @@ pub struct Pair {
 }
 
 impl Pair {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(kernel: Limits, demon: Limits) -> Self {
         Self {
-            kernel: Kernel::new(limits),
-            demon: Demon::new(limits),
+            kernel: Kernel::new(kernel),
+            demon: Demon::new(demon),
             to_demon: VecDeque::new(),
             to_kernel: VecDeque::new(),
             said: Vec::new(),

@@ -96,7 +96,8 @@ pub enum Event {
 /// What a kernel side that is gone has left: all of it is to be released.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Left {
-    /// Sockets that had state.
+    /// Sockets that had state: also those closed by one side whose close the other had not answered, so that what was
+    /// released for [`Event::Close`] is named once more.
     pub sockets: Vec<Vcc>,
     /// Calls that were not answered, as given to [`super::Demon::indicate`].
     pub calls: Vec<u64>,

@@ -30,7 +30,7 @@ use super::to_kernel::{Okay, Request, ToKernel};
 use crate::{Address, Qos};
 
 /// The daemon's side of one transport.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demon {
     sockets: BTreeMap<Vcc, State>,
     /// Calls not answered, over all listening sockets.

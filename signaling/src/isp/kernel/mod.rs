@@ -30,7 +30,7 @@ use super::to_demon::ToDemon;
 use crate::{Address, Qos};
 
 /// The socket side of one transport.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
     sockets: BTreeMap<Vcc, State>,
     /// Number of the last socket made.
@@ -144,41 +144,22 @@ impl Kernel {
         let lost = self.lost;
         let state = self.sockets.get_mut(&vcc);
         let state = state.ok_or(NotNow::Unknown { vcc })?;
-        let send = Some(ToDemon::Close { vcc });
-        let next = match state {
-            _ if lost => None,
-            State::New => {
+        // The demon knows nothing of a new socket, and has closed one that has ended.
+        let send = (!lost && *state != State::New).then_some(ToDemon::Close { vcc });
+        let gone = lost || matches!(state, State::New | State::Ended);
+        match state {
+            _ if gone => {
                 self.sockets.remove(&vcc);
-                return Ok(Closing {
-                    send: None,
-                    gone: true,
-                });
-            }
-            State::Ended => {
-                self.sockets.remove(&vcc);
-                return Ok(Closing { send, gone: true });
             }
             State::Connecting | State::Accepting(_) | State::Connected => {
-                Some(State::Closing(state.asked()))
+                *state = State::Closing(state.asked());
             }
-            State::Listening(calls) => Some(State::Deregistering(core::mem::take(calls))),
-            State::Binding | State::Registering | State::Closing(_) | State::Deregistering(_) => {
-                return Err(not_now(vcc, "close", state));
+            State::Listening(calls) => {
+                *state = State::Deregistering(core::mem::take(calls));
             }
-        };
-        match next {
-            Some(next) => {
-                *state = next;
-                Ok(Closing { send, gone: false })
-            }
-            None => {
-                self.sockets.remove(&vcc);
-                Ok(Closing {
-                    send: None,
-                    gone: true,
-                })
-            }
+            _ => return Err(not_now(vcc, "close", state)),
         }
+        Ok(Closing { send, gone })
     }
 
     /// Tells that the local addresses of an interface have changed (5.1): what is to be sent.
