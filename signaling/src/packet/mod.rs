@@ -28,3 +28,6 @@ pub use frame::{Frame, FrameError, Header};
 pub(crate) use pool::{Lent, Pool};
 #[cfg(feature = "std")]
 pub use socket::{Interface, PacketError, Socket};
+
+#[cfg(all(test, feature = "std"))]
+mod tshark_tests;
