@@ -20,6 +20,8 @@ use crate::ready;
 
 /// Octets of frames that may wait to be received, as the kernel counts them: more than the headers.
 const RECEIVE_ROOM: usize = 4 << 20;
+/// More frames than have room, each with its headers (`struct sk_buff`).
+const WAITING: usize = 2 * RECEIVE_ROOM / 256;
 
 /// An interface of this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,6 +205,24 @@ impl Socket {
     /// The kernel has no memory.
     pub fn shut(&self) -> io::Result<()> {
         unsafe_socket::set_filter(self.as_fd(), &filter::nothing())
+    }
+
+    /// Receives the frames of this label from now on, and none that came before.
+    pub(super) fn again(&self, label: u32) -> io::Result<()> {
+        self.shut()?;
+        let bound = unsafe_socket::bound(self.as_fd())?;
+        if (bound.interface, bound.mac) != (self.index, Some(self.mac)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        // What has room for no octet of a frame leaves it all.
+        for _ in 0..WAITING {
+            match self.receive(&mut []) {
+                Ok(None) => return unsafe_socket::set_filter(self.as_fd(), &filter::label(label)),
+                Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+                Ok(Some(_)) | Err(_) => {}
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
     }
 }
 

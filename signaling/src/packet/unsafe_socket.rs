@@ -11,6 +11,8 @@ use super::frame;
 
 /// What a bound socket knows of its interface.
 pub(super) struct Bound {
+    /// Its index; another than was bound to: it is gone.
+    pub(super) interface: u32,
     /// Kind of hardware (ARPHRD_ of linux/if_arp.h).
     pub(super) hardware: u16,
     /// Its MAC address, if that is as long as one.
@@ -19,22 +21,31 @@ pub(super) struct Bound {
 
 /// Binds to an interface; frames of PI DSS are received from now on.
 pub(super) fn bind(socket: BorrowedFd<'_>, interface: u32) -> io::Result<Bound> {
-    // SAFETY: sockaddr_ll is plain old data; all zeroes is a valid value.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    let mut octets = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    let mut address = no_address();
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_protocol = frame::ETHERTYPE.to_be();
     address.sll_ifindex = interface.cast_signed();
-    let socket = socket.as_raw_fd();
     // SAFETY: a live sockaddr_ll and its size.
-    let answer = unsafe { libc::bind(socket, std::ptr::from_ref(&address).cast(), octets) };
+    let answer = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            std::ptr::from_ref(&address).cast(),
+            ADDRESS_OCTETS,
+        )
+    };
     if answer < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel writes at most `octets` octets of a live sockaddr_ll; each octet it writes or leaves is valid.
+    bound(socket)
+}
+
+/// What a socket is bound to.
+pub(super) fn bound(socket: BorrowedFd<'_>) -> io::Result<Bound> {
+    let (mut address, mut octets) = (no_address(), ADDRESS_OCTETS);
+    // SAFETY: the kernel writes at most `octets` octets of a live sockaddr_ll, in which any octets are valid.
     let answer = unsafe {
         libc::getsockname(
-            socket,
+            socket.as_raw_fd(),
             std::ptr::from_mut(&mut address).cast(),
             &raw mut octets,
         )
@@ -44,9 +55,17 @@ pub(super) fn bind(socket: BorrowedFd<'_>, interface: u32) -> io::Result<Bound> 
     }
     let mac = address.sll_addr.first_chunk().copied();
     Ok(Bound {
+        interface: address.sll_ifindex.cast_unsigned(),
         hardware: address.sll_hatype,
         mac: mac.filter(|_| address.sll_halen == 6),
     })
+}
+
+const ADDRESS_OCTETS: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+
+fn no_address() -> libc::sockaddr_ll {
+    // SAFETY: sockaddr_ll is plain old data; all zeroes is a valid value.
+    unsafe { std::mem::zeroed() }
 }
 
 /// Hands a program of the packet filter to the kernel, which copies it and puts it in place of one before.

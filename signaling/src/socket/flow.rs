@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::Error;
@@ -15,7 +15,7 @@ use crate::Qos;
 use crate::isp::{ErrorCode, Pvc};
 use crate::packet::frame::{self, HEADER_OCTETS, Header};
 use crate::packet::sequence::{Gaps, Numbers, Seen};
-use crate::packet::{Interface, Socket};
+use crate::packet::{Lent, Pool};
 
 /// When to try again where the interface's queue is full, which no descriptor tells.
 const FULL: Duration = Duration::from_micros(200);
@@ -70,7 +70,7 @@ impl From<End> for Error {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Flow {
-    socket: Socket,
+    socket: Lent,
     label: u32,
     sending: Mutex<Sending>,
     receiving: Mutex<Receiving>,
@@ -98,14 +98,14 @@ struct Receiving {
 
 impl Flow {
     /// Opens the interface for the frames of a connection.
-    pub(super) fn open(pvc: Pvc, qos: &Qos) -> Result<Self, Error> {
+    pub(super) fn open(pvc: Pvc, qos: &Qos, pool: &Arc<Pool>) -> Result<Self, Error> {
         let end = Signal::new().map_err(|source| Error::System {
             action: "make an event",
             source,
         })?;
         let max_sdu = qos.receive.map_or(0, |traffic| traffic.max_sdu);
         Ok(Self {
-            socket: Socket::open(&Interface::Index(pvc.interface.into()), pvc.label)?,
+            socket: pool.take(pvc.interface.into(), pvc.label)?,
             label: pvc.label,
             sending: Mutex::new(Sending {
                 pace: qos.transmit.as_ref().map(Pace::new),
@@ -198,6 +198,10 @@ impl Flow {
             let Ok(read) = frame::read(frame.get(..octets).unwrap_or(&[])) else {
                 continue;
             };
+            // One that was on its way past the filter when that was changed.
+            if read.header.label != self.label {
+                continue;
+            }
             let room = into.get_mut(..read.payload.len());
             let Some(room) = room.filter(|room| room.len() <= usize::from(*max_sdu)) else {
                 continue;
@@ -218,7 +222,7 @@ impl Flow {
         {
             let _none_is_under_way = lock(&self.sending);
             // The kernel may have no memory for a filter: then what comes for the label's next connection comes here
-            // too, until this end is read, and has other numbers.
+            // too, until this end is read.
             let _ = self.socket.shut();
             // It may have ended before.
             let _ = self.ended.set(end);

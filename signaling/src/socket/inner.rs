@@ -15,6 +15,7 @@ use crate::isp::kernel::{Event, Incoming};
 use crate::isp::to_demon::ToDemon;
 use crate::isp::to_kernel::Request;
 use crate::isp::{ErrorCode, Kernel, Limits, Pvc, Sap, Vcc};
+use crate::packet::Pool;
 use crate::seqpacket::Connection;
 use crate::{Address, Qos};
 
@@ -82,6 +83,7 @@ pub(super) struct Inner {
     listeners: BTreeMap<Vcc, Arc<Signal>>,
     /// What the daemon has not taken yet, the oldest first.
     unsent: VecDeque<Vec<u8>>,
+    pool: Arc<Pool>,
     lost: bool,
 }
 
@@ -93,6 +95,7 @@ impl Inner {
             flows: BTreeMap::new(),
             listeners: BTreeMap::new(),
             unsent: VecDeque::new(),
+            pool: Arc::default(),
             lost: false,
         }
     }
@@ -142,7 +145,7 @@ impl Inner {
             return Ok(None);
         };
         // Before the caller can know, so that none of its frames is missed.
-        let accepted = match Flow::open(call.pvc, &call.qos) {
+        let accepted = match Flow::open(call.pvc, &call.qos, &self.pool) {
             Ok(flow) => self.kernel.accept(listen_vcc).map(|accepting| {
                 self.flows.insert(accepting.vcc, Arc::new(flow));
                 self.waiting.insert(accepting.vcc, waiting);
@@ -214,7 +217,7 @@ impl Inner {
                 local,
                 qos,
             } => {
-                let answer = match Flow::open(pvc, &qos) {
+                let answer = match Flow::open(pvc, &qos, &self.pool) {
                     Ok(flow) => {
                         let flow = Arc::new(flow);
                         self.flows.insert(vcc, Arc::clone(&flow));

@@ -5,9 +5,10 @@
 
 use std::io::Write as _;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pinode_signaling::isp::Pvc;
+use pinode_signaling::packet::frame::{self, Header};
 use pinode_signaling::packet::{Interface, Socket};
 use pinode_signaling::socket::Call;
 use pinode_signaling::{Address, Class, Peak, Qos, Traffic};
@@ -64,7 +65,28 @@ pub fn veth(test: &str) -> bool {
         run(&format!("ip link set dev {end} addrgenmode none"));
         run(&format!("ip link set dev {end} up"));
     }
+    carries("near", "far");
+    carries("far", "near");
     true
+}
+
+/// Waits until frames pass: the kernel drops them without a word until it has noticed the carrier.
+fn carries(from: &str, to: &str) {
+    const PROBE: u32 = 15;
+    let (from, to) = (raw(from, PROBE), raw(to, PROBE));
+    let mut probe = Vec::new();
+    frame::write(from.mac(), Header::data(PROBE, 0), &[], &mut probe);
+    let deadline = Instant::now() + PATIENCE;
+    let mut tries = std::iter::repeat_with(|| {
+        assert!(
+            Instant::now() < deadline,
+            "no frame passed within {PATIENCE:?}"
+        );
+        from.send(&probe).expect("an interface that is up");
+        let passed = to.receive_within(&mut [0; 100], Duration::from_millis(10));
+        passed.expect("an interface that is up").is_some()
+    });
+    assert!(tries.any(|passed| passed));
 }
 
 /// A packet socket of the test's own.

@@ -178,3 +178,42 @@ fn a_frame_waits_for_its_turn() {
     drop(stream);
     script.join().unwrap();
 }
+
+#[test]
+fn a_connection_has_nothing_of_the_one_before_it() {
+    if !bench::veth("a_connection_has_nothing_of_the_one_before_it") {
+        return;
+    }
+    let labels = [17, 19, 17, 17];
+    let places = labels.map(|label| bench::pvc("near", label));
+    let (signaling, script) = daemon(move |mut daemon| {
+        for pvc in places {
+            let vcc = daemon.connects(pvc);
+            daemon.hears_close(vcc);
+        }
+    });
+    let far = bench::raw("far", 16);
+    let mut octets = Vec::new();
+    let mut into = [0; SDU as usize];
+    for (connection, label) in (0u8..).zip(labels) {
+        let stream = Stream::connect(&signaling, &call(2), PATIENT).unwrap();
+        let error = stream.receive(&mut into, AT_ONCE).unwrap_err();
+        assert!(matches!(error, Error::Timeout { .. }), "{error}");
+        // Two, of which one is left.
+        for number in 1..=2 {
+            frame::write(
+                far.mac(),
+                Header::data(label, number),
+                &[connection],
+                &mut octets,
+            );
+            far.send(&octets).unwrap();
+        }
+        let received = stream.receive(&mut into, PATIENT).unwrap();
+        assert_eq!(
+            (received.octets, received.lost, into[0]),
+            (1, 0, connection)
+        );
+    }
+    script.join().unwrap();
+}
