@@ -166,7 +166,9 @@ fn the_bound_is_nearly_reached() {
     let cycle = cycle(&[(OWN, 60_000), (1, 120_000)], 0);
     let pi = bounds::of_pi(&cycle, OWN, LARGEST).unwrap();
     let mut least: f64 = 1.0;
-    for connections in [1, 4, 16, 64] {
+    // A window has 23 frames, and signalling one: the last of the others is the first of a window, where
+    // the line of the bound touches what is served.
+    for connections in [1, 23, 46, 92] {
         let asked = vec![(1, LARGEST, None); connections];
         let bps = (pi.guaranteed_bps * 0.01) as u64;
         let Setting {
@@ -198,5 +200,5 @@ fn the_bound_is_nearly_reached() {
         assert!(longest_ns <= bound_ns, "{longest_ns} {bound_ns}");
         least = least.min(longest_ns / bound_ns);
     }
-    assert!(least > 0.75, "{least}");
+    assert!(least > 0.85, "{least}");
 }
