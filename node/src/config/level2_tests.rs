@@ -237,6 +237,39 @@ fn mistakes_of_connections_are_named() {
 }
 
 #[test]
+fn what_there_is_for_connections_at_run_time_is_bounded() {
+    for (keys, message) in [
+        (
+            "most = 1048577",
+            "15: pi.can.level2.most: 1048577 is not allowed; allowed: 1 to 1048576",
+        ),
+        (
+            "signalling = \"900Mbps\"",
+            "15: pi.can.level2.connections: connections of PI \"can\" on port west sum up to 0.000 Mb/s \
+             and its signalling has 900.000 Mb/s, and its phases guarantee 876.960 Mb/s: short by 23.040 \
+             Mb/s",
+        ),
+        (
+            "most = 1\nconnections = [{ port = \"west\", label = 17, rate = \"1Mbps\" }, \
+             { port = \"west\", label = 18, rate = \"1Mbps\" }]",
+            "16: pi.can.level2.connections: 2 of them leave by port west; allowed: 1",
+        ),
+        (
+            "connections = [{ port = \"west\", label = 17, rate = \"1Mbps\", max_frame = \"1519B\" }]",
+            "15: pi.can.level2.connections: label 17: max_frame of 1519 octets is more than the 1518 that \
+             the PI may send on port west",
+        ),
+        (
+            "connections = [{ port = \"west\", label = 17, rate = \"1Mbps\", max_frame = \"63B\" }]",
+            "15: pi.can.level2.connections[0].max_frame: 63B is not allowed; allowed: 64B and more",
+        ),
+    ] {
+        let text = with(&format!("discipline = \"streams\"\n{keys}"));
+        assert_eq!(messages_of(&text), format!("node.toml:{message}"));
+    }
+}
+
+#[test]
 fn a_schedule_that_starves_connections_is_a_problem_of_the_schedule() {
     let text = with(
         "discipline = \"streams\"\n\
