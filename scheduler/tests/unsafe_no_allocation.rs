@@ -180,7 +180,7 @@ fn no_set_up_and_no_take_down_allocates_or_frees() {
     let connection = |label: u32| Connection {
         vn: (label % 32) as u8,
         label,
-        service: if label % 5 == 0 {
+        service: if label.is_multiple_of(5) {
             Service::Ubr
         } else {
             Service::Cbr

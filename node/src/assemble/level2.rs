@@ -63,15 +63,16 @@ fn streams(
         connections: config.most_of(frames),
         networks: pi.vns.iter().fold(0, |all, vn| all | 1 << vn.get()),
     });
+    // Where the PI has no phase it may be given one later, and a rate with it.
+    let (signalling_bps, tolerance_ns) = own.map_or((0, 0), |own| signalling_of(pi, own));
+    if let Ok(peak) = LinkRate::new(signalling_bps.max(1)) {
+        streams = streams.with_signalling(Signalling {
+            peak,
+            tolerance_ns,
+            buffer: signalling_buffer(frames),
+        });
+    }
     if let Some(own) = own {
-        let (signalling_bps, tolerance_ns) = signalling_of(pi, own);
-        if let Ok(peak) = LinkRate::new(signalling_bps) {
-            streams = streams.with_signalling(Signalling {
-                peak,
-                tolerance_ns,
-                buffer: signalling_buffer(frames),
-            });
-        }
         let (_, untold_ns) = admitted(pi, pi.level2.streams(&port.name), own, None);
         streams.set_terms(Terms {
             rate_bps,

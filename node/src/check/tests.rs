@@ -394,16 +394,32 @@ fn the_document_of_connections() {
     let last = &level2["connections"][23];
     assert_eq!((&last["vn"], &last["label"]), (&0.into(), &39.into()));
     assert_eq!(last["rate_bps"], 2_000_000);
-    // 12,304 bits at 2 Mb/s; a turn of each of 24, and a frame that is on its way.
+    // 12,304 bits at 2 Mb/s; a turn of each of 24, and a frame that is on its way. Signalling has a
+    // hundredth, a frame at once and what comes in 316486 ns.
+    assert_eq!(level2["signalling_bps"], 2923200);
     assert_eq!(last["interval_ns"], 6_152_000.0);
-    let turns_ns = 12_304.0 / 0.29232;
-    let delay_ns = 232_304.0 + 25.0 * turns_ns;
-    assert!((last["delay_ns"].as_f64().unwrap() - delay_ns).abs() < 1e-3);
+    let before = 0.29232 * 232_304.0 + 2.0 * 12_304.0 + 0.0029232 * 316486.0;
+    let left = 0.29232 - 0.0029232;
+    let near = |found: &serde_json::Value, expected: f64| {
+        (found.as_f64().unwrap() - expected).abs() < 1e-3
+    };
+    assert!(near(&level2["base_ns"], before / left));
+    assert!(near(&level2["octet_ns"], 8.0 / left));
+    let delay_ns: f64 = (before + 24.0 * 12_304.0) / left;
+    assert!(near(&last["delay_ns"], delay_ns));
+    // Each has its turn before its next frame comes: it holds for all frames, and none takes less than
+    // one of 64 octets, 672 ns.
+    assert!(near(&last["bound_ns"], delay_ns));
+    assert!(near(&last["variation_ns"], delay_ns - 672.0));
+    assert_eq!(level2["most"], 4096);
+    assert_eq!(level2["spare_bps"], 292_320_000 - 48_000_000 - 2923200);
     // Filled in: with it a connection has that bound from when its frames come.
     assert_eq!(last["tolerance_ns"], delay_ns.ceil() as u64);
     let text = report_table(&report);
     assert!(
-        text.contains("streams, 24 connections with 48.0 of 292.3 Mb/s of wire: ok;"),
+        text.contains(
+            "streams, 24 connections with 48.0 and signalling with 2.9 of 292.3 Mb/s of wire: ok;"
+        ),
         "{text}"
     );
     assert!(text.contains("    and 8 more; with --json all\n"), "{text}");

@@ -27,10 +27,7 @@ pub fn sure_tolerance_ns(bounds: &PiBounds, all: &Admitted) -> u64 {
 /// others wait for.
 #[must_use]
 pub fn signalling_of(pi: &PiConfig, bounds: &PiBounds) -> (u64, u64) {
-    let asked_bps = match &pi.level2 {
-        Level2Config::Streams(streams) => streams.signalling_bps,
-        Level2Config::Fifo | Level2Config::Diffserv(_) | Level2Config::Content(_) => None,
-    };
+    let asked_bps = asked_signalling(pi);
     let share_bps = || (bounds.guaranteed_bps * SIGNALLING_SHARE) as u64;
     let alone = Admitted::signalling(0, 0, bounds.largest_frame).and(&Promised {
         rate_bps: 0.0,
@@ -39,6 +36,13 @@ pub fn signalling_of(pi: &PiConfig, bounds: &PiBounds) -> (u64, u64) {
     });
     let tolerance_ns = sure_tolerance_ns(bounds, &alone);
     (asked_bps.unwrap_or_else(share_bps), tolerance_ns)
+}
+
+fn asked_signalling(pi: &PiConfig) -> Option<u64> {
+    match &pi.level2 {
+        Level2Config::Streams(streams) => streams.signalling_bps,
+        Level2Config::Fifo | Level2Config::Diffserv(_) | Level2Config::Content(_) => None,
+    }
 }
 
 /// Nothing but the signalling of `pi`.
@@ -106,7 +110,7 @@ pub fn stream_problems(port: &PortConfig, pis: &[PiConfig], held: &[Held]) -> Ve
         let slot = u8::try_from(index).unwrap_or(u8::MAX);
         let rates = held.streams.iter().map(|s| s.rate_bps);
         let streams_bps = rates.fold(0, u64::saturating_add);
-        if streams_bps == 0 {
+        if streams_bps == 0 && asked_signalling(pi).is_none() {
             continue;
         }
         let Some(own) = bounds_at(port, &needs, slot) else {

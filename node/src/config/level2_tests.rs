@@ -203,27 +203,27 @@ fn mistakes_of_connections_are_named() {
         (
             "{ port = \"west\", label = 17, rate = \"1Mbps\", buffer = 4000 }, \
              { port = \"west\", label = 18, rate = \"1Mbps\", buffer = 100 }",
-            ": the buffers of connections on port west sum up to 4100 frames, 4 more than the 4096 \
-             that its transmit rings hold (queue times workers)",
+            ": the buffers of signalling and of connections on port west sum up to 4164 frames, 68 more \
+             than the 4096 that its transmit rings hold (queue times workers)",
         ),
         (
             "{ port = \"west\", label = 17, rate = \"500Mbps\" }, \
              { port = \"west\", label = 18, rate = \"377Mbps\" }",
-            ": connections of PI \"can\" on port west sum up to 877.000 Mb/s, and its phases guarantee \
-             876.960 Mb/s: short by 0.040 Mb/s",
+            ": connections of PI \"can\" on port west sum up to 877.000 Mb/s and its signalling has 8.770 \
+             Mb/s, and its phases guarantee 876.960 Mb/s: short by 8.810 Mb/s",
         ),
         // Twice half of what 64 bits hold is not 0.
         (
             "{ port = \"west\", label = 17, rate = \"9223372036854775808bps\" }, \
              { port = \"west\", label = 18, rate = \"9223372036854775808bps\" }",
-            ": connections of PI \"can\" on port west sum up to 18446744073709.551 Mb/s, and its phases \
-             guarantee 876.960 Mb/s: short by 18446744072832.594 Mb/s",
+            ": connections of PI \"can\" on port west sum up to 18446744073709.551 Mb/s and its signalling \
+             has 8.770 Mb/s, and its phases guarantee 876.960 Mb/s: short by 18446744072832.594 Mb/s",
         ),
         (
             "{ port = \"west\", label = 17, rate = \"1Mbps\", tolerance = \"12us\" }",
             ": label 17 of PI \"can\" would not get its rate on port west: its tolerance of 12us is less \
              than the 12304 ns that it may have to wait for its phase, short by 304 ns; needed: a \
-             tolerance of 12304 ns at least, and of 60365 ns whatever the other connections send",
+             tolerance of 12304 ns at least, and of 75757 ns whatever the other connections send",
         ),
     ] {
         let text = with(&format!(
@@ -233,6 +233,39 @@ fn mistakes_of_connections_are_named() {
             messages_of(&text),
             format!("node.toml:15: pi.can.level2.connections{message}")
         );
+    }
+}
+
+#[test]
+fn what_there_is_for_connections_at_run_time_is_bounded() {
+    for (keys, message) in [
+        (
+            "most = 1048577",
+            "15: pi.can.level2.most: 1048577 is not allowed; allowed: 1 to 1048576",
+        ),
+        (
+            "signalling = \"900Mbps\"",
+            "15: pi.can.level2.connections: connections of PI \"can\" on port west sum up to 0.000 Mb/s \
+             and its signalling has 900.000 Mb/s, and its phases guarantee 876.960 Mb/s: short by 23.040 \
+             Mb/s",
+        ),
+        (
+            "most = 1\nconnections = [{ port = \"west\", label = 17, rate = \"1Mbps\" }, \
+             { port = \"west\", label = 18, rate = \"1Mbps\" }]",
+            "16: pi.can.level2.connections: 2 of them leave by port west; allowed: 1",
+        ),
+        (
+            "connections = [{ port = \"west\", label = 17, rate = \"1Mbps\", max_frame = \"1519B\" }]",
+            "15: pi.can.level2.connections: label 17: max_frame of 1519 octets is more than the 1518 that \
+             the PI may send on port west",
+        ),
+        (
+            "connections = [{ port = \"west\", label = 17, rate = \"1Mbps\", max_frame = \"63B\" }]",
+            "15: pi.can.level2.connections[0].max_frame: 63B is not allowed; allowed: 64B and more",
+        ),
+    ] {
+        let text = with(&format!("discipline = \"streams\"\n{keys}"));
+        assert_eq!(messages_of(&text), format!("node.toml:{message}"));
     }
 }
 
@@ -251,7 +284,7 @@ fn a_schedule_that_starves_connections_is_a_problem_of_the_schedule() {
     planned.phases[0].duration_ns = 50_000;
     let found = stream_problems(&planned, &node.pis, &Held::configured(&planned, &node.pis));
     assert_eq!(found.len(), 1);
-    assert!(found[0].1.ends_with("short by 46.080 Mb/s"), "{found:?}");
+    assert!(found[0].1.ends_with("short by 53.619 Mb/s"), "{found:?}");
 }
 
 /// Connections of a running node keep the tolerance of the schedule that it started with.
@@ -277,19 +310,20 @@ fn another_schedule_is_judged_by_the_tolerance_in_force() {
         });
         planned
     };
-    // T = 12,304 ns and R = 876.96 Mb/s at the start; a turn of both and a frame on its way, and the
-    // lookahead of 20 us: 74,395 ns. A rest of 60 us makes T 72,304 ns, one of 63 us 75,304 ns.
+    // T = 12,304 ns and R = 876.96 Mb/s at the start, of which signalling has a hundredth; a turn of both, a
+    // frame on its way, one of signalling and the lookahead of 20 us: 89,929 ns. A rest of 60 us makes T
+    // 72,304 ns, one of 78 us 90,304 ns.
     let enough = with_rest(60_000);
     assert_eq!(stream_problems(&enough, &node.pis, &held), []);
-    let longer = with_rest(63_000);
+    let longer = with_rest(78_000);
     let found = stream_problems(&longer, &node.pis, &held);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(
         found[0].1,
-        "label 17 of PI \"can\" would not get its rate on port west: its tolerance of 74395ns, filled in \
-         from the schedule that the node started with, is less than the 75304 ns that it may have to wait \
-         for its phase, short by 909 ns; needed: a tolerance of 75304 ns at least, and of 163913 ns \
-         whatever the other connections send, in the configuration"
+        "label 17 of PI \"can\" would not get its rate on port west: its tolerance of 89929ns, filled in \
+         from the schedules before, is less than the 90304 ns that it may have to wait for its phase, short \
+         by 375 ns; needed: a tolerance of 90304 ns at least, and of 213942 ns whatever the other \
+         connections send, in the configuration"
     );
     // Started with it, they are given what it takes.
     assert_eq!(

@@ -15,35 +15,35 @@ use crate::{rate, seeded};
 
 /// At this rate every frame takes whole nanoseconds, a bit one.
 const GBIT: u64 = 1_000_000_000;
-const OWN: u8 = 0;
+pub(crate) const OWN: u8 = 0;
 const CS6: u8 = 48;
 const EF: u8 = 46;
 const DF: u8 = 0;
 /// Frames of the bounds' tests: the smallest and the largest, octets.
-const SMALLEST: u32 = 64;
-const LARGEST: u32 = 300;
+pub(crate) const SMALLEST: u32 = 64;
+pub(crate) const LARGEST: u32 = 300;
 
 #[derive(Debug, Clone, Copy)]
-struct Frame {
-    at_ns: u64,
-    octets: u32,
+pub(crate) struct Frame {
+    pub(crate) at_ns: u64,
+    pub(crate) octets: u32,
     /// A code point, or a label.
-    mark: u32,
+    pub(crate) mark: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Passed {
-    frame: Frame,
+pub(crate) struct Passed {
+    pub(crate) frame: Frame,
     /// When it left its queue.
-    taken_ns: u64,
-    ends_ns: u64,
+    pub(crate) taken_ns: u64,
+    pub(crate) ends_ns: u64,
 }
 
 fn wire_ns(octets: u32) -> u64 {
     8 * u64::from(octets + 20)
 }
 
-fn cycle(phases: &[(u8, u64)], guard_ns: u64) -> Cycle {
+pub(crate) fn cycle(phases: &[(u8, u64)], guard_ns: u64) -> Cycle {
     let phases: Vec<_> = phases
         .iter()
         .map(|&(slot, duration_ns)| Phase {
@@ -56,7 +56,7 @@ fn cycle(phases: &[(u8, u64)], guard_ns: u64) -> Cycle {
 
 /// A port whose worker is always there: it looks at each arrival, at each edge, and when the lookahead
 /// reaches the end of a frame that the link was charged with.
-struct Port<Q> {
+pub(crate) struct Port<Q> {
     gate: Gate,
     queue: Q,
     lookahead_ns: u64,
@@ -65,7 +65,7 @@ struct Port<Q> {
 }
 
 impl<Q: Discipline<Frame>> Port<Q> {
-    fn new(cycle: &Cycle, queue: Q, lookahead_ns: u64, ahead: bool) -> Self {
+    pub(crate) fn new(cycle: &Cycle, queue: Q, lookahead_ns: u64, ahead: bool) -> Self {
         Self {
             gate: Gate::new(cycle.clone(), 0, lookahead_ns),
             queue,
@@ -76,7 +76,7 @@ impl<Q: Discipline<Frame>> Port<Q> {
 
     /// Sends `frames`, in the order of their arrival; `pdu` is what the discipline sees of one.
     /// Gives those that were not refused.
-    fn replay(&mut self, frames: &[Frame], pdu: impl Fn(u32) -> [u8; 4]) -> Vec<Passed> {
+    pub(crate) fn replay(&mut self, frames: &[Frame], pdu: impl Fn(u32) -> [u8; 4]) -> Vec<Passed> {
         let (mut passed, mut frees, mut now_ns) = (Vec::new(), BTreeSet::new(), 0);
         let mut frames = frames.iter().peekable();
         while frames.peek().is_some() || !self.queue.is_empty() {
@@ -155,7 +155,7 @@ fn header(dscp: u32) -> [u8; 4] {
     [0x60 | dscp >> 2, dscp << 6, 0, 0]
 }
 
-fn entry(label: u32) -> [u8; 4] {
+pub(crate) fn entry(label: u32) -> [u8; 4] {
     (label << 12).to_be_bytes()
 }
 
@@ -191,7 +191,7 @@ fn train(mark: u8, gaps: &[(u64, u32)]) -> impl Iterator<Item = Frame> {
     })
 }
 
-fn in_order(frames: impl Iterator<Item = Frame>) -> Vec<Frame> {
+pub(crate) fn in_order(frames: impl Iterator<Item = Frame>) -> Vec<Frame> {
     let mut frames: Vec<_> = frames.collect();
     frames.sort_by_key(|frame| frame.at_ns);
     frames
@@ -199,13 +199,13 @@ fn in_order(frames: impl Iterator<Item = Frame>) -> Vec<Frame> {
 
 /// Mostly on each other's heels, so that the policers are what limits them, and lulls in which these
 /// fill again.
-fn gaps(frames: usize) -> impl Strategy<Value = Vec<(u64, u32)>> {
+pub(crate) fn gaps(frames: usize) -> impl Strategy<Value = Vec<(u64, u32)>> {
     let gap = prop_oneof![30 => 0u64..1_500, 1 => 0u64..60_000];
     let octets = prop_oneof![Just(SMALLEST), Just(LARGEST), SMALLEST..=LARGEST];
     prop::collection::vec((gap, octets), frames)
 }
 
-fn phases() -> impl Strategy<Value = Vec<(u8, u64)>> {
+pub(crate) fn phases() -> impl Strategy<Value = Vec<(u8, u64)>> {
     prop::collection::vec((0u8..2, 3_000u64..20_000), 1..5).prop_map(|mut phases| {
         phases.push((OWN, 8_000));
         phases

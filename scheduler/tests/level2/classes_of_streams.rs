@@ -27,7 +27,7 @@ fn connection(label: u32, service: Service, bps: u64, buffer: u32) -> Connection
         label,
         service,
         peak: rate_of(bps),
-        tolerance_ns: (label % 2 == 0).then_some(30_000),
+        tolerance_ns: label.is_multiple_of(2).then_some(30_000),
         buffer,
         largest: 1518,
     }
@@ -252,7 +252,8 @@ proptest! {
         let mut listed = Vec::new();
         queue.list(0, |contract, _| { listed.push(contract.label); true });
         let mut labels: Vec<_> = there.keys().copied().collect();
-        (listed.sort_unstable(), labels.sort_unstable());
+        listed.sort_unstable();
+        labels.sort_unstable();
         prop_assert_eq!(listed, labels);
         for label in there.keys() {
             let mut blocks = Vec::with_capacity(1);

@@ -1,6 +1,7 @@
 //! Level 2 in virtual time: each discipline against a plain model and against what its standard asks.
 
 mod bounds;
+mod bounds_of_connections;
 mod classes_of_streams;
 mod content;
 mod diffserv;
