@@ -188,7 +188,9 @@ fn start_signalling(
             continue;
         };
         let control: Weak<Operator> = Arc::downgrade(operator);
-        let signalling = Signalling::new(control, &pi.name, configuration, ports.clone());
+        let jitter_ns = pi.signaling.as_ref().map_or(0, |own| own.jitter_ns);
+        let ports = ports.clone();
+        let signalling = Signalling::new(control, &pi.name, configuration, ports, jitter_ns);
         let signalling = Arc::new(signalling);
         all.push(Some(Arc::clone(&signalling)));
         keepers.push(Keeper::start(signalling, guests.listen(slot))?);

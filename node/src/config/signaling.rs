@@ -7,7 +7,11 @@ use pinode_signaling::daemon::{CALLS, Configuration, PortConfiguration, RouteCon
 use super::level2::Level2Config;
 use super::node::{GuestImage, NodeConfig, PortConfig, PortMode};
 use super::reader::{Item, Section};
+use super::unit::Nanoseconds;
 use crate::dss;
+
+/// What a guest that shares a core may be away for, and a worker.
+const JITTER_NS: u64 = 5_000_000;
 
 /// What is configured of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,9 @@ pub struct SignalingConfig {
     pub routes: Vec<RouteConfig>,
     /// Most calls at once.
     pub calls: usize,
+    /// By how much frames may be held up before the node looks at them, nanoseconds: as much earlier than it should a
+    /// frame behind them may come.
+    pub jitter_ns: u64,
 }
 
 /// A static route.
@@ -44,11 +51,16 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<SignalingConfig> {
             .and_then(|n| usize::try_from(n).ok()),
         None => Some(CALLS),
     };
+    let jitter = match section.optional("jitter") {
+        Some(item) => item.parsed::<Nanoseconds>().map(|jitter| jitter.0),
+        None => Some(JITTER_NS),
+    };
     section.finish();
     Some(SignalingConfig {
         ports: ports?,
         routes: routes?,
         calls: calls?,
+        jitter_ns: jitter?,
     })
 }
 

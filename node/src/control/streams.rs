@@ -45,10 +45,18 @@ pub struct StreamRequest {
     /// Frames that may wait. Left out: what may gather at the peak rate while the gate is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer: Option<u32>,
+    /// By how much its frames may come earlier than its rate alone would have them, nanoseconds: bursts of its source,
+    /// and whatever held them up on the way. The buffer that is left out has room for that too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub early_ns: u64,
     /// Its largest frame, octets with FCS; longer ones are dropped. Left out: the largest of the PI at
     /// the port. The shorter, the closer is the bound of the delay of all connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_frame: Option<u32>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A connection by its name at a port.

@@ -15,14 +15,17 @@ pub(super) struct Reserved {
     /// Names of ports, by their number.
     ports: Vec<String>,
     has: BTreeSet<Place>,
+    /// By how much frames may be held up before they come here.
+    jitter_ns: u64,
 }
 
 impl Reserved {
-    pub fn new(pi: &str, ports: Vec<String>) -> Self {
+    pub fn new(pi: &str, ports: Vec<String>, jitter_ns: u64) -> Self {
         Self {
             pi: pi.to_owned(),
             ports,
             has: BTreeSet::new(),
+            jitter_ns,
         }
     }
 
@@ -47,7 +50,7 @@ impl Reserved {
         for (port, indices) in by_port {
             for indices in indices.chunks(STREAMS_MOST) {
                 let items = indices.iter().filter_map(|index| ways.get(*index));
-                let items = items.map(request).collect();
+                let items = items.map(|way| request(way, self.jitter_ns)).collect();
                 let answers = control.connect_streams(self.port(port), &self.pi, items);
                 let answers = match answers {
                     Ok(answers) => answers
@@ -98,7 +101,7 @@ impl Reserved {
     }
 }
 
-fn request(way: &Way) -> StreamRequest {
+fn request(way: &Way, jitter_ns: u64) -> StreamRequest {
     let traffic = way.traffic;
     StreamRequest {
         vn: way.to.vn,
@@ -110,6 +113,7 @@ fn request(way: &Way) -> StreamRequest {
         rate_bps: traffic.wire_bps(),
         tolerance_ns: None,
         buffer: None,
+        early_ns: traffic.cdvt_ns.saturating_add(jitter_ns),
         max_frame: Some(max_frame(traffic.max_sdu)),
     }
 }

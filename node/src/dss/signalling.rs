@@ -84,17 +84,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Signalling {
-    /// That of `guest`, whose daemon is to be told `configuration`; `ports`: all of the node's, in order.
+    /// That of `guest`, whose daemon is to be told `configuration`; `ports`: all of the node's, in order; `jitter_ns`:
+    /// by how much frames may be held up before the node looks at them.
     #[must_use]
     pub fn new(
         control: Weak<dyn Control>,
         guest: &str,
         configuration: Configuration,
         ports: Vec<String>,
+        jitter_ns: u64,
     ) -> Self {
         let set = Set {
-            table: Table::new(guest),
-            reserved: Reserved::new(guest, ports),
+            table: Table::new(guest, jitter_ns),
+            reserved: Reserved::new(guest, ports, jitter_ns),
         };
         Self {
             control,

@@ -14,15 +14,18 @@ use crate::control::{Control, ControlError};
 pub(super) struct Table {
     guest: String,
     has: BTreeMap<Key, Connection>,
+    /// By how much frames may be held up before the guest looks at them.
+    jitter_ns: u64,
     /// The guest may have something else.
     in_doubt: bool,
 }
 
 impl Table {
-    pub fn new(guest: &str) -> Self {
+    pub fn new(guest: &str, jitter_ns: u64) -> Self {
         Self {
             guest: guest.to_owned(),
             has: BTreeMap::new(),
+            jitter_ns,
             in_doubt: false,
         }
     }
@@ -105,8 +108,11 @@ impl Table {
         }
         let mut done = Vec::with_capacity(ways.len());
         while let Some(rest @ [_, ..]) = ways.get(done.len()..) {
-            let chunk: Vec<Connection> =
-                rest.iter().take(MOST_ITEMS).map_while(connection).collect();
+            let chunk: Vec<Connection> = rest
+                .iter()
+                .take(MOST_ITEMS)
+                .map_while(|way| connection(way, self.jitter_ns))
+                .collect();
             if chunk.is_empty() {
                 // Nothing comes in for it: nothing to be told.
                 done.push(Ok(()));
@@ -130,7 +136,7 @@ impl Table {
     pub fn unset(&mut self, control: &dyn Control, ways: &[Way]) {
         let keys: Vec<Key> = ways
             .iter()
-            .filter_map(connection)
+            .filter_map(|way| connection(way, self.jitter_ns))
             .map(|item| item.key())
             .filter(|key| self.has.remove(key).is_some())
             .collect();
@@ -162,7 +168,7 @@ impl Table {
 }
 
 /// What the guest is told of a way; none: nothing comes in for it, or it has a port that no guest has.
-fn connection(way: &Way) -> Option<Connection> {
+fn connection(way: &Way, jitter_ns: u64) -> Option<Connection> {
     let from = way.from?;
     Some(Connection {
         port: u8::try_from(from.port).ok()?,
@@ -171,7 +177,7 @@ fn connection(way: &Way) -> Option<Connection> {
         to_port: u8::try_from(way.to.port).ok()?,
         to_label: way.to.label,
         rate_bps: way.traffic.wire_bps(),
-        tolerance_ns: way.traffic.cdvt_ns,
+        tolerance_ns: way.traffic.cdvt_ns.saturating_add(jitter_ns),
         police: way.police && way.traffic.wire_bps().is_some(),
     })
 }

@@ -331,7 +331,7 @@ impl Operator {
                     );
                     return Err(no(StreamCause::Tolerance, what));
                 }
-                let buffer = in_force.buffer(peak, item.tolerance_ns, max_frame);
+                let buffer = in_force.buffer(peak, item.tolerance_ns, item.early_ns, max_frame);
                 (Service::Cbr, buffer, item.tolerance_ns)
             }
             (StreamClass::Ubr, _) => (Service::Ubr, BUFFER, None),

@@ -45,11 +45,19 @@ impl InForce {
         }
     }
 
-    /// What may gather at the peak rate while the gate is closed, and what the tolerance lets come early.
-    pub(super) fn buffer(&self, peak: LinkRate, tolerance_ns: Option<u64>, largest: u32) -> u32 {
+    /// What may gather at the peak rate while the gate is closed, what the tolerance lets go early, and what comes
+    /// early.
+    pub(super) fn buffer(
+        &self,
+        peak: LinkRate,
+        tolerance_ns: Option<u64>,
+        comes_early_ns: u64,
+        largest: u32,
+    ) -> u32 {
         let frame_ns = (peak.wire_time_ps(largest) / 1_000).max(1);
         let early_ns = tolerance_ns.unwrap_or(self.untold_ns);
-        let frames = self.cycle_ns.div_ceil(frame_ns) + early_ns.div_ceil(frame_ns);
+        let frames = self.cycle_ns.div_ceil(frame_ns)
+            + early_ns.saturating_add(comes_early_ns).div_ceil(frame_ns);
         u32::try_from(frames.saturating_add(1)).unwrap_or(u32::MAX)
     }
 
