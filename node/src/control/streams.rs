@@ -46,7 +46,8 @@ pub struct StreamRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer: Option<u32>,
     /// By how much its frames may come earlier than its rate alone would have them, nanoseconds: bursts of its source,
-    /// and whatever held them up on the way. The buffer that is left out has room for that too.
+    /// and whatever held them up on the way. A buffer that is left out has room for that too, and with a tolerance that
+    /// is left out as much may be caught up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub early_ns: u64,
     /// Its largest frame, octets with FCS; longer ones are dropped. Left out: the largest of the PI at

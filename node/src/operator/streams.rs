@@ -331,8 +331,13 @@ impl Operator {
                     );
                     return Err(no(StreamCause::Tolerance, what));
                 }
-                let buffer = in_force.buffer(peak, item.tolerance_ns, item.early_ns, max_frame);
-                (Service::Cbr, buffer, item.tolerance_ns)
+                // What was held up on the way comes late, and behind it what is early: it may catch up.
+                let tolerance_ns = match (item.tolerance_ns, item.early_ns) {
+                    (None, 1..) => Some(in_force.untold_ns.saturating_add(item.early_ns)),
+                    (said, _) => said,
+                };
+                let buffer = in_force.buffer(peak, tolerance_ns, item.early_ns, max_frame);
+                (Service::Cbr, buffer, tolerance_ns)
             }
             (StreamClass::Ubr, _) => (Service::Ubr, BUFFER, None),
         };

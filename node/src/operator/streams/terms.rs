@@ -25,7 +25,7 @@ pub(super) struct InForce {
     /// Rate and tolerance of signalling: the least and the most.
     signalling: (u64, u64),
     /// Tolerance of connections that were given none, nanoseconds.
-    untold_ns: u64,
+    pub(super) untold_ns: u64,
     /// The longest wait for the phase, nanoseconds.
     pub(super) least_tolerance_ns: u64,
     /// The longest cycle, nanoseconds.
