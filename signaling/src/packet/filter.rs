@@ -1,20 +1,23 @@
 //! Programs by which the kernel chooses the frames that a socket receives (packet(7), SO_ATTACH_FILTER), for the
 //! machine of the BSD packet filter (McCanne and Jacobson 1993, section 3).
 //!
-//! Must never let a frame with an 802.1Q tag pass: an access port carries frames without.
+//! Must never let a frame pass that is another host's, or another network's by its 802.1Q tag: an access port carries
+//! frames without. The kernel has taken the tag off by then, and left word of it in the packet's type.
 
 /// An instruction: code, jumps where true and where false, constant (`struct sock_filter`).
 pub(super) type Instruction = libc::sock_filter;
 
 /// Where the label stack entry is, behind the Ethernet header.
 const ENTRY_AT: u32 = 14;
-/// Whether the link has taken an 802.1Q tag off (SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT).
-const TAGGED: u32 = -0x1000_i32 as u32 + 48;
+/// Type of the packet (SKF_AD_OFF + SKF_AD_PKTTYPE), and that of one for another host, or of a VLAN that is not here.
+const PACKET_TYPE: u32 = -0x1000_i32 as u32 + 4;
+const OTHER_HOST: u32 = 3;
 /// As much of the frame as there is.
 const WHOLE: u32 = u32::MAX;
 
 // Codes of linux/bpf_common.h.
 const LOAD_WORD: u16 = 0x20;
+const LOAD_OCTET: u16 = 0x30;
 const SHIFT_RIGHT: u16 = 0x74;
 const IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
@@ -40,8 +43,8 @@ const fn if_equal(k: u32, jt: u8, jf: u8) -> Instruction {
 /// Lets frames of one label pass.
 pub(super) const fn label(label: u32) -> [Instruction; 7] {
     [
-        step(LOAD_WORD, TAGGED),
-        if_equal(0, 0, 4),
+        step(LOAD_OCTET, PACKET_TYPE),
+        if_equal(OTHER_HOST, 4, 0),
         // A frame that ends before is not let pass.
         step(LOAD_WORD, ENTRY_AT),
         step(SHIFT_RIGHT, 12),

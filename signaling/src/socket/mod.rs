@@ -13,6 +13,34 @@
 //! One thread listens to the daemon, whatever the number of streams. Frames come and go past it, in the threads that
 //! send and receive.
 //!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use pinode_signaling::socket::{Call, Error, Signaling, Stream};
+//! use pinode_signaling::{Peak, Qos, Traffic};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let signaling = Signaling::open(Path::new("/run/pinode/h1.dss"))?;
+//! let traffic = Traffic::cbr(Peak::Bits(10_000_000), 1000);
+//! let call = Call {
+//!     called: "47.0005.80.ffe100.0000.f21a.0123.0020480a0b0c.00".parse()?,
+//!     local: None,
+//!     qos: Qos::both(traffic),
+//! };
+//! let stream = Stream::connect(&signaling, &call, None)?;
+//! stream.send(b"at 10 Mbit/s at most", None)?;
+//! let mut payload = [0; 1000];
+//! loop {
+//!     match stream.receive(&mut payload, None) {
+//!         Ok(received) => println!("{} octets, {} frames lost before", received.octets, received.lost),
+//!         Err(Error::Closed { .. }) => break,
+//!         Err(error) => return Err(error.into()),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Must never send on a connection after the daemon was told that it is closed: its label is another's then.
 
 mod asked;

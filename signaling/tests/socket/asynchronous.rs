@@ -1,6 +1,8 @@
 //! The same for tasks.
 
+use std::future::poll_fn;
 use std::sync::mpsc;
+use std::task::Poll;
 use std::time::Duration;
 
 use pinode_signaling::isp::demon::Event;
@@ -92,32 +94,31 @@ fn a_daemon_that_takes_nothing_for_a_while_gets_all_in_the_end() {
     let (asked, were_asked) = mpsc::channel();
     let (signaling, script) = daemon(move |mut daemon| {
         were_asked.recv().unwrap();
-        for _ in 0..CALLS {
-            let vcc = daemon.hears_connect();
+        // All are heard before one is answered.
+        let vccs: Vec<_> = (0..CALLS).map(|_| daemon.hears_connect()).collect();
+        for vcc in vccs {
             let error = daemon.demon.error(vcc, ErrorCode::TOO_MANY);
             daemon.says(error);
         }
         daemon.hears_the_end();
     });
     run(async {
-        let local = tokio::task::LocalSet::new();
-        let calls: Vec<_> = (0..CALLS)
-            .map(|_| {
-                let signaling = signaling.clone();
-                local.spawn_local(async move { Stream::connect(&signaling, &call(2)).await.err() })
-            })
-            .collect();
-        local
-            .run_until(async {
-                // Each has asked when the tasks had their turn.
-                tokio::task::yield_now().await;
-                asked.send(()).unwrap();
-                for call in calls {
-                    let error = call.await.unwrap();
-                    assert!(matches!(error, Some(Error::Refused { .. })), "{error:?}");
-                }
-            })
-            .await;
+        let request = call(2);
+        let connect = |_| Box::pin(Stream::connect(&signaling, &request));
+        let mut calls: Vec<_> = (0..CALLS).map(connect).collect();
+        // Each asks when it is polled first.
+        poll_fn(|context| {
+            for call in &mut calls {
+                assert!(call.as_mut().poll(context).is_pending());
+            }
+            Poll::Ready(())
+        })
+        .await;
+        asked.send(()).unwrap();
+        for call in calls {
+            let error = call.await.err();
+            assert!(matches!(error, Some(Error::Refused { .. })), "{error:?}");
+        }
     });
     drop(signaling);
     script.join().unwrap();

@@ -12,6 +12,7 @@ use pinode_signaling::packet::frame::{self, Header};
 use pinode_signaling::packet::{Interface, Socket};
 use pinode_signaling::socket::Call;
 use pinode_signaling::{Address, Class, Peak, Qos, Traffic};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::unsafe_namespace;
 
@@ -92,6 +93,14 @@ fn carries(from: &str, to: &str) {
 /// A packet socket of the test's own.
 pub fn raw(interface: &str, label: u32) -> Socket {
     Socket::open(&Interface::Name(interface.into()), label).expect("a packet socket")
+}
+
+/// Waits until a frame can be received.
+pub fn readable(socket: &Socket) {
+    let patience = Timespec::try_from(PATIENCE).expect("a short time");
+    let mut polled = [PollFd::new(socket, PollFlags::IN)];
+    let ready = poll(&mut polled, Some(&patience)).expect("poll");
+    assert_eq!(ready, 1, "no frame within {PATIENCE:?}");
 }
 
 /// Where a connection is on an interface.

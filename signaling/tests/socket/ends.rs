@@ -48,7 +48,10 @@ fn what_came_before_the_other_end_closed_is_received_first() {
         assert!(matches!(error, Error::Closed { code: Some(_) }), "{error}");
     }
     // What comes for the label's next connection is not this one's.
+    let next = bench::raw("near", 17);
+    frame::write(far.mac(), Header::data(17, 4), b"next", &mut octets);
     far.send(&octets).unwrap();
+    bench::readable(&next);
     let error = stream.receive(&mut into, PATIENT).unwrap_err();
     assert!(matches!(error, Error::Closed { .. }), "{error}");
     drop((stream, signaling));

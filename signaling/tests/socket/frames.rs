@@ -217,3 +217,46 @@ fn a_connection_has_nothing_of_the_one_before_it() {
     }
     script.join().unwrap();
 }
+
+#[test]
+fn the_kernel_lets_frames_of_one_label_and_without_tag_in() {
+    if !bench::veth("the_kernel_lets_frames_of_one_label_and_without_tag_in") {
+        return;
+    }
+    let (near, far) = (bench::raw("near", 17), bench::raw("far", 1));
+    let send = |label: u32, payload: &[u8]| {
+        let mut octets = Vec::new();
+        frame::write(far.mac(), Header::data(label, 1), payload, &mut octets);
+        far.send(&octets).unwrap();
+        octets
+    };
+    let frame = send(17, b"first");
+    send(16, b"another label");
+    send(17 + (1 << 19), b"another label");
+    // Behind an 802.1Q tag, of VLAN 5: another network's.
+    let tag = [0x81, 0, 0, 5];
+    far.send(&[&frame[..12], &tag, &frame[12..]].concat())
+        .unwrap();
+    // Cut within the label stack entry.
+    far.send(&frame[..17]).unwrap();
+    let last = send(17, b"last");
+    let mut into = [0; 100];
+    for expected in [&frame, &last] {
+        let octets = near.receive_within(&mut into, PATIENCE).unwrap().unwrap();
+        assert_eq!(into[..octets], expected[..]);
+    }
+    assert_eq!(near.receive(&mut into).unwrap(), None);
+
+    // What came before it is shut is still there; nothing else comes.
+    let before = send(17, b"before");
+    let open = bench::raw("near", 18);
+    bench::readable(&near);
+    near.shut().unwrap();
+    send(17, b"behind");
+    // Frames come in order: what this one is behind has come, or will not.
+    send(18, b"");
+    bench::readable(&open);
+    let octets = near.receive(&mut into).unwrap().unwrap();
+    assert_eq!(into[..octets], before[..]);
+    assert_eq!(near.receive(&mut into).unwrap(), None);
+}

@@ -160,6 +160,9 @@ fn an_address_that_is_refused_and_a_caller_that_gives_up() {
     let error = listener.accept(PATIENT).unwrap_err();
     assert!(matches!(error, Error::Refused { code, .. } if code == ErrorCode::ABORTED));
     let stream = listener.accept(PATIENT).unwrap();
+    // No other waits.
+    let error = listener.accept(Some(Duration::from_millis(5))).unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
     drop((stream, listener));
     script.join().unwrap();
 }
