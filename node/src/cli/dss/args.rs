@@ -194,6 +194,9 @@ pub struct Connect {
     /// The connection.
     #[command(flatten)]
     pub call: Call,
+    /// Set up and release so many, one after the other, and say how long that takes
+    #[arg(long, value_name = "N")]
+    pub times: Option<u64>,
     /// Who is asked for it.
     #[command(flatten)]
     pub at: DaemonSocket,

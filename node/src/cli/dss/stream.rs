@@ -4,8 +4,9 @@
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use pinode_signaling::packet::frame::MAX_SDU;
 use pinode_signaling::socket::{Call, Error, Listener, Signaling, Stream};
 use pinode_signaling::{Address, Class, Qos, Traffic};
@@ -99,6 +100,9 @@ fn say(json: bool, event: &str, stream: &Stream) -> Result<(), Failure> {
 pub(super) fn connect(args: &Connect) -> Result<(), Failure> {
     let ended = end_on_signals().map_err(Failure::Failed)?;
     let signaling = open(&args.at)?;
+    if let Some(times) = args.times {
+        return repeat(&signaling, args, times, &ended);
+    }
     let stream = ask(&signaling, args.call.called, args.call.promise.qos())?;
     say(args.format.json, "connected", &stream)?;
     let mut counted = Counted::default();
@@ -108,6 +112,41 @@ pub(super) fn connect(args: &Connect) -> Result<(), Failure> {
     })? {
         Some(error) => Err(failed(error)),
         None => Ok(()),
+    }
+}
+
+/// Sets up and releases connections, one after the other.
+fn repeat(
+    signaling: &Signaling,
+    args: &Connect,
+    times: u64,
+    ended: &AtomicBool,
+) -> Result<(), Failure> {
+    // Set-up times to a microsecond, up to as long as a call is waited for.
+    let mut set_up_us = Histogram::<u64>::new(3).map_err(|error| Failure::Failed(error.into()))?;
+    let started = Instant::now();
+    let mut done = 0;
+    while done < times && !ended.load(Ordering::Relaxed) {
+        let asked = Instant::now();
+        let stream = ask(signaling, args.call.called, args.call.promise.qos())?;
+        set_up_us.saturating_record(u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX));
+        stream.close();
+        done += 1;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let [p50, p99] = [0.5, 0.99].map(|quantile| set_up_us.value_at_quantile(quantile));
+    let a_second = done as f64 / seconds;
+    if args.format.json {
+        print_json(&json!({
+            "calls": done,
+            "seconds": seconds,
+            "calls_per_s": a_second,
+            "set_up_us": { "p50": p50, "p99": p99, "max": set_up_us.max() },
+        }))
+    } else {
+        print(&format!(
+            "{done} calls set up and released in {seconds:.2} s: {a_second:.0} a second; set up after {p50} us (p99 {p99} us)\n"
+        ))
     }
 }
 
