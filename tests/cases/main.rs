@@ -11,6 +11,7 @@ use pinode_tests::node::take_transcript;
 
 mod bad_input;
 mod command_line;
+mod dss;
 mod export;
 mod frames;
 mod guests;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         memif::cases(),
         hosts::cases(),
         ipv6::cases(),
+        dss::cases(),
         guests::cases(),
         hostile::cases(),
         phases::cases(),
