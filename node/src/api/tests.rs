@@ -496,6 +496,7 @@ fn the_document_is_served_and_the_checked_in_copy_is_current() {
             "/v1/guests/{guest}/ipv6/tables/{table}",
             "/v1/guests/{guest}/{action}",
             "/v1/ports/{port}/phases",
+            "/v1/ports/{port}/streams/{pi}",
             "/v1/status",
         ]
     );

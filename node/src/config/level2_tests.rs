@@ -245,7 +245,7 @@ fn what_there_is_for_connections_at_run_time_is_bounded() {
         ),
         (
             "signalling = \"900Mbps\"",
-            "15: pi.can.level2.connections: connections of PI \"can\" on port west sum up to 0.000 Mb/s \
+            "15: pi.can.level2.signalling: connections of PI \"can\" on port west sum up to 0.000 Mb/s \
              and its signalling has 900.000 Mb/s, and its phases guarantee 876.960 Mb/s: short by 23.040 \
              Mb/s",
         ),

@@ -4,6 +4,7 @@
 //! schedules: the one in force and those that are to follow, of which each has to hold what is
 //! promised. Must never let a connection in while a schedule is being changed.
 
+mod answers;
 mod terms;
 
 use std::sync::PoisonError;
@@ -18,14 +19,13 @@ use pinode_scheduler::level2::streams::{
 use super::{Operator, worker_gone};
 use crate::config::{BUFFER, Held, Level2Config, StreamConfig};
 use crate::control::{
-    ControlError, STREAMS_MOST, StreamBuffers, StreamCause, StreamClass, StreamCounters,
-    StreamGranted, StreamName, StreamPage, StreamRefused, StreamReleased, StreamRequest,
-    StreamStatus, Streams,
+    ControlError, STREAMS_MOST, StreamBuffers, StreamCause, StreamClass, StreamGranted, StreamName,
+    StreamPage, StreamRefused, StreamReleased, StreamRequest, StreamStatus, Streams,
 };
 use crate::dataplane::clock::{Clock as _, Monotonic};
 use crate::dataplane::streams::{ORDER_MOST, StreamOrder, StreamSum};
 use crate::operator::schedules::Schedules;
-use crate::status::ClassStatus;
+use answers::{configured, counters, no_such, refused};
 use terms::InForce;
 
 /// Connections that are listed by one order: as many as a worker may look at between two bursts.
@@ -379,62 +379,5 @@ fn lost(at: Place) -> ControlError {
     ControlError::Failed {
         at: format!("worker.port.{}", at.port),
         what: "the data plane has no connections there".to_owned(),
-    }
-}
-
-fn refused(vn: u8, label: u32, error: ConnectError) -> StreamRefused {
-    let cause = match error {
-        ConnectError::Network { .. } | ConnectError::NotCarried { .. } => StreamCause::Network,
-        ConnectError::Label { .. } => StreamCause::Label,
-        ConnectError::Taken { .. } => StreamCause::Taken,
-        ConnectError::NoRate | ConnectError::Rate { .. } => StreamCause::Rate,
-        ConnectError::NoBuffer | ConnectError::Buffer { .. } => StreamCause::Buffer,
-        ConnectError::Most { .. } | ConnectError::NoBlock { .. } => StreamCause::Most,
-    };
-    StreamRefused {
-        vn,
-        label,
-        cause,
-        what: error.to_string(),
-    }
-}
-
-fn configured(vn: u8, label: u32) -> StreamRefused {
-    StreamRefused {
-        vn,
-        label,
-        cause: StreamCause::Configured,
-        what: "is a connection of the configuration file, which alone takes it down".to_owned(),
-    }
-}
-
-fn no_such(vn: u8, label: u32) -> StreamRefused {
-    StreamRefused {
-        vn,
-        label,
-        cause: StreamCause::NoSuch,
-        what: format!("virtual network {vn} has no connection with label {label}"),
-    }
-}
-
-fn counters(counted: &ClassCounters) -> StreamCounters {
-    // The name says nothing here.
-    let name = pinode_scheduler::level2::ClassName::Named("");
-    let ClassStatus {
-        queued,
-        enqueued,
-        dequeued,
-        dequeued_bytes,
-        cleared,
-        drops,
-        ..
-    } = ClassStatus::new(name, counted);
-    StreamCounters {
-        queued,
-        enqueued,
-        dequeued,
-        dequeued_bytes,
-        cleared,
-        drops,
     }
 }
