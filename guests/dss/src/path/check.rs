@@ -40,8 +40,8 @@ impl Running {
                     let networks = self.table.networks(from);
                     let slot = self.table.approach(networks, form.vn(head), header.label());
                     if let Some(slot) = slot {
-                        batch.push(Passing {
-                            frame,
+                        batch.frames.push(frame);
+                        batch.passing.push(Passing {
                             header,
                             place: slot.bits(),
                         });

@@ -3,8 +3,8 @@
 use arrayvec::ArrayVec;
 use pinode_guest_runtime::{BURST, Frame, Frames, Output, VifIndex};
 
-use super::Batch;
 use super::check::beginning;
+use super::{Batch, Passing};
 use crate::counters::Cause;
 use crate::packet::HEAD;
 use crate::switch::Running;
@@ -20,11 +20,11 @@ const SHORTEST: u32 = 60;
 /// Octets of a label stack entry.
 const ENTRY: usize = 4;
 
-/// Frames in a row that leave by one port.
-struct Run {
-    frames: ArrayVec<Frame, BURST>,
-    to: u8,
-}
+/// Frames ahead of the one at hand whose connections are asked for: what comes from memory is on its way that long.
+const AHEAD: usize = 16;
+
+/// Where frames go: a port, or why nowhere.
+type Ways = ArrayVec<Result<u8, Cause>, BURST>;
 
 impl Running {
     #[inline(always)]
@@ -35,37 +35,63 @@ impl Running {
         out: &mut Output<'_>,
         batch: &mut Batch,
     ) {
-        for passing in batch.iter_mut() {
-            passing.place = self.table.find(Slot::of_bits(passing.place));
+        let Batch {
+            frames: going,
+            passing,
+        } = batch;
+        for ahead in passing.iter_mut().take(AHEAD) {
+            ahead.place = self.table.find(Slot::of_bits(ahead.place));
         }
         let now_ns = out.now_ns();
-        let mut run = Run {
-            frames: ArrayVec::new(),
-            to: 0,
-        };
-        let mut switched = 0;
-        for passing in batch.drain(..) {
-            match self.switch::<START>(
-                frames,
-                &passing.frame,
-                passing.header,
-                passing.place,
-                now_ns,
-            ) {
-                Ok(to) => {
-                    switched += 1;
-                    if to != run.to {
-                        self.depart(&mut run, out);
-                        run.to = to;
-                    }
-                    run.frames.push(passing.frame);
-                }
-                Err(cause) => self.refuse(from, cause, passing.frame, out),
+        let mut ways = Ways::new();
+        for (at, frame) in going.iter().enumerate() {
+            if let Some(ahead) = passing.get_mut(at + AHEAD) {
+                ahead.place = self.table.find(Slot::of_bits(ahead.place));
+            }
+            if let Some(passing) = passing.get(at) {
+                ways.push(self.switch::<START>(frames, frame, passing, now_ns));
             }
         }
-        self.depart(&mut run, out);
-        if let Some(port) = self.ports.get_mut(from) {
-            port.fates.switched += switched;
+        let Some(&first) = ways.first() else {
+            return;
+        };
+        match first {
+            Ok(to) if ways.iter().all(|way| *way == first) => {
+                let count = going.len() as u64;
+                if let Some(port) = self.ports.get_mut(from) {
+                    port.fates.switched += count;
+                }
+                if let Some(port) = self.ports.get_mut(usize::from(to)) {
+                    port.fates.sent += count;
+                }
+                out.send_all(VifIndex(to), going);
+            }
+            _ => self.scatter(from, &ways, going, out),
+        }
+    }
+
+    /// Sends frames that do not all go one way, or not at all.
+    #[inline(never)]
+    fn scatter(
+        &mut self,
+        from: usize,
+        ways: &Ways,
+        going: &mut ArrayVec<Frame, BURST>,
+        out: &mut Output<'_>,
+    ) {
+        for (frame, way) in going.drain(..).zip(ways) {
+            match *way {
+                Ok(to) => {
+                    if let Some(port) = self.ports.get_mut(from) {
+                        port.fates.switched += 1;
+                    }
+                    if let Some(port) = self.ports.get_mut(usize::from(to)) {
+                        port.fates.sent += 1;
+                    }
+                    out.send(VifIndex(to), frame);
+                }
+                Err(cause) => self.refuse(from, cause, frame, out),
+            }
         }
     }
 
@@ -75,10 +101,10 @@ impl Running {
         &mut self,
         frames: &mut Frames<'_>,
         frame: &Frame,
-        header: crate::packet::Header,
-        place: u32,
+        passing: &Passing,
         now_ns: u64,
     ) -> Result<u8, Cause> {
+        let Passing { header, place } = *passing;
         let entry = self.table.entry(place).ok_or(Cause::UnknownLabel)?;
         let to = entry.to_port;
         // There is one: connections to others are not set up.
@@ -125,14 +151,6 @@ impl Running {
             }
         }
         Ok(to)
-    }
-
-    #[inline(always)]
-    fn depart(&mut self, run: &mut Run, out: &mut Output<'_>) {
-        if let Some(port) = self.ports.get_mut(usize::from(run.to)) {
-            port.fates.sent += run.frames.len() as u64;
-        }
-        out.send_all(VifIndex(run.to), &mut run.frames);
     }
 
     /// A frame does not go on.

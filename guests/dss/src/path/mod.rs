@@ -23,17 +23,20 @@ use pinode_guest_runtime::{BURST, Frame, Frames, Output, VifIndex};
 use crate::packet::{Header, MARKED, PLAIN};
 use crate::switch::Running;
 
-/// A frame whose header may go on.
-#[derive(Debug)]
+/// What is known of a frame whose header may go on.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Passing {
-    frame: Frame,
     header: Header,
     /// Where the place of its connection stands; then the place.
     place: u32,
 }
 
-/// Frames between two stages.
-pub(crate) type Batch = ArrayVec<Passing, BURST>;
+/// Frames between two stages, and what is known of each.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    frames: ArrayVec<Frame, BURST>,
+    passing: ArrayVec<Passing, BURST>,
+}
 
 impl Running {
     /// The frames that came in on `vif`.
@@ -58,7 +61,7 @@ impl Running {
         out: &mut Output<'_>,
     ) {
         let from = usize::from(vif.0);
-        let mut batch = Batch::new();
+        let mut batch = Batch::default();
         self.check::<START>(from, frames, out, &mut batch);
         self.forward::<START>(from, frames, out, &mut batch);
     }
