@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, MTU, Pdu, config, connection, frame, host, key, port};
 
+/// Makes a connection another one.
+type Change = fn(&mut Connection);
+
 fn connected(bed: &mut Bed, items: &[Connection]) -> (u32, Option<String>, Option<Kind>) {
     let items = items.to_vec();
     match bed.answer(&Request::Connect { items }) {
@@ -46,7 +49,7 @@ fn what_is_asked_twice_is_done_once() {
         assert_eq!(connected(&mut bed, &[one]), (1, None, None));
         assert_eq!(listed(&mut bed, 10), [one]);
     }
-    let others: [fn(&mut Connection); 5] = [
+    let others: [Change; 5] = [
         |other| other.to_port = 2,
         |other| other.to_label = 18,
         |other| other.rate_bps = Some(2_000_000),
@@ -72,7 +75,7 @@ fn what_is_asked_twice_is_done_once() {
 #[test]
 fn what_cannot_be_is_refused_and_says_what_can() {
     let good = connection(0, 0, 16, 1, 16);
-    let wrong: [(fn(&mut Connection), &str); 10] = [
+    let wrong: [(Change, &str); 10] = [
         (|c| c.port = 3, "port: there is no port 3; allowed: 0 to 2"),
         (
             |c| c.to_port = 255,
