@@ -82,7 +82,7 @@ fn configuration(number: usize, plan: &Plan) -> String {
     };
     format!(
         "[node]\nname = \"n{number}\"\nisolation = \"{isolation}\"\n{ports}\
-         [pi.dss]\ncode = 3\n[pi.dss.level2]\ndiscipline = \"streams\"\n\
+         [pi.dss]\ncode = 3\n[pi.dss.level2]\ndiscipline = \"streams\"\nsignalling = \"4Mbps\"\n\
          [pi.dss.signaling]\njitter = \"{JITTER}\"\n\
          route = [ {{ prefix = \"4701/16\", port = \"west\" }}, {{ prefix = \"4702/16\", port = \"east\" }} ]\n{more}"
     )

@@ -1,12 +1,12 @@
 //! Whatever dies, daemon or guest, of a node or a host: nothing of a call is left, and calls are set up again.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use pinode_tests::poll::until;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::bed::{Bed, Plan, SOON, address};
+use super::bed::{Bed, Plan, SOON, address, succeeded};
 use super::needs;
-use super::streams::events;
+use super::streams::{events, film};
 use crate::Case;
 
 pub fn cases() -> Vec<Case> {
@@ -84,21 +84,49 @@ fn daemons_die() -> Result<()> {
 
 fn guests_die() -> Result<()> {
     let bed = Bed::start(&Plan::default())?;
+    let [first, second] = &bed.hosts;
     let to = address(2, 1);
-    let mut listener = bed.hosts[1].start(&["listen", &to, "--json"])?;
-    events(&mut listener, "listening", 1)?;
-    let mut caller = bed.hosts[0].start(&["connect", &to, "--rate", "5Mbps", "--json"])?;
-    events(&mut caller, "connected", 1)?;
-    for node in &bed.nodes {
-        node.succeed(&["guest", "restart", "dss"])?;
-        node.wait_guest("dss", "running", 1)?;
-        let shown = bed.shown(node)?;
-        ensure!(shown["daemon"]["call_count"] == 1, "{shown}");
-        ensure!(shown["switched"] == 1 && shown["reserved"] == 1, "{shown}");
-    }
+    let mut listener = second.start(&["pipe", "--listen", &to])?;
+    let film = film(1_000_000);
+    // Four seconds of it.
+    let sent = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            until("the film to be sent", SOON, || {
+                let output = first
+                    .dss(&["pipe", &to, "--rate", "2Mbps"], &film)
+                    .map_err(|error| format!("{error:#}"))?;
+                succeeded(&output).map_err(|error| format!("{error:#}"))
+            })
+        });
+        listener.wait_for("a call", SOON, |listener| {
+            listener.stderr().contains("accepted").then_some(())
+        })?;
+        for node in &bed.nodes {
+            node.succeed(&["guest", "restart", "dss"])?;
+            node.wait_guest("dss", "running", 1)?;
+            let shown = bed.shown(node)?;
+            ensure!(shown["daemon"]["call_count"] == 1, "{shown}");
+            ensure!(shown["switched"] == 1 && shown["reserved"] == 1, "{shown}");
+        }
+        sender.join().map_err(|_| anyhow!("the sender panicked"))?
+    });
+    sent?;
+    until("the film to end", SOON, || match listener.ended() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("it goes on".to_owned()),
+        Err(error) => Err(error.to_string()),
+    })?;
+    let received = std::fs::read(listener.folder().join("stdout"))?;
+    ensure!(
+        received.len() > film.len() / 2 && received.ends_with(&film[film.len() - 5_000..]),
+        "{} octets, and not the end: {}",
+        received.len(),
+        listener.stderr()
+    );
     bed.wait_up()?;
+    bed.wait_nothing_left()?;
+    let mut listener = second.start(&["listen", &to, "--json"])?;
+    events(&mut listener, "listening", 1)?;
     works(&bed, &to)?;
-    caller.interrupt()?;
-    events(&mut listener, "closed", 2)?;
     bed.wait_nothing_left()
 }

@@ -37,7 +37,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Octets that no part of which is like another.
-fn film(octets: usize) -> Vec<u8> {
+pub fn film(octets: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = || {
         state ^= state << 13;
@@ -193,7 +193,16 @@ fn many_calls() -> Result<()> {
         listener.stdout().contains("listening").then_some(())
     })?;
     let count = CALLS.to_string();
-    let connect = ["connect", &to, "--rate", "30Mbps", "--json", "--times"];
+    let connect = [
+        "connect",
+        &to,
+        "--rate",
+        "3Mbps",
+        "--json",
+        "--at-once",
+        "8",
+        "--times",
+    ];
     succeeded(&first.dss(&[&connect[..], &["10"]].concat(), b"")?)?;
     bed.wait_nothing_left()?;
     let before = [

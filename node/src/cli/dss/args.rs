@@ -194,9 +194,12 @@ pub struct Connect {
     /// The connection.
     #[command(flatten)]
     pub call: Call,
-    /// Set up and release so many, one after the other, and say how long that takes
+    /// Set up and release so many, and say how long that takes
     #[arg(long, value_name = "N")]
     pub times: Option<u64>,
+    /// So many of them at once
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "times", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub at_once: u16,
     /// Who is asked for it.
     #[command(flatten)]
     pub at: DaemonSocket,

@@ -3,7 +3,7 @@
 //! A pipe ends with frames without payload, so that its receiver can tell an end from a loss.
 
 use std::io::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -13,7 +13,7 @@ use pinode_signaling::{Address, Class, Qos, Traffic};
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
-use super::super::{print, print_json};
+use super::super::print;
 use super::args::{self, Connect, Listen, Pipe};
 use super::show;
 use crate::run::end_on_signals;
@@ -89,9 +89,14 @@ fn text(event: &str, stream: &Stream) -> String {
     )
 }
 
+/// One document a line, as there may be many.
+fn print_line(document: &Value) -> Result<(), Failure> {
+    print(&format!("{document}\n"))
+}
+
 fn say(json: bool, event: &str, stream: &Stream) -> Result<(), Failure> {
     if json {
-        print_json(&document(event, stream))
+        print_line(&document(event, stream))
     } else {
         print(&text(event, stream))
     }
@@ -115,30 +120,51 @@ pub(super) fn connect(args: &Connect) -> Result<(), Failure> {
     }
 }
 
-/// Sets up and releases connections, one after the other.
+/// Sets up and releases connections, some at once.
 fn repeat(
     signaling: &Signaling,
     args: &Connect,
     times: u64,
     ended: &AtomicBool,
 ) -> Result<(), Failure> {
-    // Set-up times to a microsecond, up to as long as a call is waited for.
-    let mut set_up_us = Histogram::<u64>::new(3).map_err(|error| Failure::Failed(error.into()))?;
+    let most_us = u64::try_from(PATIENCE.as_micros()).unwrap_or(u64::MAX);
+    let empty = Histogram::<u64>::new_with_max(most_us, 3);
+    let empty = empty.map_err(|error| Failure::Failed(error.into()))?;
+    let begun = AtomicU64::new(0);
     let started = Instant::now();
-    let mut done = 0;
-    while done < times && !ended.load(Ordering::Relaxed) {
-        let asked = Instant::now();
-        let stream = ask(signaling, args.call.called, args.call.promise.qos())?;
-        set_up_us.saturating_record(u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX));
-        stream.close();
-        done += 1;
-    }
+    let one_after_the_other = || {
+        let mut set_up_us = empty.clone();
+        while begun.fetch_add(1, Ordering::Relaxed) < times && !ended.load(Ordering::Relaxed) {
+            let asked = Instant::now();
+            let stream = ask(signaling, args.call.called, args.call.promise.qos())?;
+            let us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+            set_up_us.saturating_record(us);
+            stream.close();
+        }
+        Ok::<_, Failure>(set_up_us)
+    };
+    let all = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..args.at_once)
+            .map(|_| scope.spawn(one_after_the_other))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(panicked())))
+            .collect::<Result<Vec<_>, _>>()
+    })?;
     let seconds = started.elapsed().as_secs_f64();
+    let mut set_up_us = empty;
+    for part in &all {
+        let added = set_up_us.add(part);
+        added.map_err(|error| Failure::Failed(error.into()))?;
+    }
+    let done = set_up_us.len();
     let [p50, p99] = [0.5, 0.99].map(|quantile| set_up_us.value_at_quantile(quantile));
     let a_second = done as f64 / seconds;
     if args.format.json {
-        print_json(&json!({
+        print_line(&json!({
             "calls": done,
+            "at_once": args.at_once,
             "seconds": seconds,
             "calls_per_s": a_second,
             "set_up_us": { "p50": p50, "p99": p99, "max": set_up_us.max() },
@@ -150,6 +176,12 @@ fn repeat(
     }
 }
 
+fn panicked() -> Failure {
+    Failure::Failed(anyhow::anyhow!(
+        "a connection ended by a panic; this is a mistake of pinode"
+    ))
+}
+
 pub(super) fn listen(args: &Listen) -> Result<(), Failure> {
     let ended = end_on_signals().map_err(Failure::Failed)?;
     let signaling = open(&args.at)?;
@@ -157,7 +189,7 @@ pub(super) fn listen(args: &Listen) -> Result<(), Failure> {
     let listener = Listener::bind(&signaling, local, anything(args.size), Some(PATIENCE));
     let listener = listener.map_err(failed)?;
     if args.format.json {
-        print_json(&json!({ "event": "listening", "local": listener.local() }))?;
+        print_line(&json!({ "event": "listening", "local": listener.local() }))?;
     } else {
         print(&format!("listening on {}\n", listener.local()))?;
     }
@@ -184,11 +216,7 @@ pub(super) fn listen(args: &Listen) -> Result<(), Failure> {
         for connection in connections {
             match connection.join() {
                 Ok(held) => held?,
-                Err(_) => {
-                    return Err(Failure::Failed(anyhow::anyhow!(
-                        "a connection ended by a panic; this is a mistake of pinode"
-                    )));
-                }
+                Err(_) => return Err(panicked()),
             }
         }
         outcome
@@ -230,7 +258,7 @@ fn hold(stream: &Stream, ended: &AtomicBool, json: bool) -> Result<(), Failure> 
         closed["octets"] = octets.into();
         closed["lost"] = lost.into();
         closed["why"] = why.into();
-        print_json(&closed)
+        print_line(&closed)
     } else {
         print(&format!(
             "closed {} label {}: {frames} frames, {octets} octets, {lost} lost{}\n",
