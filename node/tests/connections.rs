@@ -117,6 +117,7 @@ fn cbr(label: u32, rate_bps: u64) -> StreamRequest {
         rate_bps: Some(rate_bps),
         tolerance_ns: None,
         buffer: None,
+        early_ns: 0,
         max_frame: None,
     }
 }

@@ -32,6 +32,8 @@ pub(crate) mod reader;
 mod router;
 mod schedule;
 mod signaling;
+#[cfg(test)]
+mod signaling_tests;
 mod strict;
 mod unit;
 

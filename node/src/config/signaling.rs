@@ -1,6 +1,7 @@
 //! `[pi.NAME.signaling]`: the signalling daemon of a PI DSS: on which ports it speaks to neighbours, and where
 //! addresses are reached.
 
+use pinode_guest_dss::Switch;
 use pinode_signaling::Prefix;
 use pinode_signaling::daemon::{CALLS, Configuration, PortConfiguration, RouteConfiguration};
 
@@ -146,9 +147,13 @@ pub fn of(config: &NodeConfig, slot: usize) -> Option<Configuration> {
     })
 }
 
-/// What only the whole node shows: a switch that can be told, ports that there are.
+/// What only the whole node shows: a switch that takes its configuration and can be told, ports that there are.
 pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
     for (slot, pi) in config.pis.iter().enumerate() {
+        let is_switch = matches!(&pi.guest, GuestImage::Builtin(name) if name == dss::GUEST);
+        if is_switch && let Err(error) = Switch::check(&config.guest_config(pi, 0)) {
+            pis.problem_below(&[&pi.name, "config"], error.to_string());
+        }
         let Some(signaling) = &pi.signaling else {
             continue;
         };
@@ -156,7 +161,7 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
             let path = [&[pi.name.as_str(), "signaling"], key].concat();
             pis.problem_below(&path, what);
         };
-        if !matches!(&pi.guest, GuestImage::Builtin(name) if name == dss::GUEST) {
+        if !is_switch {
             let what = format!(
                 "is for guest = \"builtin:{}\", which can be told where frames go; this one is {}",
                 dss::GUEST,

@@ -11,7 +11,7 @@ use crate::config::{BitRate, Nanoseconds};
 
 /// Help of `pinode dss`.
 pub const EXAMPLE: &str = "\
-On a host:
+Example:
   pinode dss daemon --interface eth1 --address 4700000000000000000000000000000000000200
   pinode dss pipe --listen > film.ts
   pinode dss pipe 4700000000000000000000000000000000000200 --rate 10Mbps < film.ts

@@ -1,0 +1,132 @@
+//! What a signalling daemon is configured with is checked with the node's file.
+
+use std::path::Path;
+
+use super::{ConfigError, GuestImage, NodeConfig, parse, signaling_of};
+
+const PORTS: &str = r#"[node]
+name = "n1"
+[[port]]
+name = "west"
+backend = "memory:west"
+mode = "access"
+pi = "dss"
+vn = 5
+capacity = "1Gbps"
+[port.cycle]
+phases = [{ pi = "dss", for = "100us" }]
+[[port]]
+name = "east"
+backend = "memory:east"
+mode = "trunk"
+capacity = "1Gbps"
+[port.cycle]
+phases = [{ pi = "dss", for = "100us" }, { pi = "can", for = "100us" }]
+[[port]]
+name = "south"
+backend = "memory:south"
+mode = "access"
+pi = "can"
+capacity = "1Gbps"
+[port.cycle]
+phases = [{ pi = "can", for = "100us" }]
+[[port]]
+name = "north"
+backend = "memory:north"
+mode = "access"
+pi = "can"
+capacity = "1Gbps"
+[port.cycle]
+phases = [{ pi = "can", for = "100us" }]
+[pi.can]
+code = 2
+guest = "builtin:patch"
+[pi.dss]
+code = 3
+vns = [0, 5]
+"#;
+const STREAMS: &str = "[pi.dss.level2]\ndiscipline = \"streams\"\n";
+
+fn read(more: &str) -> Result<NodeConfig, ConfigError> {
+    let text = format!("{PORTS}{more}");
+    parse("node.toml", Path::new(""), &text, &["patch", "dss"])
+}
+
+fn problem(more: &str) -> String {
+    let error = read(more).expect_err("a mistake");
+    let [problem] = &error.problems[..] else {
+        panic!("{error}")
+    };
+    format!("{}: {}", problem.at, problem.what)
+}
+
+#[test]
+fn a_pi_of_code_3_is_a_switch_and_has_no_daemon_unless_asked_for() {
+    let node = read("").unwrap();
+    assert_eq!(node.pis[1].guest, GuestImage::Builtin("dss".to_owned()));
+    assert_eq!(signaling_of(&node, 1), None);
+    assert_eq!(
+        problem("[pi.dss.config]\nconnections = 0"),
+        "pi.dss.config: connections: 0 is out of range; allowed: 1 to 1048576"
+    );
+}
+
+#[test]
+fn a_daemon_is_told_of_the_ports_that_its_pi_has_phases_at() {
+    let more = "[pi.dss.signaling]\nroute = [{ prefix = \"47/8\", port = \"east\" }]\n";
+    let node = read(&format!("{STREAMS}{more}")).unwrap();
+    let told = signaling_of(&node, 1).unwrap();
+    let ports: Vec<_> = told
+        .ports
+        .iter()
+        .map(|port| (port.number, &*port.name, port.edge, port.vn))
+        .collect();
+    assert_eq!(
+        ports,
+        [(0, "west", true, Some(5)), (1, "east", false, None)]
+    );
+    assert_eq!(told.vns, [0, 5]);
+    assert_eq!(told.routes.len(), 1);
+    assert_eq!(
+        (told.routes[0].port, told.host, told.switch),
+        (1, None, true)
+    );
+    let one = read(&format!(
+        "{STREAMS}[pi.dss.signaling]\nports = [\"east\"]\n"
+    ))
+    .unwrap();
+    assert_eq!(signaling_of(&one, 1).unwrap().ports.len(), 1);
+}
+
+#[test]
+fn mistakes_are_named() {
+    let signaling = |keys: &str| problem(&format!("{STREAMS}[pi.dss.signaling]\n{keys}\n"));
+    assert_eq!(
+        problem("[pi.dss.signaling]\n"),
+        "pi.dss.signaling: needs level2.discipline = \"streams\", which gives connections their rates; this one is \"fifo\""
+    );
+    assert!(
+        problem(&format!(
+            "guest = \"builtin:patch\"\n{STREAMS}[pi.dss.signaling]\n"
+        ))
+        .starts_with("pi.dss.signaling: is for guest = \"builtin:dss\"")
+    );
+    assert_eq!(
+        signaling("ports = [\"north\"]"),
+        "pi.dss.signaling.ports: no connection of this PI leaves by port \"north\"; allowed: west, east"
+    );
+    assert_eq!(
+        signaling("ports = [\"east\"]\nroute = [{ prefix = \"47/8\", port = \"west\" }]"),
+        "pi.dss.signaling.route: 47/8: no neighbour is spoken to on port \"west\"; allowed: east"
+    );
+    assert!(
+        signaling("route = [{ prefix = \"47/4\", port = \"east\" }]")
+            .contains("bits are set behind the length of the prefix")
+    );
+    assert!(signaling("jitter = 5").contains("jitter"));
+    assert_eq!(
+        signaling("calls = 0"),
+        "pi.dss.signaling.calls: 0 is not allowed; allowed: 1 to 1048576"
+    );
+    assert!(signaling("label = 5").contains("label: unknown key"));
+}
