@@ -121,13 +121,14 @@ pub trait Control: Send + Sync {
         items: Vec<StreamName>,
     ) -> Result<Vec<Result<StreamReleased, StreamRefused>>, ControlError>;
 
-    /// What the signalling of a switch shows: its neighbours, calls, and what is set for them.
+    /// What the signalling of a switch shows: its neighbours, calls, and what is set for them. Of calls a page, those
+    /// behind `after`.
     ///
     /// # Errors
     ///
     /// [`ControlError::Unknown`] for a guest without signalling, [`ControlError::Failed`] if its daemon does not
     /// answer.
-    fn signalling(&self, guest: &str) -> Result<crate::dss::Shown, ControlError>;
+    fn signalling(&self, guest: &str, after: u64) -> Result<crate::dss::Shown, ControlError>;
 
     /// Adds a route of calls, or takes it away; those that went by it stay.
     ///

@@ -417,8 +417,8 @@ impl Control for Operator {
         self.connections(port, pi, page)
     }
 
-    fn signalling(&self, guest: &str) -> Result<Shown, ControlError> {
-        self.signalling_shown(guest)
+    fn signalling(&self, guest: &str, after: u64) -> Result<Shown, ControlError> {
+        self.signalling_shown(guest, after)
     }
 
     fn call_route(

@@ -22,6 +22,10 @@ use crate::voice::Voice;
 pub trait Platform: Clock {
     /// The next line from the host, if there is one. Called every round: cheap when there is none.
     fn receive_line(&mut self) -> Option<String>;
+    /// Whether a line that may wait can be sent without being lost, with room for answers left.
+    fn has_room(&self) -> bool {
+        true
+    }
     /// Sends a line to the host, later if it cannot be now.
     fn send_line(&mut self, line: &str);
     /// Writes a line to the log, for a person to read.
@@ -153,7 +157,7 @@ fn forward(
             meter.talked(platform);
         }
         let speaks = function.has_event() && voice.has_room();
-        if speaks && voice.may_speak(now_ns) {
+        if speaks && voice.may_speak(now_ns) && platform.has_room() {
             tell(platform, function, &mut voice, now_ns);
             meter.talked(platform);
         }

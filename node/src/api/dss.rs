@@ -4,15 +4,15 @@
 pub(super) mod tests;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use pinode_signaling::Prefix;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::listing::{Listing, routes};
 use super::problem::{Problem, Refusal};
-use super::routes::{Answer, Node, ask};
+use super::routes::{Answer, Node, ask, bad_query};
 use crate::dss::Shown;
 
 pub(super) fn listing() -> Listing {
@@ -33,17 +33,34 @@ pub struct CallRoute {
     pub port: String,
 }
 
+/// Which calls.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct PageQuery {
+    /// Those behind this one: the last of the page before; 0 if left out.
+    #[serde(default)]
+    #[param(required = false)]
+    after: u64,
+}
+
 /// Neighbours, calls, and what is set for them
 #[utoipa::path(get, path = "/v1/guests/{guest}/dss", tag = "dss",
-    params(("guest" = String, Path, description = "Name of the guest")),
+    params(("guest" = String, Path, description = "Name of the guest"), PageQuery),
     responses(
-        (status = 200, description = "What there is", body = Shown),
+        (status = 200, description = "What there is, and a page of the calls", body = Shown),
+        (status = 400, description = "Bad query", body = Problem),
         (status = 404, description = "No such guest, or it has no signalling", body = Problem),
         (status = 409, description = "Its daemon is not running", body = Problem),
     )
 )]
-async fn get_signalling(State(control): Node, Path(guest): Path<String>) -> Answer<Shown> {
-    let shown = ask(control, move |node| node.signalling(&guest));
+async fn get_signalling(
+    State(control): Node,
+    Path(guest): Path<String>,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Answer<Shown> {
+    let Query(PageQuery { after }) = query.map_err(bad_query)?;
+    let shown = ask(control, move |node| node.signalling(&guest, after));
     shown.await.map(Json)
 }
 

@@ -136,8 +136,8 @@ impl Control for Fake {
         super::streams::tests::page(port, pi, page)
     }
 
-    fn signalling(&self, guest: &str) -> Result<crate::dss::Shown, ControlError> {
-        super::dss::tests::shown(guest)
+    fn signalling(&self, guest: &str, after: u64) -> Result<crate::dss::Shown, ControlError> {
+        super::dss::tests::shown(guest, after)
     }
 
     fn call_route(

@@ -11,6 +11,8 @@ use super::reader::{Item, Section};
 use super::unit::Nanoseconds;
 use crate::dss;
 
+/// Routes of a node: what one packet to the daemon holds.
+const ROUTES: usize = 1024;
 /// What a guest that shares a core may be away for, and a worker.
 const JITTER_NS: u64 = 5_000_000;
 
@@ -190,7 +192,12 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
                 problem(&["ports"], what);
             }
         }
+        if signaling.routes.len() > ROUTES {
+            let what = format!("{} routes; allowed: {ROUTES}", signaling.routes.len());
+            problem(&["route"], what);
+        }
         let known = signaling.ports.as_ref();
+        let mut are_known = true;
         for route in &signaling.routes {
             let is_known = known.is_none_or(|ports| ports.contains(&route.port));
             if !is_known || !carrying.contains(&route.port.as_str()) {
@@ -201,7 +208,17 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
                     known.map_or_else(|| allowed.clone(), |ports| ports.join(", "))
                 );
                 problem(&["route"], what);
+                are_known = false;
             }
+        }
+        // The daemon's own look at it: routes that are there twice, or lead to too many ports.
+        let told = of(config, slot).filter(|_| are_known);
+        for found in told
+            .and_then(|told| told.check().err())
+            .into_iter()
+            .flatten()
+        {
+            problem(&[], found.to_string());
         }
     }
 }

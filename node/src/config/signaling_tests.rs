@@ -129,4 +129,8 @@ fn mistakes_are_named() {
         "pi.dss.signaling.calls: 0 is not allowed; allowed: 1 to 1048576"
     );
     assert!(signaling("label = 5").contains("label: unknown key"));
+    let twice = "{ prefix = \"47/8\", port = \"east\" }";
+    assert!(
+        signaling(&format!("route = [{twice}, {twice}]")).contains("47/8 leads to port 1 already")
+    );
 }

@@ -1,6 +1,6 @@
 //! Keeps a switch's signalling daemon running, and carries what is said between it and the guest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
@@ -12,8 +12,11 @@ use std::time::{Duration, Instant};
 
 use pinode_guest_dss::control::Event;
 use pinode_signaling::daemon::switch::packet::{self, OPS, Packet, ToDaemon, ToNode};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
+};
 
 use super::signalling::{Current, Signalling};
 use crate::supervisor::{GuestNotice, Listener};
@@ -22,6 +25,8 @@ use crate::supervisor::{GuestNotice, Listener};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A daemon that ends sooner than this after its start waits as long for the next.
 const SOON: Duration = Duration::from_secs(1);
+/// How long a daemon may take to tell its neighbours that it ends.
+const GOODBYE: Duration = Duration::from_millis(300);
 /// Packets that are taken at once.
 const AT_ONCE: usize = 256;
 /// PDUs in a line to the guest: a PDU is at most 1,424 octets, a line 64 KiB, and base64 takes four for three.
@@ -60,6 +65,11 @@ impl Keeper {
     /// Ends the daemon and its keeping.
     pub fn stop(self) {
         self.signalling.end();
+        let until = Instant::now() + GOODBYE;
+        let daemon = |threads: &[JoinHandle<()>]| threads.first().is_some_and(|t| !t.is_finished());
+        while daemon(&self.threads) && Instant::now() < until {
+            std::thread::sleep(LOOK_EVERY / 20);
+        }
         kill(&self.child);
         for thread in self.threads {
             if thread.join().is_err() {
@@ -130,7 +140,7 @@ fn launch(signalling: &Signalling) -> io::Result<(Child, OwnedFd)> {
         .stdout(Stdio::null())
         .spawn()?;
     let start = packet::message(&ToDaemon::Start(signalling.configuration.clone()));
-    let sent = rustix::net::send(&ours, &start, rustix::net::SendFlags::NOSIGNAL);
+    let sent = send(&ours, &start, SendFlags::NOSIGNAL);
     if let Err(error) = sent {
         let _ = child.kill();
         let _ = child.wait();
@@ -139,18 +149,29 @@ fn launch(signalling: &Signalling) -> io::Result<(Child, OwnedFd)> {
     Ok((child, ours))
 }
 
-/// Hears the daemon until it is gone; why it is.
+/// Hears the daemon until it is gone; why it is. Answers that it does not take yet wait here, and it is heard all the
+/// same: it may be waiting for that.
 fn hear(signalling: &Signalling, socket: &OwnedFd) -> String {
     let mut buffer = vec![0; packet::OCTETS];
+    let mut answers: VecDeque<Vec<u8>> = VecDeque::new();
     loop {
+        let mut wanted = PollFlags::IN;
+        wanted.set(PollFlags::OUT, !answers.is_empty());
+        match poll(&mut [PollFd::new(socket, wanted)], None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return error.to_string(),
+        }
+        while let Some(answer) = answers.front() {
+            match send(socket, answer, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(_) => drop(answers.pop_front()),
+                // One that is gone is noticed below.
+                Err(_) => break,
+            }
+        }
         let mut ops = Vec::new();
         let mut pdus: BTreeMap<u16, Vec<Vec<u8>>> = BTreeMap::new();
-        for index in 0..AT_ONCE {
-            let flags = match index {
-                0 => RecvFlags::empty(),
-                _ => RecvFlags::DONTWAIT,
-            };
-            let octets = match recv(socket, &mut buffer[..], flags) {
+        for _ in 0..AT_ONCE {
+            let octets = match recv(socket, &mut buffer[..], RecvFlags::DONTWAIT) {
                 Ok((0, _)) => return "it closed its socket".into(),
                 Ok((octets, _)) => octets,
                 Err(Errno::AGAIN) => break,
@@ -160,8 +181,7 @@ fn hear(signalling: &Signalling, socket: &OwnedFd) -> String {
             match packet::read(buffer.get(..octets).unwrap_or_default()) {
                 Ok(Packet::Pdu(port, _, pdu)) => pdus.entry(port).or_default().push(pdu),
                 Ok(Packet::Message(ToNode::Switch(more))) => ops.extend(more),
-                Ok(Packet::Message(answer @ ToNode::Shown(id, _)))
-                | Ok(Packet::Message(answer @ ToNode::Done(id, _))) => {
+                Ok(Packet::Message(answer @ (ToNode::Shown(id, _) | ToNode::Done(id, _)))) => {
                     signalling.answered(id, answer);
                 }
                 Err(error) => return format!("it says what cannot be read: {error}"),
@@ -174,7 +194,7 @@ fn hear(signalling: &Signalling, socket: &OwnedFd) -> String {
         }
         let done = signalling.switch(&ops);
         for done in done.chunks(OPS) {
-            signalling.say(&packet::message(&ToDaemon::Switched(done.to_vec())));
+            answers.push_back(packet::message(&ToDaemon::Switched(done.to_vec())));
         }
     }
 }
@@ -187,6 +207,10 @@ fn listen(signalling: &Signalling, guest: &Listener) {
                 Ok(Event::Signalling(all)) => {
                     for punted in all {
                         let port = u16::from(punted.port);
+                        if signalling.network(port) != Some(punted.vn) {
+                            continue;
+                        }
+                        // What it does not take is sent again by the neighbour.
                         signalling.say(&packet::pdu(port, punted.vn, &punted.pdu.0));
                     }
                 }
@@ -196,7 +220,8 @@ fn listen(signalling: &Signalling, guest: &Listener) {
             },
             Ok(GuestNotice::Running) => signalling.guest_is_new(),
             // What is to be set is kept until the next one comes.
-            Ok(GuestNotice::Down) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(GuestNotice::Down) => {}
+            Err(RecvTimeoutError::Timeout) => signalling.settle(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

@@ -121,7 +121,8 @@ fn request(way: &Way, jitter_ns: u64) -> StreamRequest {
 /// Octets of a frame with this payload, FCS among them.
 fn max_frame(max_sdu: u16) -> u32 {
     const HEADERS: u32 = 14 + 1 + 8 + 4;
-    u32::from(max_sdu) + HEADERS
+    // The shortest frame of Ethernet (IEEE 802.3-2018 3.2.8).
+    (u32::from(max_sdu) + HEADERS).max(64)
 }
 
 fn refusal(refused: StreamRefused) -> Refusal {

@@ -11,7 +11,7 @@ use pinode_signaling::daemon::switch::packet::{self, ToDaemon, ToNode};
 use pinode_signaling::daemon::switch::{Op, OpId, Refusal, Way, What};
 use pinode_signaling::daemon::view::View;
 use pinode_signaling::daemon::{Configuration, RouteConfiguration};
-use rustix::net::{SendFlags, send};
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
@@ -46,6 +46,8 @@ pub struct Shown {
     pub process: u32,
     /// How often it was started again.
     pub restarts: u64,
+    /// Connections that the guest says it has; none: it does not answer.
+    pub guest: Option<u32>,
     /// Ways of connections that the guest is to have.
     pub switched: usize,
     /// Ways of connections that level 2 has something reserved for.
@@ -111,20 +113,23 @@ impl Signalling {
         }
     }
 
-    /// What there is now.
+    /// What there is now; of calls a page, those behind `after`.
     ///
     /// # Errors
     ///
     /// [`SignallingError`].
-    pub fn show(&self) -> Result<Shown, SignallingError> {
+    pub fn show(&self, after: u64) -> Result<Shown, SignallingError> {
         let process = lock(&self.daemon)
             .as_ref()
             .map(|current| current.process)
             .ok_or(SignallingError::Down)?;
-        match self.ask(ToDaemon::Show)? {
+        match self.ask(|id| ToDaemon::Show { id, after })? {
             ToNode::Shown(_, daemon) => {
                 let set = lock(&self.set);
+                let control = self.control.upgrade();
+                let guest = control.and_then(|control| set.table.guest_has(&*control));
                 Ok(Shown {
+                    guest,
                     daemon: *daemon,
                     process,
                     restarts: self.restarts.load(Ordering::Relaxed),
@@ -185,10 +190,19 @@ impl Signalling {
         }
     }
 
-    /// Says something to the daemon of the moment; whether there is one.
+    /// Says something to the daemon of the moment; whether there is one that takes it now. Nobody waits for it: it may
+    /// be waiting for the node.
     pub(super) fn say(&self, octets: &[u8]) -> bool {
         let current = lock(&self.daemon).clone();
-        current.is_some_and(|current| send(&current.socket, octets, SendFlags::NOSIGNAL).is_ok())
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        current.is_some_and(|current| send(&current.socket, octets, flags).is_ok())
+    }
+
+    /// The network in which PDUs go out of a port, and come in by it; none: no neighbour is spoken to there.
+    pub(super) fn network(&self, port: u16) -> Option<u8> {
+        let mut ports = self.configuration.ports.iter();
+        let known = ports.find(|known| known.number == port)?;
+        known.vn.or(self.configuration.vns.first().copied())
     }
 
     /// Another daemon has come, or it has gone: then nothing that it set stays.
@@ -205,6 +219,13 @@ impl Signalling {
         }
     }
 
+    /// A guest that did not answer is told again what it is to have.
+    pub(super) fn settle(&self) {
+        if let Some(control) = self.control.upgrade() {
+            lock(&self.set).table.settle(&*control);
+        }
+    }
+
     /// The guest has come up anew.
     pub(super) fn guest_is_new(&self) {
         if let Some(control) = self.control.upgrade() {
@@ -214,11 +235,7 @@ impl Signalling {
 
     /// Sends PDUs with label 1 out of a port.
     pub(super) fn send(&self, port: u16, pdus: Vec<Vec<u8>>) {
-        let configured = self.configuration.ports.iter();
-        let known = configured.clone().find(|known| known.number == port);
-        let vn = known
-            .and_then(|port| port.vn)
-            .or(self.configuration.vns.first().copied());
+        let vn = self.network(port);
         let (Some(control), Some(vn), Ok(port)) = (self.control.upgrade(), vn, u8::try_from(port))
         else {
             return;
@@ -246,12 +263,21 @@ impl Signalling {
                 None => {}
             }
         }
+        for (op, outcome) in &done {
+            if let Err(refusal) = outcome {
+                tracing::info!(guest = %self.guest, operation = op.0, "a connection is not set: {refusal}");
+            }
+        }
         done
     }
 
-    /// The node ends.
+    /// The node ends: the daemon hears no more of it, and tells its neighbours.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
+        if let Some(current) = lock(&self.daemon).as_ref() {
+            // It may have gone.
+            let _ = shutdown(&current.socket, Shutdown::Write);
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {

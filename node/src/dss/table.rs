@@ -35,6 +35,14 @@ impl Table {
         self.has.len()
     }
 
+    /// How many the guest says it has; none: it does not answer.
+    pub fn guest_has(&self, control: &dyn Control) -> Option<u32> {
+        match self.ask(control, &Request::Counters {}) {
+            Ok(Answer::Counters(counters)) => Some(counters.connections),
+            _ => None,
+        }
+    }
+
     fn ask(&self, control: &dyn Control, request: &Request) -> Result<Answer, ControlError> {
         let failed = |error: serde_json::Error| ControlError::Failed {
             at: format!("guest.{}", self.guest),
@@ -52,7 +60,7 @@ impl Table {
     }
 
     /// Makes the guest have what it is to have, if it may have something else; whether it has.
-    fn settle(&mut self, control: &dyn Control) -> bool {
+    pub fn settle(&mut self, control: &dyn Control) -> bool {
         if !self.in_doubt {
             return true;
         }
@@ -127,8 +135,14 @@ impl Table {
                 done.push(Ok(()));
             }
             done.extend(refusal.map(Err));
+            if self.in_doubt {
+                // It does not answer; it is not asked for each of them.
+                break;
+            }
         }
-        done.truncate(ways.len());
+        done.resize_with(ways.len(), || {
+            Err(Refusal::Failed("the guest does not answer".into()))
+        });
         done
     }
 

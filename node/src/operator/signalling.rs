@@ -26,8 +26,8 @@ impl Operator {
         })
     }
 
-    pub(super) fn signalling_shown(&self, guest: &str) -> Result<Shown, ControlError> {
-        let shown = self.signalling_of(guest)?.show();
+    pub(super) fn signalling_shown(&self, guest: &str, after: u64) -> Result<Shown, ControlError> {
+        let shown = self.signalling_of(guest)?.show(after);
         shown.map_err(|error| refused(guest, error))
     }
 

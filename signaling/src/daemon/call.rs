@@ -75,6 +75,8 @@ pub(super) struct Call {
     pub calling: Address,
     /// Carried as they are.
     pub blli: Vec<Vec<u8>>,
+    /// Nodes crossed before this one.
+    pub hops: u8,
     /// As its caller sees it.
     pub qos: Qos,
     pub from: Leg,

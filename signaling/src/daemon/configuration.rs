@@ -10,10 +10,13 @@ use thiserror::Error;
 use crate::address::{Address, Prefix};
 use crate::isp::Limits;
 use crate::q2931::LAST_VN;
+use crate::qos::Qos;
 use crate::route::Routes;
 
 /// Calls that a daemon has at most, unless it is told otherwise.
 pub const CALLS: usize = 65_536;
+/// Most CDVT of a connection, unless it is told otherwise, nanoseconds.
+pub const CDVT_NS: u64 = 100_000_000;
 /// Applications that it speaks to at most, unless it is told otherwise.
 pub const CLIENTS: usize = 1_024;
 
@@ -35,6 +38,9 @@ pub struct Configuration {
     /// Whether there is a switch to set; none: connections end where this daemon is.
     #[serde(default)]
     pub switch: bool,
+    /// Most cell delay variation tolerance that a connection may have, nanoseconds: buffers hold what comes early.
+    #[serde(default = "cdvt")]
+    pub cdvt_ns: u64,
     /// Most calls at once.
     #[serde(default = "calls")]
     pub calls: usize,
@@ -44,6 +50,10 @@ pub struct Configuration {
     /// Most applications at once.
     #[serde(default = "clients")]
     pub clients: usize,
+}
+
+fn cdvt() -> u64 {
+    CDVT_NS
 }
 
 fn calls() -> usize {
@@ -93,6 +103,7 @@ impl Default for Configuration {
             routes: Vec::new(),
             host: None,
             switch: false,
+            cdvt_ns: CDVT_NS,
             calls: CALLS,
             sockets: sockets(),
             clients: CLIENTS,
@@ -107,6 +118,12 @@ impl Configuration {
             sockets: self.sockets,
             ..Limits::default()
         }
+    }
+
+    /// Whether connections may vary as much as this one asks for.
+    pub(super) fn carries(&self, qos: &Qos) -> bool {
+        let mut ways = [qos.transmit, qos.receive].into_iter().flatten();
+        ways.all(|traffic| traffic.cdvt_ns <= self.cdvt_ns)
     }
 
     /// Whether this is an address of the host's applications: all octets but the selector are the host's.
@@ -131,7 +148,11 @@ pub struct Problem {
 
 impl Configuration {
     /// Its routes, if it can hold.
-    pub(super) fn check(&self) -> Result<Routes, Vec<Problem>> {
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it.
+    pub fn check(&self) -> Result<Routes, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut problem = |place: String, what: String| problems.push(Problem { place, what });
         for (index, port) in self.ports.iter().enumerate() {

@@ -20,6 +20,17 @@ pub struct Labels {
 }
 
 impl Labels {
+    /// None in use; the first that is taken follows from a random number.
+    #[must_use]
+    pub fn beginning_at(random: u64) -> Self {
+        let count = u64::from(MOST - LEAST + 1);
+        Self {
+            used: BTreeSet::new(),
+            // Below 2^20.
+            last: LEAST + (random % count) as u32,
+        }
+    }
+
     /// Takes a label of this parity; none: all are in use.
     pub fn take(&mut self, vn: u8, odd: bool) -> Option<u32> {
         let parity = u32::from(odd);

@@ -34,7 +34,8 @@ impl Link {
         Self {
             port,
             entity: Entity::new(limits, instance),
-            labels: Labels::default(),
+            // A neighbour may still hold what an earlier life of ours took last.
+            labels: Labels::beginning_at(instance),
         }
     }
 }

@@ -37,7 +37,7 @@ pub mod view;
 
 pub use self::code::{cause, code};
 pub use self::configuration::{
-    CALLS, CLIENTS, Configuration, PortConfiguration, Problem, RouteConfiguration,
+    CALLS, CDVT_NS, CLIENTS, Configuration, PortConfiguration, Problem, RouteConfiguration,
 };
 pub use self::core::{Daemon, Output};
 

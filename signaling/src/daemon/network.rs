@@ -6,7 +6,10 @@ use super::switch::Place;
 use crate::address::Address;
 use crate::entity::{CallId, Event};
 use crate::q2931::{Cause, Setup};
-use crate::qos::Qos;
+use crate::qos::{Qos, Traffic};
+
+/// Nodes that a call may cross: one that goes round ends here.
+const MOST_HOPS: u8 = 32;
 
 impl Daemon {
     /// Hears all that links have to tell.
@@ -40,13 +43,21 @@ impl Daemon {
             return self.turn_away(port, call, Cause::IdentifiedChannelDoesNotExist);
         };
         let place = Place { port, vn, label };
-        if let Err(cause) = self.admit(place) {
+        let asked = if setup.hops >= MOST_HOPS {
+            Err(Cause::ExchangeRoutingError)
+        } else if !self.configuration.carries(&setup.qos) {
+            Err(Cause::TrafficParametersNotSupported)
+        } else {
+            self.admit(place)
+        };
+        if let Err(cause) = asked {
             return self.turn_away(port, call, cause);
         }
         let key = self.begin(Call {
             called: setup.called,
             calling: setup.calling.unwrap_or(Address::NULL),
             blli: setup.blli,
+            hops: setup.hops,
             qos: setup.qos.turned(),
             from: Leg::Link { port, call },
             to: Leg::None,
@@ -158,17 +169,18 @@ impl Daemon {
 
 /// The lesser of what was asked for and what came back, each way.
 fn granted(asked: Qos, back: Qos) -> Qos {
-    let lesser = |asked: Option<crate::qos::Traffic>, back: Option<crate::qos::Traffic>| {
+    let lesser = |asked: Option<Traffic>, back: Option<Traffic>| {
         let (asked, back) = (asked?, back?);
-        let more = match (asked.wire_bps(), back.wire_bps()) {
-            (Some(asked), Some(back)) => back > asked,
-            (Some(_), None) => true,
-            (None, _) => false,
+        let is_less = match (asked.wire_bps(), back.wire_bps()) {
+            (Some(asked), Some(back)) => back <= asked,
+            (Some(_), None) => false,
+            (None, _) => true,
         };
-        Some(if more || asked.class != back.class {
-            asked
-        } else {
-            back
+        Some(Traffic {
+            class: asked.class,
+            peak: if is_less { back.peak } else { asked.peak },
+            cdvt_ns: asked.cdvt_ns.min(back.cdvt_ns),
+            max_sdu: asked.max_sdu.min(back.max_sdu),
         })
     };
     Qos {

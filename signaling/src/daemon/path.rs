@@ -199,6 +199,10 @@ impl Daemon {
                     qos: call.qos,
                     connection,
                     blli: call.blli.clone(),
+                    // A host is none.
+                    hops: call
+                        .hops
+                        .saturating_add(u8::from(self.configuration.host.is_none())),
                 };
                 let link = self.links.get_mut(&place.port);
                 match link.map(|link| link.entity.setup(self.now_ns, setup)) {

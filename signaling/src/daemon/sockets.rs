@@ -110,7 +110,7 @@ impl Daemon {
     fn connects(&mut self, client: ClientId, vcc: Vcc, local: Address, qos: Qos, svc: Sap) {
         let why = if self.calls.len() >= self.configuration.calls {
             Some(Cause::ResourcesUnavailable)
-        } else if !is_asked_for(&qos) {
+        } else if !is_asked_for(&qos) || !self.configuration.carries(&qos) {
             Some(Cause::TrafficParametersNotSupported)
         } else {
             None
@@ -124,6 +124,7 @@ impl Daemon {
             called: svc.address,
             calling,
             blli: super::blli::octets(&svc.bllis),
+            hops: 0,
             qos,
             from: Leg::Socket { client, vcc },
             to: Leg::None,

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::qos::Traffic;
 
@@ -61,14 +62,17 @@ pub enum What {
 }
 
 /// Why nothing was set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// A link has not so much rate left.
+    #[error("{0}")]
     Rate(String),
     /// A table or buffer is full.
+    #[error("{0}")]
     Full(String),
     /// The switch cannot do it now.
+    #[error("{0}")]
     Failed(String),
 }
 
@@ -95,7 +99,12 @@ pub mod packet {
         /// What became of operations.
         Switched(Vec<(OpId, Result<(), Refusal>)>),
         /// Asked for a view; answered with the same number.
-        Show(u64),
+        Show {
+            /// Names the answer.
+            id: u64,
+            /// The calls behind this one.
+            after: u64,
+        },
         /// A call is released by an operator; answered with the same number.
         Release {
             /// Names the answer.

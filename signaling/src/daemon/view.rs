@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::{Call, Leg, Phase};
+use super::call::{Call, Key, Leg, Phase};
 use super::core::Daemon;
 use super::switch::Place;
 use crate::address::Address;
@@ -19,10 +19,10 @@ pub struct View {
     pub links: Vec<LinkView>,
     /// Applications.
     pub clients: usize,
-    /// Addresses that are listened on.
+    /// Addresses that are listened on; more than are listed, if there are many.
     #[cfg_attr(feature = "schema", schema(value_type = Vec<String>))]
     pub listening: Vec<Address>,
-    /// Calls, the oldest first.
+    /// Calls, the oldest first: a page of them, the next one behind the last of these.
     pub calls: Vec<CallView>,
     /// Calls there are; more than are listed, if there are many.
     pub call_count: usize,
@@ -52,7 +52,7 @@ pub struct LinkView {
 pub struct CallView {
     /// Names it in this daemon.
     pub id: u64,
-    /// `reserving`, `asked`, `accepted`, `active` or `ending`.
+    /// `reserving`, `asked`, `indicated`, `accepted`, `active` or `ending`.
     pub state: String,
     /// Who is called.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
@@ -68,13 +68,13 @@ pub struct CallView {
     pub goes_by: Option<Place>,
 }
 
-/// Calls that a view lists at most.
-pub const LISTED_MOST: usize = 1_000;
+/// Calls, and addresses listened on, that a view lists at most: a packet has to hold them.
+pub const LISTED_MOST: usize = 256;
 
 impl Daemon {
-    /// What there is now.
+    /// What there is now; of calls those behind this one.
     #[must_use]
-    pub fn view(&self) -> View {
+    pub fn view(&self, after: u64) -> View {
         let link = |link: &super::link::Link| LinkView {
             port: link.port.name.clone(),
             up: link.entity.is_up(),
@@ -85,10 +85,10 @@ impl Daemon {
         View {
             links: self.links.values().map(link).collect(),
             clients: self.clients.len(),
-            listening: self.listeners.keys().copied().collect(),
+            listening: self.listeners.keys().take(LISTED_MOST).copied().collect(),
             calls: self
                 .calls
-                .iter()
+                .range(Key(after.saturating_add(1))..)
                 .take(LISTED_MOST)
                 .map(|(key, call)| call.view(key.0))
                 .collect(),

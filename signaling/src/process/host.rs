@@ -78,6 +78,8 @@ pub struct Host {
     daemon: Daemon,
     clients: BTreeMap<ClientId, Client>,
     last_client: u64,
+    /// There are no more descriptors: who waits, waits until an application goes, or for the next look.
+    is_full: bool,
     frame: Vec<u8>,
 }
 
@@ -128,6 +130,7 @@ impl Host {
             daemon: daemon.map_err(HostError::Configuration)?,
             clients: BTreeMap::new(),
             last_client: 0,
+            is_full: false,
             frame: Vec::new(),
         })
     }
@@ -135,7 +138,7 @@ impl Host {
     /// Whether the neighbour is heard.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.daemon.view().links.iter().all(|link| link.up)
+        self.daemon.view(u64::MAX).links.iter().all(|link| link.up)
     }
 
     /// Runs until `ended`; tells `changed` whenever the neighbour begins or ceases to be heard. The neighbour is told
@@ -165,7 +168,7 @@ impl Host {
             for client in ready.clients {
                 self.hear(client);
             }
-            if ready.listener {
+            if ready.listener || self.is_full {
                 self.welcome();
             }
             self.collect();
@@ -213,7 +216,14 @@ impl Host {
     /// Waits until something can be heard or said, or is due.
     fn wait(&self) -> Result<Ready, HostError> {
         let mut fds = vec![
-            PollFd::new(&self.listener, PollFlags::IN),
+            PollFd::new(
+                &self.listener,
+                if self.is_full {
+                    PollFlags::empty()
+                } else {
+                    PollFlags::IN
+                },
+            ),
             PollFd::new(&self.link, PollFlags::IN),
         ];
         for client in self.clients.values() {
@@ -284,7 +294,12 @@ impl Host {
     }
 
     fn welcome(&mut self) {
-        while let Ok(Some(connection)) = self.listener.accept() {
+        loop {
+            let accepted = self.listener.accept();
+            self.is_full = accepted.is_err();
+            let Ok(Some(connection)) = accepted else {
+                return;
+            };
             self.last_client += 1;
             let client = ClientId(self.last_client);
             let waiting = VecDeque::new();

@@ -19,6 +19,8 @@ use crate::entity::Limits;
 
 /// Packets that may wait for the node before nothing more is heard.
 const WAITING: usize = 1_024;
+/// Packets that are heard before time is looked at again.
+const AT_ONCE: usize = 64;
 
 /// Why a daemon ends before its node.
 #[derive(Debug, Error)]
@@ -70,12 +72,21 @@ pub fn serve(socket: OwnedFd) -> Result<(), NodeError> {
         child.collect();
         child.say()?;
         if !child.wait()? || !child.hear(&mut buffer)? {
-            return Ok(());
+            return child.end();
         }
     }
 }
 
 impl Child {
+    /// The node goes: neighbours are told, as far as it still carries that.
+    fn end(mut self) -> Result<(), NodeError> {
+        self.daemon.end();
+        self.collect();
+        // Whether it does is its own affair.
+        let _ = self.say();
+        Ok(())
+    }
+
     /// Takes what the daemon wants done.
     fn collect(&mut self) {
         let mut ops = Vec::new();
@@ -128,7 +139,10 @@ impl Child {
 
     /// Hears what is there; false: the node is gone.
     fn hear(&mut self, buffer: &mut [u8]) -> Result<bool, NodeError> {
-        while self.waiting.len() < WAITING {
+        for _ in 0..AT_ONCE {
+            if self.waiting.len() >= WAITING {
+                break;
+            }
             let octets = match recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT) {
                 Ok((0, _)) | Err(Errno::CONNRESET) => return Ok(false),
                 Ok((octets, _)) => octets,
@@ -143,8 +157,8 @@ impl Child {
                         self.daemon.switched(now_ns, op, done);
                     }
                 }
-                Packet::Message(ToDaemon::Show(id)) => {
-                    let view = Box::new(self.daemon.view());
+                Packet::Message(ToDaemon::Show { id, after }) => {
+                    let view = Box::new(self.daemon.view(after));
                     let shown = packet::message(&ToNode::Shown(id, view));
                     self.waiting.push_back(shown);
                 }

@@ -40,6 +40,7 @@ causes! {
     UserBusy = 17 "user busy",
     NoUserResponding = 18 "no user responding",
     CallRejected = 21 "call rejected",
+    ExchangeRoutingError = 25 "exchange routing error",
     DestinationOutOfOrder = 27 "destination out of order",
     InvalidNumberFormat = 28 "invalid number format (address incomplete)",
     ResponseToStatusEnquiry = 30 "response to STATUS ENQUIRY",

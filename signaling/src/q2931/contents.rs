@@ -17,6 +17,7 @@
 //! | ATM traffic descriptor 0x59 | 0..19: forward, from the calling to the called side; 20..39: backward |
 //! | each way of it | 0: 0 nothing goes this way (and the rest is 0), 1 UBR, 2 CBR; 1: unit, 0 no peak rate, 1 frames/s, 2 bits/s on the wire; 2..9: peak rate; 10..17: CDVT, ns; 18..19: largest payload, octets |
 //! | quality of service parameter 0x5C | 0: class forward, 1: backward; 1 for CBR, 0 (unspecified) for the rest |
+//! | nodes crossed 0xF0 | 0: how many, 1 to 255; left out where it is none |
 //! | connection identifier 0x5A | 0: 0x88, exclusive; 1: VN, 5 bits; 2..4: label, 20 bits |
 //!
 //! A reader returns none for contents that are not so. Must not know which message they are in.
@@ -145,6 +146,14 @@ pub(super) fn read_connection(contents: &[u8]) -> Option<ConnectionIdentifier> {
         [EXCLUSIVE, vn, high, middle, low] => {
             ConnectionIdentifier::new(vn, u32::from_be_bytes([0, high, middle, low])).ok()
         }
+        _ => None,
+    }
+}
+
+/// Nodes crossed.
+pub(super) fn read_hops(contents: &[u8]) -> Option<u8> {
+    match contents {
+        [hops @ 1..=u8::MAX] => Some(*hops),
         _ => None,
     }
 }

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use thiserror::Error;
 
 use super::contents::{
-    read_address, read_bearer, read_blli, read_connection, read_reason, read_state, read_traffic,
+    read_address, read_bearer, read_blli, read_connection, read_hops, read_reason, read_state,
+    read_traffic,
 };
 use super::element::{Action, Coding, Element, MOST_ELEMENTS, identifier, read};
 use super::encode::{DISCRIMINATOR, REFERENCE_OCTETS};
@@ -98,6 +99,7 @@ fn known(kind: MessageType) -> &'static [(u8, bool)] {
             (identifier::CONNECTION_IDENTIFIER, true),
             (identifier::CALLING_PARTY_NUMBER, false),
             (identifier::BLLI, false),
+            (identifier::HOPS, false),
         ],
         MessageType::Connect => &[(identifier::TRAFFIC_DESCRIPTOR, true)],
         // Without its cause, RELEASE still releases (5.6.7.1).
@@ -241,6 +243,7 @@ impl<'a> Reading<'a> {
             read_connection,
         )?;
         let calling = self.may(identifier::CALLING_PARTY_NUMBER, Coding::ItuT, read_address);
+        let hops = self.may(identifier::HOPS, Coding::Network, read_hops);
         let found = self.elements.iter();
         let blli: Vec<Option<Vec<u8>>> = found
             .filter(|element| element.identifier == identifier::BLLI)
@@ -256,6 +259,7 @@ impl<'a> Reading<'a> {
             qos,
             connection,
             blli: blli.into_iter().flatten().collect(),
+            hops: hops.unwrap_or(0),
         })
     }
 

@@ -34,6 +34,8 @@ pub mod identifier {
     pub const CALLING_PARTY_NUMBER: u8 = 0x6c;
     /// Called party number.
     pub const CALLED_PARTY_NUMBER: u8 = 0x70;
+    /// Nodes crossed: this project's, from a range that Q.2931 leaves free.
+    pub const HOPS: u8 = 0xf0;
 }
 
 /// Whose coding the contents have.

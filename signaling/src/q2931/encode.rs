@@ -70,6 +70,9 @@ impl Body {
                 for blli in &setup.blli {
                     write(&mut to, identifier::BLLI, Coding::ItuT, blli);
                 }
+                if setup.hops > 0 {
+                    write(&mut to, identifier::HOPS, Coding::Network, &[setup.hops]);
+                }
                 let called = contents::address(&setup.called);
                 write(
                     &mut to,

@@ -28,6 +28,7 @@ fn setup() -> Setup {
         },
         connection: ConnectionIdentifier::new(3, 0x12345).unwrap(),
         blli: vec![vec![0x46, 0x50]],
+        hops: 0,
     }
 }
 
@@ -315,13 +316,15 @@ fn body() -> impl Strategy<Value = Body> {
         0u8..32,
         FIRST_LABEL..=LAST_LABEL,
         proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..=64), 0..=3),
+        any::<u8>(),
     )
-        .prop_map(|(called, calling, qos, vn, label, blli)| Setup {
+        .prop_map(|(called, calling, qos, vn, label, blli, hops)| Setup {
             called: Address(called),
             calling: calling.map(Address),
             qos,
             connection: ConnectionIdentifier::new(vn, label).unwrap(),
             blli,
+            hops,
         });
     prop_oneof![
         setup.prop_map(Body::Setup),

@@ -28,6 +28,8 @@ pub struct Setup {
     pub connection: ConnectionIdentifier,
     /// Contents of its B-LLI elements in order of preference: carried as they are.
     pub blli: Vec<Vec<u8>>,
+    /// Nodes that it has crossed: a call that goes round is found out by it.
+    pub hops: u8,
 }
 
 /// What no SETUP can ask for.

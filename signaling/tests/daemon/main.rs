@@ -1,5 +1,6 @@
 //! Daemons of hosts and nodes with each other, in virtual time.
 
 mod calls;
+mod claims;
 mod endings;
 mod world;

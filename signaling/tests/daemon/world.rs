@@ -403,7 +403,7 @@ impl World {
     pub fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
         for (index, station) in self.stations.iter().enumerate() {
-            let view = station.daemon.view();
+            let view = station.daemon.view(0);
             if view.call_count > 0 || view.switching > 0 || !station.switch.is_empty() {
                 left.push(format!(
                     "{index}: {} calls, {} operations, {} entries, {} reserved: {:?}",
@@ -428,7 +428,7 @@ impl World {
         let links = self
             .stations
             .iter()
-            .map(|station| station.daemon.view().links);
+            .map(|station| station.daemon.view(0).links);
         let mut links = links.flatten().peekable();
         links.peek().is_some() && links.all(|link| link.up)
     }

@@ -26,6 +26,7 @@ pub fn setup(label: u32) -> Setup {
         qos: qos(100),
         connection: ConnectionIdentifier::new(0, label).unwrap(),
         blli: vec![vec![0x46]],
+        hops: 0,
     }
 }
 

@@ -247,7 +247,7 @@ impl Bed {
     fn left(&self, node: &Node) -> Result<String> {
         let shown = self.shown(node)?;
         let mut left = Vec::new();
-        for key in ["switched", "reserved"] {
+        for key in ["switched", "reserved", "guest"] {
             if shown[key] != 0 {
                 left.push(format!("{key}: {}", shown[key]));
             }

@@ -94,6 +94,11 @@ impl Platform for Machine {
         }
     }
 
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.console.has_room()
+    }
+
     fn send_line(&mut self, line: &str) {
         if let Err(error) = self.console.send_line(line) {
             panic!("console: {error}");

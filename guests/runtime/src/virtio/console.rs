@@ -34,7 +34,7 @@ const EVENT_PORT_OPEN: u16 = 6;
 const EVENT_PORT_NAME: u16 = 7;
 
 /// Most octets kept until they can be sent; what does not fit is dropped, whole writes at a time.
-const KEPT: usize = 2 * LINE_OCTETS;
+const KEPT: usize = 4 * LINE_OCTETS;
 
 /// A queue with buffers of its own, copied in and out of.
 #[derive(Debug)]
@@ -193,6 +193,12 @@ impl<R: Registers> Console<R> {
             self.flush()?;
         }
         Ok(self.lines.pop_front())
+    }
+
+    /// Whether there is room for a line that may wait, and for answers beside it: half of what can be kept.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.lines_transmit.kept.len() + LINE_OCTETS < KEPT / 2
     }
 
     /// Sends a line, which has no end of line in it.

@@ -24,7 +24,7 @@ fn refused(what: &str) -> ControlError {
     }
 }
 
-pub(in super::super) fn shown(guest: &str) -> Result<Shown, ControlError> {
+pub(in super::super) fn shown(guest: &str, after: u64) -> Result<Shown, ControlError> {
     known(guest)?;
     Ok(Shown {
         daemon: View {
@@ -35,9 +35,11 @@ pub(in super::super) fn shown(guest: &str) -> Result<Shown, ControlError> {
                 calls: 1,
                 labels: 1,
             }],
-            call_count: 1,
+            // What was asked for comes back here.
+            call_count: usize::try_from(after).unwrap(),
             ..View::default()
         },
+        guest: Some(3),
         process: 4711,
         restarts: 2,
         switched: 3,
@@ -73,7 +75,11 @@ pub(in super::super) fn release(guest: &str, call: u64) -> Result<(), ControlErr
 fn what_there_is_is_shown() {
     let api = running();
     let shown: Shown = api.client.get(PATH).unwrap();
-    assert_eq!(shown, super::tests::shown("dss").unwrap());
+    assert_eq!(shown, super::tests::shown("dss", 0).unwrap());
+    let behind: Shown = api.client.get(&format!("{PATH}?after=7")).unwrap();
+    assert_eq!(behind.daemon.call_count, 7);
+    let bad = api.client.get::<Value>(&format!("{PATH}?before=7"));
+    assert_eq!(refusal(bad).0, 400);
     let error = api.client.get::<Value>("/v1/guests/can/dss");
     assert_eq!(refusal(error).0, 404);
 }

@@ -134,7 +134,7 @@ impl Control for Listing {
         nothing()
     }
 
-    fn signalling(&self, _guest: &str) -> Result<crate::dss::Shown, ControlError> {
+    fn signalling(&self, _guest: &str, _after: u64) -> Result<crate::dss::Shown, ControlError> {
         nothing()
     }
 

@@ -105,7 +105,7 @@ pub struct OneCall {
 /// `pinode dss route`
 #[derive(Debug, Subcommand)]
 pub enum Route {
-    /// Send calls to addresses that begin so out of a port, until the node ends
+    /// Send calls to addresses that begin so out of a port, until the daemon ends
     #[command(after_help = "Example:\n  pinode dss route add 47.0005.80/24 east")]
     Add(OneRoute),
     /// Take a route away; calls that went by it stay

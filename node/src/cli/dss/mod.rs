@@ -89,8 +89,21 @@ impl Signalling {
         Ok(Self { client, path })
     }
 
+    /// All of it, page by page.
     fn shown(&self) -> Result<Shown, ClientError> {
-        self.client.get(&self.path)
+        let mut shown = self.behind(0)?;
+        while let Some(last) = shown.daemon.calls.last().map(|call| call.id) {
+            let more = self.behind(last)?.daemon.calls;
+            if more.is_empty() {
+                break;
+            }
+            shown.daemon.calls.extend(more);
+        }
+        Ok(shown)
+    }
+
+    fn behind(&self, after: u64) -> Result<Shown, ClientError> {
+        self.client.get(&format!("{}?after={after}", self.path))
     }
 }
 
@@ -109,7 +122,7 @@ fn only_switch(guests: &[GuestStatus]) -> Result<String, Failure> {
 }
 
 fn call(args: &OneCall) -> Result<CallView, Failure> {
-    let shown = Signalling::find(&args.switch)?.shown()?;
+    let shown = Signalling::find(&args.switch)?.behind(args.call.saturating_sub(1))?;
     let mut calls = shown.daemon.calls.into_iter();
     calls
         .find(|call| call.id == args.call)

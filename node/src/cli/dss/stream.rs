@@ -4,6 +4,7 @@
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -115,8 +116,9 @@ pub(super) fn connect(args: &Connect) -> Result<(), Failure> {
         counted.add(payload, lost);
         Ok(())
     })? {
+        // The other side has closed it.
+        None | Some(Error::Closed { code: None }) => Ok(()),
         Some(error) => Err(failed(error)),
-        None => Ok(()),
     }
 }
 
@@ -194,9 +196,9 @@ pub(super) fn listen(args: &Listen) -> Result<(), Failure> {
         print(&format!("listening on {}\n", listener.local()))?;
     }
     let json = args.format.json;
-    // A thread for each connection; the first that cannot print ends all.
+    // A thread for each connection; one that cannot print ends all.
     std::thread::scope(|scope| {
-        let mut connections = Vec::new();
+        let mut connections: Vec<ScopedJoinHandle<'_, Result<(), Failure>>> = Vec::new();
         let mut count = 0;
         let outcome = loop {
             if ended.load(Ordering::Relaxed) || args.count.is_some_and(|most| count >= most) {
@@ -207,20 +209,28 @@ pub(super) fn listen(args: &Listen) -> Result<(), Failure> {
                     count += 1;
                     let ended = &ended;
                     connections.push(scope.spawn(move || hold(&stream, ended, json)));
+                    // Those that have ended give their stacks back.
+                    let (over, on) = connections.into_iter().partition(|one| one.is_finished());
+                    connections = on;
+                    if let Err(error) = join(over) {
+                        break Err(error);
+                    }
                 }
                 // Callers may give up.
                 Err(Error::Timeout { .. } | Error::Refused { .. }) => {}
                 Err(error) => break Err(failed(error)),
             }
         };
-        for connection in connections {
-            match connection.join() {
-                Ok(held) => held?,
-                Err(_) => return Err(panicked()),
-            }
-        }
+        join(connections)?;
         outcome
     })
+}
+
+/// Waits for these; the first error of theirs.
+fn join(connections: Vec<ScopedJoinHandle<'_, Result<(), Failure>>>) -> Result<(), Failure> {
+    connections
+        .into_iter()
+        .try_for_each(|connection| connection.join().unwrap_or_else(|_| Err(panicked())))
 }
 
 #[derive(Debug, Default)]

@@ -56,8 +56,8 @@ impl InForce {
     ) -> u32 {
         let frame_ns = (peak.wire_time_ps(largest) / 1_000).max(1);
         let early_ns = tolerance_ns.unwrap_or(self.untold_ns);
-        let frames = self.cycle_ns.div_ceil(frame_ns)
-            + early_ns.saturating_add(comes_early_ns).div_ceil(frame_ns);
+        let early = early_ns.saturating_add(comes_early_ns).div_ceil(frame_ns);
+        let frames = self.cycle_ns.div_ceil(frame_ns).saturating_add(early);
         u32::try_from(frames.saturating_add(1)).unwrap_or(u32::MAX)
     }
 
