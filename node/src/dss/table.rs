@@ -68,10 +68,25 @@ impl Table {
             return false;
         }
         let all: Vec<Connection> = self.has.values().copied().collect();
-        self.in_doubt = !all
-            .chunks(MOST_ITEMS)
-            .all(|items| self.connect(control, items).is_ok());
-        !self.in_doubt
+        let mut rest = all.as_slice();
+        self.in_doubt = false;
+        while !rest.is_empty() {
+            let items = rest.get(..MOST_ITEMS).unwrap_or(rest);
+            let done = match self.connect(control, items) {
+                Ok(()) => items.len(),
+                Err(_) if self.in_doubt => return false,
+                Err((taken, refusal)) => {
+                    // It had it once, and does not take it again: the others do not go because of that.
+                    if let Some(refused) = items.get(taken) {
+                        self.has.remove(&refused.key());
+                    }
+                    tracing::warn!(guest = %self.guest, %refusal, "a connection is not taken again");
+                    taken + 1
+                }
+            };
+            rest = rest.get(done..).unwrap_or_default();
+        }
+        true
     }
 
     /// Tells the guest; where it refuses, how many it has taken before.

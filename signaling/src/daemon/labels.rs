@@ -1,8 +1,9 @@
 //! Labels of one link: which are in use, and which is next for a connection that begins here.
 //!
 //! Each side of a link takes labels of its own parity, so that two connections that are set up at once from both
-//! ends never choose the same. A label that was let go of is taken again as late as can be: what is still under way
-//! for its last connection must not reach the next.
+//! ends never choose the same. Labels are taken in turn out of a range that grows when all of it is in use: one that
+//! was let go of is taken again late, as what is still under way for its last connection must not reach the next, and
+//! those in use lie close together, as switches have tables in blocks.
 
 use alloc::collections::BTreeSet;
 
@@ -11,39 +12,56 @@ pub const LEAST: u32 = 16;
 /// Highest label: 20 bits (RFC 3032 2.1).
 pub const MOST: u32 = (1 << 20) - 1;
 
+/// Labels of a side that are taken in turn at first: sixteen blocks of 1,024 of both sides.
+const RANGE: u32 = 8_192;
+
 /// The labels in use on a link, of all its virtual networks.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Labels {
     used: BTreeSet<(u8, u32)>,
-    /// The label that was taken last.
-    last: u32,
+    /// Where the range begins: how many labels of this side are below it.
+    base: u32,
+    /// Labels of the range.
+    range: u32,
+    /// The place in the range that is next.
+    next: u32,
 }
 
 impl Labels {
-    /// None in use; the first that is taken follows from a random number.
+    /// None in use; where the range begins follows from a random number.
     #[must_use]
     pub fn beginning_at(random: u64) -> Self {
-        let count = u64::from(MOST - LEAST + 1);
         Self {
             used: BTreeSet::new(),
-            // Below 2^20.
-            last: LEAST + (random % count) as u32,
+            // Below 2^20, and taken round its end.
+            base: (random % u64::from(MOST)) as u32,
+            range: RANGE,
+            next: 0,
         }
     }
 
     /// Takes a label of this parity; none: all are in use.
     pub fn take(&mut self, vn: u8, odd: bool) -> Option<u32> {
-        let parity = u32::from(odd);
-        // The next of this parity behind the last one, round and round.
-        let first = LEAST + parity;
+        let first = LEAST + u32::from(odd);
         let count = (MOST - first) / 2 + 1;
-        let from = self.last.saturating_sub(first) / 2 + u32::from(self.last >= first);
-        let label = (0..count)
-            .map(|step| first + 2 * ((from + step) % count))
-            .find(|label| !self.used.contains(&(vn, *label)))?;
-        self.used.insert((vn, label));
-        self.last = label;
-        Some(label)
+        loop {
+            let range = self.range.min(count);
+            let free = (0..range)
+                .map(|step| (self.next + step) % range)
+                .map(|place| (place, first + 2 * ((self.base + place) % count)))
+                .find(|(_, label)| !self.used.contains(&(vn, *label)));
+            if let Some((place, label)) = free {
+                self.next = (place + 1) % range;
+                self.used.insert((vn, label));
+                return Some(label);
+            }
+            if range == count {
+                return None;
+            }
+            // What is new comes first.
+            self.next = range;
+            self.range = 2 * range;
+        }
     }
 
     /// Takes this label, which the other side has chosen; false: it is in use, out of range, or not of the other
@@ -78,10 +96,10 @@ mod tests {
 
     #[test]
     fn sides_never_choose_the_same() {
-        let mut labels = Labels::default();
+        let mut labels = Labels::beginning_at(0);
         assert_eq!(labels.take(0, false), Some(16));
         assert_eq!(labels.take(0, false), Some(18));
-        assert_eq!(labels.take(0, true), Some(19));
+        assert_eq!(labels.take(0, true), Some(21));
         assert!(labels.accept(0, 17, true));
         assert!(!labels.accept(0, 17, true), "in use");
         assert!(!labels.accept(0, 21, false), "not of its parity");
@@ -92,21 +110,43 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_used_again_as_late_as_can_be() {
-        let mut labels = Labels::default();
-        let mut seen = BTreeSet::new();
-        for _ in 0..(MOST - LEAST).div_ceil(2) {
-            let label = labels.take(0, true).unwrap();
-            assert!(seen.insert(label));
-            assert_eq!(label % 2, 1);
-            labels.free(0, label);
+    fn a_label_is_used_again_late() {
+        for random in [0, 7, u64::from(MOST) - 1, u64::MAX] {
+            let mut labels = Labels::beginning_at(random);
+            let mut seen = Vec::new();
+            for _ in 0..RANGE {
+                let label = labels.take(0, true).unwrap();
+                assert!((LEAST..=MOST).contains(&label) && label % 2 == 1);
+                seen.push(label);
+                labels.free(0, label);
+            }
+            assert_eq!(labels.take(0, true), seen.first().copied());
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len(), RANGE as usize);
         }
-        assert_eq!(labels.take(0, true), Some(17));
+    }
+
+    #[test]
+    fn labels_in_use_lie_close_together_however_many_come_and_go() {
+        let mut labels = Labels::beginning_at(1_000_000);
+        let mut kept = BTreeSet::new();
+        for call in 0..300_000 {
+            let label = labels.take(0, false).unwrap();
+            if call % 1_000 == 0 {
+                kept.insert(label / 1_024);
+            } else {
+                labels.free(0, label);
+            }
+        }
+        assert_eq!(labels.len(), 300);
+        // Sixteen blocks, and one more where the range begins within one.
+        assert!(kept.len() <= 18, "{} blocks", kept.len());
     }
 
     #[test]
     fn when_all_are_in_use_there_is_none() {
-        let mut labels = Labels::default();
+        let mut labels = Labels::beginning_at(12);
         let mut count = 0;
         while let Some(label) = labels.take(3, false) {
             assert!((LEAST..=MOST).contains(&label));
