@@ -8,6 +8,7 @@ pub mod compare;
 pub mod dpdk;
 pub mod gated;
 pub mod growth;
+mod landing;
 pub mod latency;
 pub mod machine;
 pub mod node;

@@ -11,6 +11,7 @@ use pinode_ports::{InjectSlots, InlinePort, Port, TxMeta, Wire, slot_octets_for}
 
 use super::cells::{CELLS, cell};
 use super::{Arm, Cells, Load, Trial};
+use crate::landing::Landing;
 use crate::node::Setup;
 use crate::unsafe_tsc::{hz, ticks};
 
@@ -25,7 +26,6 @@ const BACKLOG: u64 = 4096;
 const FRACTION: u32 = 16;
 const STAMP: std::ops::Range<usize> = 16..24;
 const MARK: std::ops::Range<usize> = 24..28;
-const SLOT: usize = 2048;
 
 /// What the benchmark's thread and the wires tell each other.
 struct Shared {
@@ -120,7 +120,7 @@ impl Wire for Source {
 
 struct Sink {
     shared: Arc<Shared>,
-    out: Box<[u8; SLOT]>,
+    landing: Box<Landing>,
 }
 
 impl Wire for Sink {
@@ -141,7 +141,7 @@ impl Wire for Sink {
         let stamp = field(STAMP).map_or(0, u64::from_ne_bytes);
         let mark = frame.get(MARK).and_then(|octets| octets.try_into().ok());
         let mark = mark.map_or(0, u32::from_ne_bytes);
-        if let Some(copy) = self.out.get_mut(..frame.len()) {
+        if let Some(copy) = self.landing.of(frame.len()) {
             copy.copy_from_slice(frame);
         }
         if mark == 0 || mark != self.shared.trial.load(Ordering::Relaxed) {
@@ -203,7 +203,7 @@ impl NodeArm {
         };
         let sink = Sink {
             shared: Arc::clone(&shared),
-            out: Box::new([0; SLOT]),
+            landing: Box::default(),
         };
         let slot = slot_octets_for(1500);
         let west: Box<dyn Port> = Box::new(InlinePort::new(source, slot));

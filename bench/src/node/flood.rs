@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pinode_ports::{InjectSlots, TxMeta, Wire, copy_frame};
 
+use crate::landing::Landing;
+
 use super::Setup;
 
 const MOST_PIS: usize = 8;
-const SLOT: usize = 2048;
 
 /// What both wires counted; on lines of their own, written by the worker alone.
 #[derive(Debug, Default)]
@@ -48,7 +49,7 @@ pub(super) struct Flood {
     /// Frames to be sent, one of each PI; none: a sink.
     templates: Vec<Box<[u8]>>,
     next: usize,
-    dummy: Box<[u8; SLOT]>,
+    landing: Box<Landing>,
     tally: Arc<Tally>,
 }
 
@@ -66,7 +67,7 @@ impl Flood {
         Self {
             templates,
             next: 0,
-            dummy: Box::new([0; SLOT]),
+            landing: Box::default(),
             tally,
         }
     }
@@ -106,7 +107,7 @@ impl Wire for Flood {
 
     #[inline]
     fn absorb(&mut self, _now_ns: u64, frame: &[u8], _meta: &TxMeta) {
-        if let Some(copy) = self.dummy.get_mut(..frame.len()) {
+        if let Some(copy) = self.landing.of(frame.len()) {
             copy_frame(copy, frame);
         }
         let pi = usize::from(frame.get(14).map_or(0, |pih| pih >> 5)).saturating_sub(1);

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use pinode_ports::{InjectSlots, TxMeta, Wire, copy_frame};
 
-const SLOT: usize = 2048;
+use crate::landing::Landing;
+
 pub(crate) const FCS: usize = 4;
 
 /// What was counted; on lines of their own, written by the worker alone.
@@ -58,7 +59,7 @@ fn add(counter: &AtomicU64, frames: u64) {
 
 /// The side that packets leave by.
 pub(crate) struct Sink {
-    copy: Box<[u8; SLOT]>,
+    landing: Box<Landing>,
     /// Octets of a frame that counts: others are the guest's own.
     octets: usize,
     tally: Arc<Tally>,
@@ -67,7 +68,7 @@ pub(crate) struct Sink {
 impl Sink {
     pub(crate) fn new(size: u16, tally: Arc<Tally>) -> Self {
         Self {
-            copy: Box::new([0; SLOT]),
+            landing: Box::default(),
             octets: usize::from(size) - FCS,
             tally,
         }
@@ -84,7 +85,7 @@ impl Wire for Sink {
 
     #[inline]
     fn absorb(&mut self, _now_ns: u64, frame: &[u8], _meta: &TxMeta) {
-        if let Some(copy) = self.copy.get_mut(..frame.len()) {
+        if let Some(copy) = self.landing.of(frame.len()) {
             copy_frame(copy, frame);
         }
         add(&self.tally.crossed, u64::from(frame.len() == self.octets));
