@@ -127,6 +127,15 @@ impl Frames<'_> {
         self.buffers.frame(frame.token, frame.octets)
     }
 
+    /// The first `N` octets of a frame; none of one that is shorter.
+    #[inline(always)]
+    pub fn start<const N: usize>(&mut self, frame: &Frame) -> Option<&mut [u8; N]> {
+        if (frame.octets as usize) < N {
+            return None;
+        }
+        self.buffers.start(frame.token)
+    }
+
     /// Makes `frame` shorter or longer at its end; what is new is undefined. False, and nothing done, if its
     /// buffer does not hold as many octets.
     #[inline]

@@ -103,6 +103,12 @@ impl Form {
         ((head >> BEFORE_PIH) as u8 & self.vn_mask | self.vn) as usize
     }
 
+    /// The bits of its PIH that say the virtual network of a frame; none without a PIH.
+    #[inline(always)]
+    pub(crate) const fn vn_bits(&self, head: u128) -> u8 {
+        (head >> BEFORE_PIH) as u8 & self.vn_mask
+    }
+
     /// What frames from `source` to `destination` begin with, of virtual network 0.
     pub(crate) fn template(&self, source: Mac, destination: Mac) -> u128 {
         let mut head = [0; HEAD];
@@ -115,14 +121,14 @@ impl Form {
         u128::from_le_bytes(head)
     }
 
-    /// The same in the network of a frame that begins with `head`.
+    /// The same with these [bits of a network](Self::vn_bits).
     #[inline(always)]
-    pub(crate) const fn in_vn_of(&self, template: u128, head: u128) -> u128 {
-        template | head & ((self.vn_mask as u128) << BEFORE_PIH)
+    pub(crate) const fn with_bits(template: u128, bits: u8) -> u128 {
+        template | (bits as u128) << BEFORE_PIH
     }
 
     /// The same in network `vn`.
     pub(crate) const fn in_vn(&self, template: u128, vn: u8) -> u128 {
-        self.in_vn_of(template, (vn as u128) << BEFORE_PIH)
+        Self::with_bits(template, vn & self.vn_mask)
     }
 }

@@ -1,6 +1,7 @@
 //! First stage: is it of this PI, for this station, and may its header go on?
 
-use pinode_guest_runtime::{Frames, Output};
+use arrayvec::ArrayVec;
+use pinode_guest_runtime::{BURST, Frame, Frames, Output};
 
 use super::{Batch, Passing};
 use crate::packet::{HEAD, Header};
@@ -30,29 +31,32 @@ impl Running {
             return;
         };
         let (form, station) = (self.form, port.station);
-        let mut received = 0;
+        let networks = self.table.networks(from);
+        let mut odd = ArrayVec::<Frame, BURST>::new();
         while let Some(frame) = frames.next() {
-            received += 1;
-            let start = frames.octets(&frame).first_chunk::<START>();
-            if let Some(start) = start {
+            if let Some(start) = frames.start::<START>(&frame) {
                 let (head, header) = beginning(start);
                 if form.is_ours(head) && station.is_meant(head) && header.may_go() {
-                    let networks = self.table.networks(from);
-                    let slot = self.table.approach(networks, form.vn(head), header.label());
+                    let slot = networks.approach(form.vn(head), header.label());
                     if let Some(slot) = slot {
                         batch.frames.push(frame);
                         batch.passing.push(Passing {
                             header,
                             place: slot.bits(),
+                            vn: form.vn_bits(head),
                         });
                         continue;
                     }
                 }
             }
-            self.odd::<START>(from, frames, out, frame);
+            odd.push(frame);
         }
+        let received = batch.frames.len() + odd.len();
         if let Some(port) = self.ports.get_mut(from) {
-            port.fates.received += received;
+            port.fates.received += received as u64;
+        }
+        for frame in odd {
+            self.odd::<START>(from, frames, out, frame);
         }
     }
 }

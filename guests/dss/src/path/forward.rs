@@ -3,10 +3,9 @@
 use arrayvec::ArrayVec;
 use pinode_guest_runtime::{BURST, Frame, Frames, Output, VifIndex};
 
-use super::check::beginning;
 use super::{Batch, Passing};
 use crate::counters::Cause;
-use crate::packet::HEAD;
+use crate::packet::{Form, HEAD};
 use crate::switch::Running;
 use crate::table::Slot;
 use crate::table::sequence::Order;
@@ -23,8 +22,12 @@ const ENTRY: usize = 4;
 /// Frames ahead of the one at hand whose connections are asked for: what comes from memory is on its way that long.
 const AHEAD: usize = 16;
 
-/// Where frames go: a port, or why nowhere.
-type Ways = ArrayVec<Result<u8, Cause>, BURST>;
+/// Frames in a row that leave by one port.
+#[derive(Default)]
+struct Row {
+    to: u8,
+    frames: ArrayVec<Frame, BURST>,
+}
 
 impl Running {
     #[inline(always)]
@@ -43,56 +46,43 @@ impl Running {
             ahead.place = self.table.find(Slot::of_bits(ahead.place));
         }
         let now_ns = out.now_ns();
-        let mut ways = Ways::new();
-        for (at, frame) in going.iter().enumerate() {
+        let mut row = Row::default();
+        for (at, frame) in going.drain(..).enumerate() {
             if let Some(ahead) = passing.get_mut(at + AHEAD) {
                 ahead.place = self.table.find(Slot::of_bits(ahead.place));
             }
-            if let Some(passing) = passing.get(at) {
-                ways.push(self.switch::<START>(frames, frame, passing, now_ns));
+            let passing = passing.get(at);
+            let way = passing.map(|passing| self.switch::<START>(frames, &frame, passing, now_ns));
+            match way {
+                Some(Ok(to)) => {
+                    if to != row.to {
+                        self.send_row(from, &mut row, out);
+                        row.to = to;
+                    }
+                    row.frames.push(frame);
+                }
+                Some(Err(cause)) => self.refuse(from, cause, frame, out),
+                // There are as many of these as of those.
+                None => out.discard(frame),
             }
         }
-        let Some(&first) = ways.first() else {
-            return;
-        };
-        match first {
-            Ok(to) if ways.iter().all(|way| *way == first) => {
-                let count = going.len() as u64;
-                if let Some(port) = self.ports.get_mut(from) {
-                    port.fates.switched += count;
-                }
-                if let Some(port) = self.ports.get_mut(usize::from(to)) {
-                    port.fates.sent += count;
-                }
-                out.send_all(VifIndex(to), going);
-            }
-            _ => self.scatter(from, &ways, going, out),
-        }
+        self.send_row(from, &mut row, out);
     }
 
-    /// Sends frames that do not all go one way, or not at all.
-    #[inline(never)]
-    fn scatter(
-        &mut self,
-        from: usize,
-        ways: &Ways,
-        going: &mut ArrayVec<Frame, BURST>,
-        out: &mut Output<'_>,
-    ) {
-        for (frame, way) in going.drain(..).zip(ways) {
-            match *way {
-                Ok(to) => {
-                    if let Some(port) = self.ports.get_mut(from) {
-                        port.fates.switched += 1;
-                    }
-                    if let Some(port) = self.ports.get_mut(usize::from(to)) {
-                        port.fates.sent += 1;
-                    }
-                    out.send(VifIndex(to), frame);
-                }
-                Err(cause) => self.refuse(from, cause, frame, out),
-            }
+    /// Sends a row of frames.
+    #[inline]
+    fn send_row(&mut self, from: usize, row: &mut Row, out: &mut Output<'_>) {
+        let count = row.frames.len() as u64;
+        if count == 0 {
+            return;
         }
+        if let Some(port) = self.ports.get_mut(from) {
+            port.fates.switched += count;
+        }
+        if let Some(port) = self.ports.get_mut(usize::from(row.to)) {
+            port.fates.sent += count;
+        }
+        out.send_all(VifIndex(row.to), &mut row.frames);
     }
 
     /// Makes a frame what it leaves as; the port that it leaves by.
@@ -104,7 +94,7 @@ impl Running {
         passing: &Passing,
         now_ns: u64,
     ) -> Result<u8, Cause> {
-        let Passing { header, place } = *passing;
+        let Passing { header, place, vn } = *passing;
         let entry = self.table.entry(place).ok_or(Cause::UnknownLabel)?;
         let to = entry.to_port;
         // There is one: connections to others are not set up.
@@ -138,12 +128,9 @@ impl Running {
         if !conforms {
             return Err(Cause::Policed);
         }
-        let octets = frames.octets(frame);
-        if let Some(start) = octets.first_chunk_mut::<START>() {
-            let (head, header) = beginning(start);
-            let head = self.form.in_vn_of(port.template, head);
+        if let Some(start) = frames.start::<START>(frame) {
             if let Some(octets) = start.first_chunk_mut::<HEAD>() {
-                *octets = head.to_le_bytes();
+                *octets = Form::with_bits(port.template, vn).to_le_bytes();
             }
             let entry = start.last_chunk_mut::<{ crate::config::HEADER_OCTETS }>();
             if let Some(entry) = entry.and_then(|header| header.first_chunk_mut::<ENTRY>()) {

@@ -29,6 +29,8 @@ pub(crate) struct Passing {
     header: Header,
     /// Where the place of its connection stands; then the place.
     place: u32,
+    /// The bits of its PIH that say its network.
+    vn: u8,
 }
 
 /// Frames between two stages, and what is known of each.

@@ -50,16 +50,20 @@ impl Gcra {
     /// Whether a frame of `octets` on the wire conforms that comes at `now_ns`; if it does, it counts.
     #[inline]
     pub fn conforms(&mut self, now_ns: u64, octets: u32) -> bool {
-        let now = u128::from(now_ns) << FRACTION_BITS;
-        let due = u128::from(self.due_ns) << FRACTION_BITS | u128::from(self.due_fraction);
-        let allowed = u128::from(now_ns.saturating_add(self.tolerance_ns)) << FRACTION_BITS;
-        if due > allowed {
+        let allowed_ns = now_ns.saturating_add(self.tolerance_ns);
+        let begun = u64::from(self.due_fraction != 0);
+        if self.due_ns.saturating_add(begun) > allowed_ns {
             return false;
         }
-        // No overflow: both are below 2^97.
-        let due = due.max(now) + u128::from(self.each) * u128::from(octets);
-        self.due_ns = u64::try_from(due >> FRACTION_BITS).unwrap_or(u64::MAX);
-        self.due_fraction = due as u32;
+        let (from_ns, fraction) = if self.due_ns < now_ns {
+            (now_ns, 0)
+        } else {
+            (self.due_ns, self.due_fraction)
+        };
+        // No overflow: the product is below 2^96, and what is above its fraction fits.
+        let behind = u128::from(self.each) * u128::from(octets) + u128::from(fraction);
+        self.due_ns = from_ns.saturating_add((behind >> FRACTION_BITS) as u64);
+        self.due_fraction = behind as u32;
         true
     }
 }

@@ -17,8 +17,10 @@ use crate::packet::LABEL_MOST;
 
 const BITS: u32 = 10;
 const FAN: usize = 1 << BITS;
-/// A network that a port does not carry.
-const NOT_CARRIED: u32 = u32::MAX;
+/// A network that a port does not carry: its uppers are beyond all that there are.
+const NOT_CARRIED: u32 = 1 << 31;
+/// The networks of a port that is none.
+const NONE: [u32; VNS] = [NOT_CARRIED; VNS];
 
 /// Where the place of a label stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +51,34 @@ pub(super) struct Labels {
     /// Blocks that are free again.
     free: Vec<u32>,
     most: usize,
+}
+
+/// The networks of a port.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Networks<'a> {
+    labels: &'a Labels,
+    /// Where the upper halves of each begin.
+    begins: &'a [u32; VNS],
+}
+
+impl Networks<'_> {
+    /// The first step of a look-up: where the place of a label, of 20 bits, stands. None: the port does not carry the
+    /// network. What the second step needs is on its way then.
+    #[inline(always)]
+    pub(crate) fn approach(&self, vn: usize, label: u32) -> Option<Slot> {
+        let slot = self.slot(vn, label)?;
+        prefetch(&self.labels.places, slot.0 as usize);
+        Some(slot)
+    }
+
+    #[inline(always)]
+    pub(super) fn slot(&self, vn: usize, label: u32) -> Option<Slot> {
+        // Of any number five bits are looked at: so many networks there are.
+        let begin = self.begins.get(vn % VNS).copied().unwrap_or(NOT_CARRIED);
+        let upper = begin.wrapping_add(label >> BITS) as usize;
+        let block = self.labels.uppers.get(upper)?;
+        Some(Slot(block | label & (FAN as u32 - 1)))
+    }
 }
 
 /// Blocks that a configuration needs: one with half of its labels in use for each so many connections, as each end of a
@@ -109,24 +139,12 @@ impl Labels {
     }
 
     #[inline]
-    pub(super) fn networks(&self, port: usize) -> &[u32] {
+    pub(super) fn networks(&self, port: usize) -> Networks<'_> {
         let all = self.networks.get(port * VNS..);
-        all.and_then(|all| all.get(..VNS)).unwrap_or_default()
-    }
-
-    /// `label` has 20 bits.
-    #[inline(always)]
-    pub(super) fn slot(&self, networks: &[u32], vn: usize, label: u32) -> Option<Slot> {
-        let begin = *networks.get(vn)?;
-        let upper = begin.wrapping_add(label >> BITS) as usize;
-        // Where a network is not carried there is nothing.
-        let block = self.uppers.get(upper).filter(|_| begin != NOT_CARRIED)?;
-        Some(Slot(block | label & (FAN as u32 - 1)))
-    }
-
-    #[inline(always)]
-    pub(super) fn approach(&self, slot: Slot) {
-        prefetch(&self.places, slot.0 as usize);
+        Networks {
+            labels: self,
+            begins: all.and_then(|all| all.first_chunk()).unwrap_or(&NONE),
+        }
     }
 
     #[inline(always)]
@@ -173,7 +191,8 @@ impl Labels {
     }
 
     fn upper(&self, key: Key) -> Option<usize> {
-        let begin = *self.networks(key.port.into()).get(usize::from(key.vn))?;
+        let networks = self.networks(key.port.into());
+        let begin = *networks.begins.get(usize::from(key.vn))?;
         let is_one = begin != NOT_CARRIED && key.label <= LABEL_MOST;
         is_one.then_some(begin as usize + (key.label >> BITS) as usize)
     }

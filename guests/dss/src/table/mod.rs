@@ -7,7 +7,7 @@
 //! sequence  what sequence numbers say is missing
 //! ```
 //!
-//! A frame finds its connection in two steps, each of which can be asked for ahead ([`Table::approach`],
+//! A frame finds its connection in two steps, each of which can be asked for ahead ([`Networks::approach`],
 //! [`Table::find`]). Memory is set aside when the table is made and used as connections come; none is taken later. Must
 //! never take a step more for a connection because there are many.
 
@@ -21,14 +21,14 @@ use alloc::vec::Vec;
 use pinode_guest_runtime::unsafe_prefetch::prefetch;
 use thiserror::Error;
 
-use crate::config::{Configuration, PortConfig};
+use crate::config::{Configuration, PortConfig, VNS};
 use crate::control::{Connection, Counts, Held, Key, Kind};
 use crate::packet::{LABEL_LEAST, LABEL_MOST};
 use entry::Terms;
 use labels::Labels;
 
 pub(crate) use entry::Entry;
-pub(crate) use labels::Slot;
+pub(crate) use labels::{Networks, Slot};
 
 /// Peak rates that can be, bits a second.
 pub const RATE_LEAST: u64 = 8;
@@ -178,17 +178,8 @@ impl Table {
 
     /// Where the labels of each network of a port begin.
     #[inline]
-    pub(crate) fn networks(&self, port: usize) -> &[u32] {
+    pub(crate) fn networks(&self, port: usize) -> Networks<'_> {
         self.labels.networks(port)
-    }
-
-    /// The first step: where the place of a label stands. None: the port does not carry the network. What the second
-    /// step needs is on its way then.
-    #[inline(always)]
-    pub(crate) fn approach(&self, networks: &[u32], vn: usize, label: u32) -> Option<Slot> {
-        let slot = self.labels.slot(networks, vn, label)?;
-        self.labels.approach(slot);
-        Some(slot)
     }
 
     /// The second step: the place; what the third needs is on its way then.
@@ -288,10 +279,10 @@ impl Table {
 
     fn place(&self, key: Key) -> Option<u32> {
         let networks = self.labels.networks(key.port.into());
-        if key.label > LABEL_MOST {
+        if key.label > LABEL_MOST || usize::from(key.vn) >= VNS {
             return None;
         }
-        let slot = self.labels.slot(networks, key.vn.into(), key.label)?;
+        let slot = networks.slot(key.vn.into(), key.label)?;
         let place = self.labels.place(slot);
         (place != 0).then_some(place)
     }
