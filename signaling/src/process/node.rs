@@ -96,7 +96,7 @@ impl Child {
                 // Label 1 is carried in the lowest network of a link; calls in it are of any.
                 Output::Pdu(port, pdu) => self.waiting.push_back(packet::pdu(port, 0, &pdu)),
                 // No application speaks to the daemon of a node.
-                Output::Say(..) | Output::Drop(..) => {}
+                Output::Say(..) | Output::Explain(..) | Output::Drop(..) => {}
             }
         }
         for ops in ops.chunks(OPS) {

@@ -117,7 +117,7 @@ pub(super) fn connect(args: &Connect) -> Result<(), Failure> {
         Ok(())
     })? {
         // The other side has closed it.
-        None | Some(Error::Closed { code: None }) => Ok(()),
+        None | Some(Error::Closed { code: None, .. }) => Ok(()),
         Some(error) => Err(failed(error)),
     }
 }
