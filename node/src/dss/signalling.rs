@@ -97,7 +97,7 @@ impl Signalling {
         jitter_ns: u64,
     ) -> Self {
         let set = Set {
-            table: Table::new(guest, jitter_ns),
+            table: Table::new(guest, ports.clone(), jitter_ns),
             reserved: Reserved::new(guest, ports, jitter_ns),
         };
         Self {

@@ -13,6 +13,8 @@ use crate::control::{Control, ControlError};
 /// The table of one switch.
 pub(super) struct Table {
     guest: String,
+    /// Names of ports, by their number.
+    ports: Vec<String>,
     has: BTreeMap<Key, Connection>,
     /// By how much frames may be held up before the guest looks at them.
     jitter_ns: u64,
@@ -21,9 +23,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub fn new(guest: &str, jitter_ns: u64) -> Self {
+    pub fn new(guest: &str, ports: Vec<String>, jitter_ns: u64) -> Self {
         Self {
             guest: guest.to_owned(),
+            ports,
             has: BTreeMap::new(),
             jitter_ns,
             in_doubt: false,
@@ -89,6 +92,11 @@ impl Table {
         true
     }
 
+    fn port(&self, number: u8) -> &str {
+        let name = self.ports.get(usize::from(number));
+        name.map_or("", String::as_str)
+    }
+
     /// Tells the guest; where it refuses, how many it has taken before.
     fn connect(
         &mut self,
@@ -101,13 +109,20 @@ impl Table {
         match self.ask(control, &request) {
             Ok(Answer::Connected { error: None, .. }) => Ok(()),
             Ok(Answer::Connected { done, error, kind }) => {
-                let what = error.unwrap_or_default();
+                let done = usize::try_from(done).unwrap_or(0);
+                let done = done.min(items.len().saturating_sub(1));
+                // The guest knows its ports by number alone.
+                let ways = items.get(done).map(|item| [item.port, item.to_port]);
+                let [from, to] = ways.unwrap_or_default().map(|port| self.port(port));
+                let what = format!(
+                    "from port {from} to port {to}: {}",
+                    error.unwrap_or_default()
+                );
                 let refusal = match kind {
                     Some(Kind::Full) => Refusal::Full(what),
                     _ => Refusal::Failed(what),
                 };
-                let done = usize::try_from(done).unwrap_or(0);
-                Err((done.min(items.len().saturating_sub(1)), refusal))
+                Err((done, refusal))
             }
             Ok(_) => {
                 self.in_doubt = true;

@@ -1,7 +1,7 @@
 //! What a daemon is told when it starts.
 
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -196,10 +196,13 @@ impl Configuration {
         let mut routes = Routes::new();
         for (index, route) in self.routes.iter().enumerate() {
             let place = format!("route[{index}]");
-            if !self.ports.iter().any(|port| port.number == route.port) {
+            let port = self.ports.iter().find(|port| port.number == route.port);
+            let Some(port) = port else {
                 problem(place, format!("there is no port {}", route.port));
-            } else if let Err(error) = routes.add(route.prefix, route.port) {
-                problem(place, error.to_string());
+                continue;
+            };
+            if let Err(error) = routes.add(route.prefix, route.port) {
+                problem(place, error.naming(&port.name));
             }
         }
         if problems.is_empty() {

@@ -141,7 +141,11 @@ impl Daemon {
     /// Why it cannot be.
     pub fn change_route(&mut self, delete: bool, route: &RouteConfiguration) -> Result<(), String> {
         let Some(link) = self.links.get(&route.port) else {
-            return Err(format!("there is no port {}", route.port));
+            let known = self.links.values().map(|link| &*link.port.name);
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(format!(
+                "no neighbour is spoken to on that port; allowed: {known}"
+            ));
         };
         let changed = if delete {
             self.routes.delete(route.prefix, route.port)
