@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use pinode_guest_dss::control::{Answer, Connection, Key, Kind, MOST_ITEMS, Octets, Request};
+use pinode_guest_dss::control::{Answer, Connection, Key, Kind, MOST_ITEMS, Request};
 use pinode_signaling::daemon::switch::{Refusal, Way};
 
 use crate::control::{Control, ControlError};
@@ -47,13 +47,7 @@ impl Table {
     }
 
     fn ask(&self, control: &dyn Control, request: &Request) -> Result<Answer, ControlError> {
-        let failed = |error: serde_json::Error| ControlError::Failed {
-            at: format!("guest.{}", self.guest),
-            what: format!("its answer is not understood: {error}"),
-        };
-        let body = serde_json::to_value(request).map_err(failed)?;
-        let answer = control.guest_request(&self.guest, body)?;
-        serde_json::from_value(answer).map_err(failed)
+        ask(control, &self.guest, request)
     }
 
     /// The guest runs anew and knows nothing.
@@ -200,15 +194,6 @@ impl Table {
         self.in_doubt = true;
         self.settle(control);
     }
-
-    /// Sends PDUs with label 1; how many the guest took.
-    pub fn send(&self, control: &dyn Control, port: u8, vn: u8, pdus: Vec<Octets>) -> usize {
-        match self.ask(control, &Request::Send { port, vn, pdus }) {
-            Ok(Answer::Sent { taken }) => usize::try_from(taken).unwrap_or(0),
-            // The link layer sends them again.
-            _ => 0,
-        }
-    }
 }
 
 /// What the guest is told of a way; none: nothing comes in for it, or it has a port that no guest has.
@@ -224,4 +209,19 @@ fn connection(way: &Way, jitter_ns: u64) -> Option<Connection> {
         tolerance_ns: way.traffic.cdvt_ns.saturating_add(jitter_ns),
         police: way.police && way.traffic.wire_bps().is_some(),
     })
+}
+
+/// Asks a guest, and waits for its answer.
+pub(super) fn ask(
+    control: &dyn Control,
+    guest: &str,
+    request: &Request,
+) -> Result<Answer, ControlError> {
+    let failed = |error: serde_json::Error| ControlError::Failed {
+        at: format!("guest.{guest}"),
+        what: format!("its answer is not understood: {error}"),
+    };
+    let body = serde_json::to_value(request).map_err(failed)?;
+    let answer = control.guest_request(guest, body)?;
+    serde_json::from_value(answer).map_err(failed)
 }
