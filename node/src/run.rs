@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -76,6 +76,21 @@ fn announce(socket: &Path) -> anyhow::Result<()> {
     writeln!(out, "ready {}", socket.display())
         .and_then(|()| out.flush())
         .context("cannot write to stdout")
+}
+
+/// The number of the signal that is to end it: 0 until then.
+///
+/// # Errors
+///
+/// Signals cannot be listened for.
+pub(crate) fn signal_that_ends() -> anyhow::Result<Arc<AtomicUsize>> {
+    let signalled = Arc::new(AtomicUsize::new(0));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        let number = usize::try_from(signal).unwrap_or_default();
+        signal_hook::flag::register_usize(signal, Arc::clone(&signalled), number)
+            .context("cannot listen for signals")?;
+    }
+    Ok(signalled)
 }
 
 /// A flag that SIGTERM and SIGINT set.

@@ -60,6 +60,20 @@ fn key(prefix: &Prefix) -> (u8, Address) {
     (prefix.length(), prefix.address())
 }
 
+impl RouteError {
+    /// The same, for people who know the port by its name.
+    #[must_use]
+    pub fn naming(&self, port: &str) -> alloc::string::String {
+        match self {
+            Self::Exists { prefix, .. } => alloc::format!("{prefix} leads to port {port} already"),
+            Self::Unknown { prefix, .. } => {
+                alloc::format!("no route leads from {prefix} to port {port}")
+            }
+            Self::Full { .. } => alloc::format!("{self}"),
+        }
+    }
+}
+
 impl Routes {
     /// No routes.
     #[must_use]

@@ -126,6 +126,18 @@ impl Background {
         Ok(self.stdout())
     }
 
+    /// Ends it by SIGTERM: its exit code, and what it said on stderr.
+    ///
+    /// # Errors
+    ///
+    /// It does not end, or has no exit code.
+    pub fn terminate(mut self) -> Result<(i32, String)> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).context("SIGTERM")?;
+        let status = self.wait_end(END)?;
+        let code = status.code().context("ended by the signal itself")?;
+        Ok((code, self.stderr()))
+    }
+
     fn wait_end(&mut self, deadline: Duration) -> Result<ExitStatus> {
         until(
             &format!("the end of {}", self.name),

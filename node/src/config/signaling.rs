@@ -3,7 +3,9 @@
 
 use pinode_guest_dss::Switch;
 use pinode_signaling::Prefix;
-use pinode_signaling::daemon::{CALLS, Configuration, PortConfiguration, RouteConfiguration};
+use pinode_signaling::daemon::{
+    CALLS, Configuration, LabelRange, PortConfiguration, RouteConfiguration,
+};
 
 use super::level2::Level2Config;
 use super::node::{GuestImage, NodeConfig, PortConfig, PortMode};
@@ -106,6 +108,27 @@ fn carries(config: &NodeConfig, slot: usize, port: &PortConfig) -> bool {
         }
 }
 
+/// Labels of connections of the file that leave by `port`, in as few ranges as may be: the daemon gives them to nobody.
+fn labels(level2: &Level2Config, port: &str) -> Vec<LabelRange> {
+    let mut all: Vec<(u8, u32)> = level2
+        .streams(port)
+        .map(|stream| (stream.vn.get(), stream.label))
+        .collect();
+    all.sort_unstable();
+    let mut ranges: Vec<LabelRange> = Vec::new();
+    for (vn, label) in all {
+        match ranges.last_mut() {
+            Some(range) if range.vn == vn && range.last + 1 == label => range.last = label,
+            _ => ranges.push(LabelRange {
+                vn,
+                first: label,
+                last: label,
+            }),
+        }
+    }
+    ranges
+}
+
 /// What the daemon of the PI in `slot` is told; none: it has none.
 #[must_use]
 pub fn of(config: &NodeConfig, slot: usize) -> Option<Configuration> {
@@ -129,6 +152,7 @@ pub fn of(config: &NodeConfig, slot: usize) -> Option<Configuration> {
                         PortMode::Access { vn, .. } => Some(vn.get()),
                         PortMode::Trunk => None,
                     },
+                    labels: labels(&pi.level2, &port.name),
                 })
             })
             .collect(),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use pinode_signaling::daemon::LabelRange;
+
 use super::{ConfigError, GuestImage, NodeConfig, parse, signaling_of};
 
 const PORTS: &str = r#"[node]
@@ -99,6 +101,54 @@ fn a_daemon_is_told_of_the_ports_that_its_pi_has_phases_at() {
 }
 
 #[test]
+fn labels_of_connections_of_the_file_are_the_daemons_to_leave_alone() {
+    let connection = |port: &str, vn: u8, label: u32| {
+        format!("{{ port = \"{port}\", vn = {vn}, label = {label}, rate = \"100kbps\" }}")
+    };
+    let told = |connections: &[String]| {
+        let connections = format!("connections = [{}]\n", connections.join(", "));
+        let node = read(&format!(
+            "queue = 4096\n{STREAMS}{connections}[pi.dss.signaling]\n"
+        ));
+        let node = node.unwrap();
+        let told = signaling_of(&node, 1).unwrap().ports.into_iter();
+        told.map(|port| port.labels).collect::<Vec<_>>()
+    };
+    let range = |vn, first, last| LabelRange { vn, first, last };
+    assert_eq!(
+        told(&[
+            connection("east", 0, 18),
+            connection("east", 0, 16),
+            connection("east", 5, 18),
+            connection("east", 0, 17),
+            connection("east", 0, 20),
+        ]),
+        [
+            vec![],
+            vec![range(0, 16, 18), range(0, 20, 20), range(5, 18, 18)]
+        ]
+    );
+    // What is apart is told in ranges of one, of which a packet holds so many.
+    let every_other = |count: u32| -> Vec<String> {
+        let labels = (0..count).map(|index| 1_048_574 - 2 * index);
+        labels
+            .map(|label| {
+                let rate = "rate = \"1kbps\", buffer = 1";
+                format!("{{ port = \"east\", vn = 0, label = {label}, {rate} }}")
+            })
+            .collect()
+    };
+    assert_eq!(told(&every_other(2_048))[1].len(), 2_048);
+    let connections = format!("connections = [{}]\n", every_other(2_049).join(", "));
+    assert!(
+        problem(&format!(
+            "queue = 4096\n{STREAMS}{connections}[pi.dss.signaling]\n"
+        ))
+        .starts_with("pi.dss.signaling: ports: 2049 ranges of labels")
+    );
+}
+
+#[test]
 fn mistakes_are_named() {
     let signaling = |keys: &str| problem(&format!("{STREAMS}[pi.dss.signaling]\n{keys}\n"));
     assert_eq!(
@@ -131,6 +181,7 @@ fn mistakes_are_named() {
     assert!(signaling("label = 5").contains("label: unknown key"));
     let twice = "{ prefix = \"47/8\", port = \"east\" }";
     assert!(
-        signaling(&format!("route = [{twice}, {twice}]")).contains("47/8 leads to port 1 already")
+        signaling(&format!("route = [{twice}, {twice}]"))
+            .contains("47/8 leads to port east already")
     );
 }

@@ -1,6 +1,6 @@
 //! Keeps a switch's signalling daemon running, and carries what is said between it and the guest.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
@@ -18,6 +18,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
 };
 
+use super::post::{Post, post};
 use super::signalling::{Current, Signalling};
 use crate::supervisor::{GuestNotice, Listener};
 
@@ -29,8 +30,6 @@ const SOON: Duration = Duration::from_secs(1);
 const GOODBYE: Duration = Duration::from_millis(300);
 /// Packets that are taken at once.
 const AT_ONCE: usize = 256;
-/// PDUs in a line to the guest: a PDU is at most 1,424 octets, a line 64 KiB, and base64 takes four for three.
-const PDUS: usize = 32;
 
 /// The threads that keep a daemon running.
 pub struct Keeper {
@@ -52,13 +51,17 @@ impl Keeper {
             std::thread::Builder::new().name(name).spawn(what)
         };
         let (own, kept) = (Arc::clone(&signalling), Arc::clone(&child));
-        let daemon = thread("daemon", Box::new(move || keep(&own, &kept)))?;
+        let (post, posted) = post();
+        let keeping = move || keep(&own, &kept, &post, launch);
+        let daemon = thread("daemon", Box::new(keeping))?;
+        let own = Arc::clone(&signalling);
+        let post = thread("post", Box::new(move || posted.deliver(&own)))?;
         let own = Arc::clone(&signalling);
         let ear = thread("ear", Box::new(move || listen(&own, &guest)))?;
         Ok(Self {
             signalling,
             child,
-            threads: vec![daemon, ear],
+            threads: vec![daemon, ear, post],
         })
     }
 
@@ -87,8 +90,13 @@ fn kill(child: &Mutex<Option<Child>>) {
     }
 }
 
-/// Starts the daemon, and again whenever it ends.
-fn keep(signalling: &Signalling, kept: &Mutex<Option<Child>>) {
+/// Starts the daemon as `launch` does, and again whenever it ends and nothing of it is left.
+pub(super) fn keep(
+    signalling: &Signalling,
+    kept: &Mutex<Option<Child>>,
+    post: &Post,
+    mut launch: impl FnMut(&Signalling) -> io::Result<(Child, OwnedFd)>,
+) {
     while !signalling.has_ended() {
         let started = Instant::now();
         match launch(signalling) {
@@ -102,7 +110,7 @@ fn keep(signalling: &Signalling, kept: &Mutex<Option<Child>>) {
                     kill(kept);
                 }
                 signalling.daemon_is(Some(current.clone()));
-                let why = hear(signalling, &current.socket);
+                let why = hear(signalling, &current.socket, post);
                 kill(kept);
                 let child = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let status = child.and_then(|mut child| child.wait().ok());
@@ -151,7 +159,7 @@ fn launch(signalling: &Signalling) -> io::Result<(Child, OwnedFd)> {
 
 /// Hears the daemon until it is gone; why it is. Answers that it does not take yet wait here, and it is heard all the
 /// same: it may be waiting for that.
-fn hear(signalling: &Signalling, socket: &OwnedFd) -> String {
+pub(super) fn hear(signalling: &Signalling, socket: &OwnedFd, post: &Post) -> String {
     let mut buffer = vec![0; packet::OCTETS];
     let mut answers: VecDeque<Vec<u8>> = VecDeque::new();
     loop {
@@ -169,7 +177,6 @@ fn hear(signalling: &Signalling, socket: &OwnedFd) -> String {
             }
         }
         let mut ops = Vec::new();
-        let mut pdus: BTreeMap<u16, Vec<Vec<u8>>> = BTreeMap::new();
         for _ in 0..AT_ONCE {
             let octets = match recv(socket, &mut buffer[..], RecvFlags::DONTWAIT) {
                 Ok((0, _)) => return "it closed its socket".into(),
@@ -179,17 +186,12 @@ fn hear(signalling: &Signalling, socket: &OwnedFd) -> String {
                 Err(error) => return error.to_string(),
             };
             match packet::read(buffer.get(..octets).unwrap_or_default()) {
-                Ok(Packet::Pdu(port, _, pdu)) => pdus.entry(port).or_default().push(pdu),
+                Ok(Packet::Pdu(port, _, pdu)) => post.send(port, pdu),
                 Ok(Packet::Message(ToNode::Switch(more))) => ops.extend(more),
                 Ok(Packet::Message(answer @ (ToNode::Shown(id, _) | ToNode::Done(id, _)))) => {
                     signalling.answered(id, answer);
                 }
                 Err(error) => return format!("it says what cannot be read: {error}"),
-            }
-        }
-        for (port, pdus) in pdus {
-            for pdus in pdus.chunks(PDUS) {
-                signalling.send(port, pdus.to_vec());
             }
         }
         let done = signalling.switch(&ops);

@@ -10,9 +10,12 @@
 //! Must never be on the frame path, nor keep what a daemon that is gone has set: it knows no more what it is for.
 
 mod keeper;
+mod post;
 mod reserve;
 mod signalling;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use keeper::Keeper;
 pub use signalling::{Shown, Signalling, SignallingError};

@@ -51,11 +51,12 @@ impl Reserved {
             for indices in indices.chunks(STREAMS_MOST) {
                 let items = indices.iter().filter_map(|index| ways.get(*index));
                 let items = items.map(|way| request(way, self.jitter_ns)).collect();
-                let answers = control.connect_streams(self.port(port), &self.pi, items);
+                let name = self.port(port);
+                let answers = control.connect_streams(name, &self.pi, items);
                 let answers = match answers {
                     Ok(answers) => answers
                         .into_iter()
-                        .map(|answer| answer.map(|_| ()).map_err(refusal))
+                        .map(|answer| answer.map(|_| ()).map_err(|error| refusal(name, error)))
                         .collect(),
                     Err(error) => {
                         let failed = || Err(Refusal::Failed(error.to_string()));
@@ -125,16 +126,17 @@ fn max_frame(max_sdu: u16) -> u32 {
     (u32::from(max_sdu) + HEADERS).max(64)
 }
 
-fn refusal(refused: StreamRefused) -> Refusal {
+fn refusal(port: &str, refused: StreamRefused) -> Refusal {
+    let what = format!("port {port}: {}", refused.what);
     match refused.cause {
-        StreamCause::Rate => Refusal::Rate(refused.what),
-        StreamCause::Buffer | StreamCause::Most => Refusal::Full(refused.what),
+        StreamCause::Rate => Refusal::Rate(what),
+        StreamCause::Buffer | StreamCause::Most => Refusal::Full(what),
         StreamCause::Network
         | StreamCause::Label
         | StreamCause::Taken
         | StreamCause::Tolerance
         | StreamCause::MaxFrame
         | StreamCause::NoSuch
-        | StreamCause::Configured => Refusal::Failed(refused.what),
+        | StreamCause::Configured => Refusal::Failed(what),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use pinode_guest_dss::control::{Octets, Request};
 use pinode_signaling::daemon::switch::packet::{self, ToDaemon, ToNode};
 use pinode_signaling::daemon::switch::{Op, OpId, Refusal, Way, What};
 use pinode_signaling::daemon::view::View;
@@ -17,7 +18,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::reserve::Reserved;
-use super::table::Table;
+use super::table::{self, Table};
 use crate::control::Control;
 
 /// How long a daemon is waited for.
@@ -97,7 +98,7 @@ impl Signalling {
         jitter_ns: u64,
     ) -> Self {
         let set = Set {
-            table: Table::new(guest, jitter_ns),
+            table: Table::new(guest, ports.clone(), jitter_ns),
             reserved: Reserved::new(guest, ports, jitter_ns),
         };
         Self {
@@ -240,10 +241,9 @@ impl Signalling {
         else {
             return;
         };
-        let pdus = pdus.into_iter().map(pinode_guest_dss::control::Octets);
-        lock(&self.set)
-            .table
-            .send(&*control, port, vn, pdus.collect());
+        let pdus = pdus.into_iter().map(Octets).collect();
+        // What the guest does not take is sent again by the link layer.
+        let _ = table::ask(&*control, &self.guest, &Request::Send { port, vn, pdus });
     }
 
     /// Does operations in their order; what became of each.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use pinode_guest_dss::control::{Answer, Connection, Key, Kind, MOST_ITEMS, Octets, Request};
+use pinode_guest_dss::control::{Answer, Connection, Key, Kind, MOST_ITEMS, Request};
 use pinode_signaling::daemon::switch::{Refusal, Way};
 
 use crate::control::{Control, ControlError};
@@ -13,6 +13,8 @@ use crate::control::{Control, ControlError};
 /// The table of one switch.
 pub(super) struct Table {
     guest: String,
+    /// Names of ports, by their number.
+    ports: Vec<String>,
     has: BTreeMap<Key, Connection>,
     /// By how much frames may be held up before the guest looks at them.
     jitter_ns: u64,
@@ -21,9 +23,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub fn new(guest: &str, jitter_ns: u64) -> Self {
+    pub fn new(guest: &str, ports: Vec<String>, jitter_ns: u64) -> Self {
         Self {
             guest: guest.to_owned(),
+            ports,
             has: BTreeMap::new(),
             jitter_ns,
             in_doubt: false,
@@ -44,13 +47,7 @@ impl Table {
     }
 
     fn ask(&self, control: &dyn Control, request: &Request) -> Result<Answer, ControlError> {
-        let failed = |error: serde_json::Error| ControlError::Failed {
-            at: format!("guest.{}", self.guest),
-            what: format!("its answer is not understood: {error}"),
-        };
-        let body = serde_json::to_value(request).map_err(failed)?;
-        let answer = control.guest_request(&self.guest, body)?;
-        serde_json::from_value(answer).map_err(failed)
+        ask(control, &self.guest, request)
     }
 
     /// The guest runs anew and knows nothing.
@@ -89,6 +86,11 @@ impl Table {
         true
     }
 
+    fn port(&self, number: u8) -> &str {
+        let name = self.ports.get(usize::from(number));
+        name.map_or("", String::as_str)
+    }
+
     /// Tells the guest; where it refuses, how many it has taken before.
     fn connect(
         &mut self,
@@ -101,13 +103,20 @@ impl Table {
         match self.ask(control, &request) {
             Ok(Answer::Connected { error: None, .. }) => Ok(()),
             Ok(Answer::Connected { done, error, kind }) => {
-                let what = error.unwrap_or_default();
+                let done = usize::try_from(done).unwrap_or(0);
+                let done = done.min(items.len().saturating_sub(1));
+                // The guest knows its ports by number alone.
+                let ways = items.get(done).map(|item| [item.port, item.to_port]);
+                let [from, to] = ways.unwrap_or_default().map(|port| self.port(port));
+                let what = format!(
+                    "from port {from} to port {to}: {}",
+                    error.unwrap_or_default()
+                );
                 let refusal = match kind {
                     Some(Kind::Full) => Refusal::Full(what),
                     _ => Refusal::Failed(what),
                 };
-                let done = usize::try_from(done).unwrap_or(0);
-                Err((done.min(items.len().saturating_sub(1)), refusal))
+                Err((done, refusal))
             }
             Ok(_) => {
                 self.in_doubt = true;
@@ -185,15 +194,6 @@ impl Table {
         self.in_doubt = true;
         self.settle(control);
     }
-
-    /// Sends PDUs with label 1; how many the guest took.
-    pub fn send(&self, control: &dyn Control, port: u8, vn: u8, pdus: Vec<Octets>) -> usize {
-        match self.ask(control, &Request::Send { port, vn, pdus }) {
-            Ok(Answer::Sent { taken }) => usize::try_from(taken).unwrap_or(0),
-            // The link layer sends them again.
-            _ => 0,
-        }
-    }
 }
 
 /// What the guest is told of a way; none: nothing comes in for it, or it has a port that no guest has.
@@ -209,4 +209,19 @@ fn connection(way: &Way, jitter_ns: u64) -> Option<Connection> {
         tolerance_ns: way.traffic.cdvt_ns.saturating_add(jitter_ns),
         police: way.police && way.traffic.wire_bps().is_some(),
     })
+}
+
+/// Asks a guest, and waits for its answer.
+pub(super) fn ask(
+    control: &dyn Control,
+    guest: &str,
+    request: &Request,
+) -> Result<Answer, ControlError> {
+    let failed = |error: serde_json::Error| ControlError::Failed {
+        at: format!("guest.{guest}"),
+        what: format!("its answer is not understood: {error}"),
+    };
+    let body = serde_json::to_value(request).map_err(failed)?;
+    let answer = control.guest_request(guest, body)?;
+    serde_json::from_value(answer).map_err(failed)
 }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::ClientId;
+use super::share::Origin;
 use super::switch::{OpId, Place, Way};
 use crate::address::Address;
 use crate::entity::CallId;
@@ -26,7 +27,12 @@ pub(super) enum Leg {
     /// A socket's.
     Socket { client: ClientId, vcc: Vcc },
     /// The same, which was closed from here and has not acknowledged that.
-    Closing { client: ClientId, vcc: Vcc },
+    Closing {
+        client: ClientId,
+        vcc: Vcc,
+        /// When it must have.
+        due_ns: u64,
+    },
     /// An indication to a listening socket that was not answered yet.
     Indicated { client: ClientId, token: u64 },
 }
@@ -91,6 +97,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Whom it is counted for.
+    pub fn origin(&self) -> Origin {
+        self.came_by.map(|place| place.port)
+    }
+
     /// Whether nothing is left of it.
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Ending(_))

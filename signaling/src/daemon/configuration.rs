@@ -1,7 +1,7 @@
 //! What a daemon is told when it starts.
 
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ use crate::route::Routes;
 pub const CALLS: usize = 65_536;
 /// Most CDVT of a connection, unless it is told otherwise, nanoseconds.
 pub const CDVT_NS: u64 = 100_000_000;
+/// Ranges of labels that nobody signals, at most: a packet has to hold them.
+const LABEL_RANGES: usize = 2_048;
 /// Applications that it speaks to at most, unless it is told otherwise.
 pub const CLIENTS: usize = 1_024;
 
@@ -82,6 +84,21 @@ pub struct PortConfiguration {
     /// The one virtual network of a link whose frames do not name it: calls over it name network 0 then.
     #[serde(default)]
     pub vn: Option<u8>,
+    /// Labels that connections have which nobody signals: neither side of the link gets them.
+    #[serde(default)]
+    pub labels: Vec<LabelRange>,
+}
+
+/// Labels of a network, one behind the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelRange {
+    /// The network.
+    pub vn: u8,
+    /// The first.
+    pub first: u32,
+    /// The last.
+    pub last: u32,
 }
 
 /// Where addresses of a prefix are reached.
@@ -160,9 +177,17 @@ impl Configuration {
                 .iter()
                 .any(|other| other.number == port.number)
             {
-                let what = format!("port number {} is another's too", port.number);
+                let what = format!("number {} of {} is another's too", port.number, port.name);
                 problem(format!("port[{index}]"), what);
             }
+        }
+        let ranges: usize = self.ports.iter().map(|port| port.labels.len()).sum();
+        if ranges > LABEL_RANGES {
+            let what = format!(
+                "{ranges} ranges of labels that nobody signals; allowed: {LABEL_RANGES}, each of labels one behind \
+                 the other"
+            );
+            problem("ports".into(), what);
         }
         if self.vns.is_empty() || self.vns.iter().any(|vn| *vn > LAST_VN) {
             let what = format!("needed: one virtual network at least, each 0 to {LAST_VN}");
@@ -171,10 +196,13 @@ impl Configuration {
         let mut routes = Routes::new();
         for (index, route) in self.routes.iter().enumerate() {
             let place = format!("route[{index}]");
-            if !self.ports.iter().any(|port| port.number == route.port) {
+            let port = self.ports.iter().find(|port| port.number == route.port);
+            let Some(port) = port else {
                 problem(place, format!("there is no port {}", route.port));
-            } else if let Err(error) = routes.add(route.prefix, route.port) {
-                problem(place, error.to_string());
+                continue;
+            };
+            if let Err(error) = routes.add(route.prefix, route.port) {
+                problem(place, error.naming(&port.name));
             }
         }
         if problems.is_empty() {

@@ -1,26 +1,33 @@
 //! The daemon itself: what it hears from applications, neighbours and the switch, and what it wants done.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::ClientId;
 use super::call::{Call, Key};
 use super::configuration::{Configuration, PortConfiguration, Problem, RouteConfiguration};
 use super::link::Link;
+use super::share::Share;
 use super::switch::{Op, OpId};
 use crate::address::Address;
 use crate::entity::{CallId, Limits};
-use crate::isp::{Demon, ToKernel, Vcc};
+use crate::isp::{Demon, ToKernel, Vcc, Words};
 use crate::qos::Qos;
 use crate::route::Routes;
+
+/// How long an application may take to acknowledge that a connection of its was closed, nanoseconds: until then its
+/// label is not used again. One that takes longer is let go of, and all of its connections with it.
+pub const CLOSE_NS: u64 = 30_000_000_000;
 
 /// What a daemon wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// A message for an application.
     Say(ClientId, ToKernel),
+    /// Words for an application: why what is said next to it is so.
+    Explain(ClientId, Words),
     /// This application has broken the protocol, or is one too many: it is to be let go of, for this reason. Nothing
     /// is heard of it any more.
     Drop(ClientId, String),
@@ -49,6 +56,9 @@ pub struct Daemon {
     pub(super) clients: BTreeMap<ClientId, Demon>,
     pub(super) listeners: BTreeMap<Address, Listener>,
     pub(super) calls: BTreeMap<Key, Call>,
+    pub(super) share: Share,
+    /// Sockets that have not acknowledged a close, by when they must have.
+    pub(super) closing: BTreeSet<(u64, ClientId, Vcc)>,
     pub(super) by_link: BTreeMap<(u16, CallId), Key>,
     pub(super) by_socket: BTreeMap<(ClientId, Vcc), Key>,
     pub(super) by_token: BTreeMap<(ClientId, u64), Key>,
@@ -61,7 +71,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon without calls. `random`: a random number for each link.
+    /// A daemon without calls. `limits`: times, and of calls no more than the configuration has room for; `random`: a
+    /// random number for each link.
     ///
     /// # Errors
     /// All that is wrong with the configuration.
@@ -71,10 +82,17 @@ impl Daemon {
         mut random: impl FnMut() -> u64,
     ) -> Result<Self, Vec<Problem>> {
         let routes = configuration.check()?;
+        // All but the parts of others may go over one link.
+        let limits = Limits {
+            most_calls: configuration.calls,
+            ..limits
+        };
         let link =
             |port: &PortConfiguration| (port.number, Link::new(port.clone(), limits, random()));
         let links = configuration.ports.iter().map(link).collect();
         Ok(Self {
+            share: Share::new(configuration.calls, configuration.ports.len()),
+            closing: BTreeSet::new(),
             routes,
             links,
             configuration,
@@ -108,9 +126,11 @@ impl Daemon {
     /// When [`tick`](Self::tick) is to be called, if at all.
     #[must_use]
     pub fn due_ns(&self) -> Option<u64> {
+        let closing = self.closing.first().map(|(due_ns, ..)| *due_ns);
         self.links
             .values()
             .filter_map(|link| link.entity.due_ns())
+            .chain(closing)
             .min()
     }
 
@@ -120,15 +140,19 @@ impl Daemon {
     ///
     /// Why it cannot be.
     pub fn change_route(&mut self, delete: bool, route: &RouteConfiguration) -> Result<(), String> {
-        if !self.links.contains_key(&route.port) {
-            return Err(format!("there is no port {}", route.port));
-        }
+        let Some(link) = self.links.get(&route.port) else {
+            let known = self.links.values().map(|link| &*link.port.name);
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(format!(
+                "no neighbour is spoken to on that port; allowed: {known}"
+            ));
+        };
         let changed = if delete {
             self.routes.delete(route.prefix, route.port)
         } else {
             self.routes.add(route.prefix, route.port)
         };
-        changed.map_err(|error| error.to_string())
+        changed.map_err(|error| error.naming(&link.port.name))
     }
 
     /// Time has passed.
@@ -137,6 +161,7 @@ impl Daemon {
         for link in self.links.values_mut() {
             link.entity.tick(now_ns);
         }
+        self.cut_off();
         self.hear_links();
     }
 

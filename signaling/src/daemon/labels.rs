@@ -5,7 +5,8 @@
 //! was let go of is taken again late, as what is still under way for its last connection must not reach the next, and
 //! those in use lie close together, as switches have tables in blocks.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::ops::RangeInclusive;
 
 /// Lowest label that is no special-purpose one (RFC 7274 2.1).
 pub const LEAST: u32 = 16;
@@ -19,6 +20,8 @@ const RANGE: u32 = 8_192;
 #[derive(Debug, Clone)]
 pub struct Labels {
     used: BTreeSet<(u8, u32)>,
+    /// Those that are another's, by network and first label: the last.
+    kept: BTreeMap<(u8, u32), u32>,
     /// Where the range begins: how many labels of this side are below it.
     base: u32,
     /// Labels of the range.
@@ -33,11 +36,33 @@ impl Labels {
     pub fn beginning_at(random: u64) -> Self {
         Self {
             used: BTreeSet::new(),
+            kept: BTreeMap::new(),
             // Below 2^20, and taken round its end.
             base: (random % u64::from(MOST)) as u32,
             range: RANGE,
             next: 0,
         }
+    }
+
+    /// Keeps labels that are another's, for ever: none of them is taken or accepted, or counted as in use.
+    pub fn keep(&mut self, vn: u8, labels: RangeInclusive<u32>) {
+        let (mut first, mut last) = labels.into_inner();
+        // Ranges that lie in each other become one.
+        while let Some((&(_, its_first), &its_last)) = self
+            .kept
+            .range((vn, 0)..=(vn, last))
+            .next_back()
+            .filter(|(_, its_last)| **its_last >= first)
+        {
+            self.kept.remove(&(vn, its_first));
+            (first, last) = (first.min(its_first), last.max(its_last));
+        }
+        self.kept.insert((vn, first), last);
+    }
+
+    fn is_free(&self, vn: u8, label: u32) -> bool {
+        let kept = self.kept.range((vn, 0)..=(vn, label)).next_back();
+        kept.is_none_or(|(_, last)| *last < label) && !self.used.contains(&(vn, label))
     }
 
     /// Takes a label of this parity; none: all are in use.
@@ -49,7 +74,7 @@ impl Labels {
             let free = (0..range)
                 .map(|step| (self.next + step) % range)
                 .map(|place| (place, first + 2 * ((self.base + place) % count)))
-                .find(|(_, label)| !self.used.contains(&(vn, *label)));
+                .find(|(_, label)| self.is_free(vn, *label));
             if let Some((place, label)) = free {
                 self.next = (place + 1) % range;
                 self.used.insert((vn, label));
@@ -64,11 +89,12 @@ impl Labels {
         }
     }
 
-    /// Takes this label, which the other side has chosen; false: it is in use, out of range, or not of the other
+    /// Takes this label, which the other side has chosen; false: it is in use, another's, out of range, or not of the other
     /// side's parity.
     pub fn accept(&mut self, vn: u8, label: u32, odd: bool) -> bool {
         (LEAST..=MOST).contains(&label)
             && label % 2 == u32::from(odd)
+            && self.is_free(vn, label)
             && self.used.insert((vn, label))
     }
 
@@ -107,6 +133,25 @@ mod tests {
         assert!(!labels.accept(0, MOST + 1, false), "out of range");
         assert!(labels.accept(1, 17, true), "another network");
         assert_eq!(labels.len(), 5);
+    }
+
+    #[test]
+    fn labels_of_others_are_never_taken() {
+        let mut labels = Labels::beginning_at(0);
+        labels.keep(0, 20..=21);
+        labels.keep(0, 18..=20);
+        labels.keep(0, 18..=18);
+        labels.keep(1, 16..=MOST);
+        assert_eq!(labels.take(0, false), Some(16));
+        assert_eq!(labels.take(0, false), Some(22));
+        assert_eq!(labels.take(0, true), Some(25));
+        assert!(!labels.accept(0, 21, true));
+        assert!(labels.accept(0, 17, true));
+        assert_eq!(labels.take(1, true), None);
+        assert!(!labels.accept(1, 4_000, false));
+        assert_eq!(labels.len(), 4, "those of others do not count");
+        labels.free(0, 21);
+        assert!(!labels.accept(0, 21, true), "and are not let go of");
     }
 
     #[test]

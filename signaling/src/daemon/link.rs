@@ -31,11 +31,15 @@ impl Link {
 
     /// `instance`: a random number, for this life of the daemon.
     pub fn new(port: PortConfiguration, limits: Limits, instance: u64) -> Self {
+        // A neighbour may still hold what an earlier life of ours took last.
+        let mut labels = Labels::beginning_at(instance);
+        for range in &port.labels {
+            labels.keep(range.vn, range.first..=range.last);
+        }
         Self {
             port,
             entity: Entity::new(limits, instance),
-            // A neighbour may still hold what an earlier life of ours took last.
-            labels: Labels::beginning_at(instance),
+            labels,
         }
     }
 }

@@ -12,6 +12,8 @@
 //! path           where a call goes, what is reserved for it, and that it is asked
 //! release        how a call ends
 //! call           a call: two legs, what is switched, how far it has come
+//! share          who may have how many calls
+//! screen         whether a call may come from where it says
 //! link, labels   a link, and which of its labels are in use
 //! switch         what is asked of the switch
 //! code, blli     causes and B-LLI as sockets have them
@@ -31,15 +33,18 @@ mod link;
 mod network;
 mod path;
 mod release;
+mod screen;
+mod share;
 mod sockets;
 pub mod switch;
 pub mod view;
 
 pub use self::code::{cause, code};
 pub use self::configuration::{
-    CALLS, CDVT_NS, CLIENTS, Configuration, PortConfiguration, Problem, RouteConfiguration,
+    CALLS, CDVT_NS, CLIENTS, Configuration, LabelRange, PortConfiguration, Problem,
+    RouteConfiguration,
 };
-pub use self::core::{Daemon, Output};
+pub use self::core::{CLOSE_NS, Daemon, Output};
 
 /// An application, by a number of its transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,7 @@ use super::core::Daemon;
 use super::switch::Place;
 use crate::address::Address;
 use crate::entity::{CallId, Event};
-use crate::q2931::{Cause, Setup};
+use crate::q2931::{Cause, Reason, Setup};
 use crate::qos::{Qos, Traffic};
 
 /// Nodes that a call may cross: one that goes round ends here.
@@ -31,8 +31,8 @@ impl Daemon {
             Event::Incoming { call, setup } => self.comes(port, call, setup),
             Event::Connected { call, qos } => self.connected(port, call, qos),
             Event::ConnectAcknowledged { call } => self.acknowledged(port, call),
-            Event::Released { call, cause } => self.leg_gone(port, call, cause),
-            Event::Cleared { call } => self.leg_gone(port, call, Cause::NormalCallClearing),
+            Event::Released { call, reason } => self.leg_gone(port, call, reason),
+            Event::Cleared { call } => self.leg_gone(port, call, Cause::NormalCallClearing.into()),
         }
     }
 
@@ -44,14 +44,15 @@ impl Daemon {
         };
         let place = Place { port, vn, label };
         let asked = if setup.hops >= MOST_HOPS {
-            Err(Cause::ExchangeRoutingError)
+            Err(Cause::ExchangeRoutingError.into())
         } else if !self.configuration.carries(&setup.qos) {
-            Err(Cause::TrafficParametersNotSupported)
+            Err(Cause::TrafficParametersNotSupported.into())
         } else {
-            self.admit(place)
+            let screened = self.screen(port, setup.calling);
+            screened.and_then(|()| self.admit(place))
         };
-        if let Err(cause) = asked {
-            return self.turn_away(port, call, cause);
+        if let Err(reason) = asked {
+            return self.turn_away(port, call, reason);
         }
         let key = self.begin(Call {
             called: setup.called,
@@ -72,20 +73,20 @@ impl Daemon {
         self.route(key);
     }
 
-    fn turn_away(&mut self, port: u16, call: CallId, cause: Cause) {
+    fn turn_away(&mut self, port: u16, call: CallId, reason: impl Into<Reason>) {
         if let Some(link) = self.links.get_mut(&port) {
             // One that has ended meanwhile needs no release.
-            let _ = link.entity.release(self.now_ns, call, cause);
+            let _ = link.entity.release(self.now_ns, call, reason);
         }
     }
 
     /// Takes the label that a neighbour has chosen.
-    fn admit(&mut self, place: Place) -> Result<(), Cause> {
-        if self.calls.len() >= self.configuration.calls {
-            return Err(Cause::ResourcesUnavailable);
+    fn admit(&mut self, place: Place) -> Result<(), Reason> {
+        if !self.share.has_room(Some(place.port)) {
+            return Err(self.no_room(Some(place.port)));
         }
         if !self.configuration.vns.contains(&place.vn) {
-            return Err(Cause::IdentifiedChannelDoesNotExist);
+            return Err(Cause::IdentifiedChannelDoesNotExist.into());
         }
         let link = self.links.get_mut(&place.port);
         let taken = link.is_some_and(|link| {
@@ -101,7 +102,7 @@ impl Daemon {
         if taken {
             Ok(())
         } else {
-            Err(Cause::RequestedVpciVciNotAvailable)
+            Err(Cause::RequestedVpciVciNotAvailable.into())
         }
     }
 
@@ -149,7 +150,7 @@ impl Daemon {
     }
 
     /// A call on a link has ended, or is cleared there.
-    fn leg_gone(&mut self, port: u16, leg: CallId, cause: Cause) {
+    fn leg_gone(&mut self, port: u16, leg: CallId, reason: Reason) {
         let Some(key) = self.by_link.remove(&(port, leg)) else {
             return;
         };
@@ -163,7 +164,7 @@ impl Daemon {
                 *side = Leg::None;
             }
         }
-        self.end_call(key, cause);
+        self.end_call(key, reason);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a call goes: a socket that listens here or the next node, what is reserved for it, and that it is asked.
 
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use super::call::{Call, Key, Leg, Phase, Switched, Target};
@@ -8,7 +9,7 @@ use super::switch::{Op, OpId, Place, Refusal, Way, What};
 use crate::entity::CallError;
 use crate::isp::{Pvc, Sap};
 use crate::link::Side;
-use crate::q2931::{Cause, ConnectionIdentifier, Setup};
+use crate::q2931::{Cause, ConnectionIdentifier, Reason, Setup};
 use crate::qos::{Qos, Traffic};
 
 impl Daemon {
@@ -16,6 +17,7 @@ impl Daemon {
     pub(super) fn begin(&mut self, call: Call) -> Key {
         self.last_key += 1;
         let key = Key(self.last_key);
+        self.share.take(call.origin());
         self.calls.insert(key, call);
         key
     }
@@ -27,12 +29,12 @@ impl Daemon {
         };
         match self.target(call) {
             Ok(target) => self.reserve(key, target),
-            Err(cause) => self.end_call(key, cause),
+            Err(reason) => self.end_call(key, reason),
         }
     }
 
     /// Whom a call is for.
-    fn target(&self, call: &Call) -> Result<Target, Cause> {
+    fn target(&self, call: &Call) -> Result<Target, Reason> {
         let of_host = self.configuration.host.is_some();
         let from_socket = matches!(call.from, Leg::Socket { .. });
         // On a host, frames between two applications have to go by the network: there is no switch here.
@@ -42,21 +44,21 @@ impl Daemon {
                 return if covers(listener.qos, call.qos.turned()) {
                     Ok(Target::Listener { client, vcc })
                 } else {
-                    Err(Cause::IncompatibleDestination)
+                    Err(Cause::IncompatibleDestination.into())
                 };
             }
             if self.configuration.is_own(&call.called) {
-                return Err(Cause::NoUserResponding);
+                return Err(Cause::NoUserResponding.into());
             }
             if of_host {
-                return Err(Cause::UnallocatedNumber);
+                return Err(Cause::UnallocatedNumber.into());
             }
         }
         let vn = call.came_by.map_or_else(
             || self.configuration.vns.first().copied().unwrap_or(0),
             |place| place.vn,
         );
-        let mut why = Cause::NoRouteToDestination;
+        let mut why = Reason::from(Cause::NoRouteToDestination);
         for &port in self.routes.lookup(&call.called) {
             let Some(link) = self.links.get(&port) else {
                 continue;
@@ -71,7 +73,8 @@ impl Daemon {
             if link.entity.is_up() {
                 return Ok(Target::Link(Place { port, vn, label: 0 }));
             }
-            why = Cause::DestinationOutOfOrder;
+            let heard = alloc::format!("port {}: the neighbour is not heard", link.port.name);
+            why = Reason::from(Cause::DestinationOutOfOrder).saying(&heard);
         }
         Err(why)
     }
@@ -160,14 +163,13 @@ impl Daemon {
             }
             (Switched::Setting(_), Err(refusal)) => {
                 call.switched = Switched::Nothing;
-                self.end_call(
-                    key,
-                    match refusal {
-                        Refusal::Rate(_) => Cause::UserCellRateNotAvailable,
-                        Refusal::Full(_) => Cause::ResourcesUnavailable,
-                        Refusal::Failed(_) => Cause::TemporaryFailure,
-                    },
-                );
+                let cause = match refusal {
+                    Refusal::Rate(_) => Cause::UserCellRateNotAvailable,
+                    Refusal::Full(_) => Cause::ResourcesUnavailable,
+                    Refusal::Failed(_) => Cause::TemporaryFailure,
+                };
+                let why = refusal.to_string();
+                self.end_call(key, Reason::from(cause).saying(&why));
             }
             (Switched::Unsetting(_), _) => {
                 call.switched = Switched::Nothing;

@@ -7,7 +7,7 @@ use super::path::pvc;
 use crate::address::Address;
 use crate::isp::demon::{Event, NotNow};
 use crate::isp::{Demon, ErrorCode, Sap, ToDemon, ToKernel, Vcc};
-use crate::q2931::Cause;
+use crate::q2931::{Cause, Reason};
 use crate::qos::{Class, Qos};
 
 impl Daemon {
@@ -30,7 +30,7 @@ impl Daemon {
         self.hear_links();
     }
 
-    fn forget_client(&mut self, client: ClientId) {
+    pub(super) fn forget_client(&mut self, client: ClientId) {
         let Some(mut demon) = self.clients.remove(&client) else {
             return;
         };
@@ -108,15 +108,15 @@ impl Daemon {
     }
 
     fn connects(&mut self, client: ClientId, vcc: Vcc, local: Address, qos: Qos, svc: Sap) {
-        let why = if self.calls.len() >= self.configuration.calls {
-            Some(Cause::ResourcesUnavailable)
+        let why = if !self.share.has_room(None) {
+            Some(self.no_room(None))
         } else if !is_asked_for(&qos) || !self.configuration.carries(&qos) {
-            Some(Cause::TrafficParametersNotSupported)
+            Some(Cause::TrafficParametersNotSupported.into())
         } else {
             None
         };
         let calling = match (why, self.local(local)) {
-            (Some(cause), _) => return self.error(client, vcc, cause),
+            (Some(reason), _) => return self.error(client, vcc, reason),
             (None, None) => return self.error(client, vcc, Cause::UnallocatedNumber),
             (None, Some(calling)) => calling,
         };
@@ -207,10 +207,17 @@ impl Daemon {
             return;
         };
         for leg in [&mut call.from, &mut call.to] {
-            if let Leg::Socket { client: c, vcc: v } | Leg::Closing { client: c, vcc: v } = *leg
-                && (c, v) == (client, vcc)
-            {
-                *leg = Leg::None;
+            match *leg {
+                Leg::Socket { client: c, vcc: v } if (c, v) == (client, vcc) => *leg = Leg::None,
+                Leg::Closing {
+                    client: c,
+                    vcc: v,
+                    due_ns,
+                } if (c, v) == (client, vcc) => {
+                    self.closing.remove(&(due_ns, client, vcc));
+                    *leg = Leg::None;
+                }
+                _ => {}
             }
         }
         self.end_call(key, cause);
@@ -229,8 +236,10 @@ impl Daemon {
         self.tell(client, |demon| demon.okay_accept(vcc, local));
     }
 
-    fn error(&mut self, client: ClientId, vcc: Vcc, cause: Cause) {
-        let reply = super::code(cause).unwrap_or(ErrorCode::ABORTED);
+    fn error(&mut self, client: ClientId, vcc: Vcc, reason: impl Into<Reason>) {
+        let reason = reason.into();
+        let reply = super::code(reason.cause).unwrap_or(ErrorCode::ABORTED);
+        self.explain(client, vcc, &reason);
         self.tell(client, |demon| demon.error(vcc, reply));
     }
 

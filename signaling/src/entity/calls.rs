@@ -176,7 +176,7 @@ impl Calls {
             }
             out.tell(match end {
                 End::Cleared => Event::Cleared { call },
-                End::Released(cause) => Event::Released { call, cause },
+                End::Released(reason) => Event::Released { call, reason },
             });
         }
     }
@@ -184,7 +184,7 @@ impl Calls {
     /// Ends all calls: nothing can be said to the neighbour about them.
     pub(super) fn end_all(&mut self, out: &mut Out<'_>, cause: Cause) {
         while let Some((&call, entry)) = self.calls.first_key_value() {
-            let end = entry.call.end(cause);
+            let end = entry.call.end(cause.into());
             self.end(out, call, end);
         }
     }
@@ -211,10 +211,10 @@ impl Calls {
         &mut self,
         out: &mut Out<'_>,
         call: CallId,
-        cause: Cause,
+        reason: Reason,
     ) -> Result<(), CallError> {
         self.with(out, call, |call, now_ns, timers, mut send| {
-            (call.release(now_ns, cause, timers, &mut send), None)
+            (call.release(now_ns, reason, timers, &mut send), None)
         })
         .ok_or(CallError::Unknown { call })
     }

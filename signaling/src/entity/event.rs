@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::link::Side;
-use crate::q2931::{Cause, Setup};
+use crate::q2931::{Reason, Setup};
 use crate::qos::Qos;
 
 /// A call of one port, by a number that is never used again in the entity's life.
@@ -55,8 +55,8 @@ pub enum Event {
     Released {
         /// The call.
         call: CallId,
-        /// Why.
-        cause: Cause,
+        /// Why: cause and words.
+        reason: Reason,
     },
     /// The call has ended, as it was released from here.
     Cleared {

@@ -25,7 +25,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::link::{self, Indication, Link, Side};
-use crate::q2931::{self, CallState, Cause, Setup, promised};
+use crate::q2931::{self, CallState, Cause, Reason, Setup, promised};
 use crate::qos::Qos;
 
 use self::calls::Calls;
@@ -223,9 +223,14 @@ impl Entity {
     /// # Errors
     /// [`CallError::Unknown`] for a call that has ended: its end is told, or waits in
     /// [`next_event`](Self::next_event).
-    pub fn release(&mut self, now_ns: u64, call: CallId, cause: Cause) -> Result<(), CallError> {
+    pub fn release(
+        &mut self,
+        now_ns: u64,
+        call: CallId,
+        reason: impl Into<Reason>,
+    ) -> Result<(), CallError> {
         let (calls, mut out) = self.parts(now_ns);
-        calls.release(&mut out, call, cause)
+        calls.release(&mut out, call, reason.into())
     }
 
     /// Ends this life: tells the neighbour, which releases all calls at once, and ends all calls here. Nothing

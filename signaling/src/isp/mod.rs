@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Section numbers in this module are that document's. Differences from it: octets have one order (little endian) and
-//! one layout on all machines; the AAL stands in the QoS, as in later `struct atm_qos`; demon to kernel is a queue too.
+//! one layout on all machines; the AAL stands in the QoS, as in later `struct atm_qos`; demon to kernel is a queue too;
+//! and the demon may say in [`words`] why what it says next to a socket is so.
 //!
 //! ```
 //! use pinode_signaling::isp::{Aal, Demon, Kernel, Limits, Pvc, Sap, ToDemon, demon, kernel};
@@ -44,6 +45,7 @@ pub mod message;
 pub mod table;
 pub mod to_demon;
 pub mod to_kernel;
+pub mod words;
 
 pub use demon::Demon;
 pub use field::{Aal, Blli, Bllis, ErrorCode, Pvc, Sap, Vcc};
@@ -53,6 +55,7 @@ pub use message::Message;
 pub use table::Refused;
 pub use to_demon::ToDemon;
 pub use to_kernel::{Okay, Request, ToKernel};
+pub use words::Words;
 
 use thiserror::Error;
 

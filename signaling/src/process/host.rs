@@ -19,7 +19,7 @@ use crate::daemon::{
     ClientId, Configuration, Daemon, Output, PortConfiguration, Problem, RouteConfiguration,
 };
 use crate::entity::Limits;
-use crate::isp::{ToDemon, ToKernel};
+use crate::isp::ToDemon;
 use crate::packet::frame::{self, ROUTER_ALERT};
 use crate::packet::{Header, Interface, PacketError, Socket};
 use crate::seqpacket::{Connection, Listener, ListenerError, Received};
@@ -112,6 +112,7 @@ impl Host {
                 name: interface.to_string(),
                 edge: false,
                 vn: None,
+                labels: Vec::new(),
             }],
             // All there is lies behind the neighbour.
             routes: Prefix::new(Address::NULL, 0)
@@ -182,7 +183,8 @@ impl Host {
     fn collect(&mut self) {
         while let Some(output) = self.daemon.output() {
             match output {
-                Output::Say(client, message) => self.say(client, &message),
+                Output::Say(client, message) => self.say(client, message.encode()),
+                Output::Explain(client, words) => self.say(client, words.encode()),
                 Output::Drop(client, _) => drop(self.clients.remove(&client)),
                 Output::Pdu(_, pdu) => {
                     frame::write(self.link.mac(), Header::signalling(), &pdu, &mut self.frame);
@@ -198,11 +200,11 @@ impl Host {
         }
     }
 
-    fn say(&mut self, client: ClientId, message: &ToKernel) {
+    fn say(&mut self, client: ClientId, message: Vec<u8>) {
         let Some(its) = self.clients.get_mut(&client) else {
             return;
         };
-        its.waiting.push_back(message.encode());
+        its.waiting.push_back(message);
         if its.waiting.len() > WAITING || !its.flush() {
             self.goes(client);
         }

@@ -89,20 +89,22 @@ impl Child {
 
     /// Takes what the daemon wants done.
     fn collect(&mut self) {
-        let mut ops = Vec::new();
+        let (mut ops, mut pdus) = (Vec::new(), Vec::new());
         while let Some(output) = self.daemon.output() {
             match output {
                 Output::Switch(op) => ops.push(op),
                 // Label 1 is carried in the lowest network of a link; calls in it are of any.
-                Output::Pdu(port, pdu) => self.waiting.push_back(packet::pdu(port, 0, &pdu)),
+                Output::Pdu(port, pdu) => pdus.push(packet::pdu(port, 0, &pdu)),
                 // No application speaks to the daemon of a node.
-                Output::Say(..) | Output::Drop(..) => {}
+                Output::Say(..) | Output::Explain(..) | Output::Drop(..) => {}
             }
         }
         for ops in ops.chunks(OPS) {
             let message = packet::message(&ToNode::Switch(ops.to_vec()));
             self.waiting.push_back(message);
         }
+        // Behind operations, which calls wait for.
+        self.waiting.extend(pdus);
     }
 
     /// Says as much as the node takes.

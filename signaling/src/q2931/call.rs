@@ -20,7 +20,7 @@ use super::reason::Reason;
 use super::{CallState, Cause, Setup, Timers};
 
 /// What is to be told of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
     /// It was answered, with what is granted as the calling side sees it.
     Connected(Qos),
@@ -31,12 +31,12 @@ pub(crate) enum Told {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     /// As its own side wanted.
     Cleared,
     /// Otherwise.
-    Released(Cause),
+    Released(Reason),
 }
 
 /// Timers of which a call has one at a time, by number.
@@ -109,10 +109,11 @@ impl Call {
     }
 
     /// How it ends if nothing more can be said about it.
-    pub(crate) fn end(&self, cause: Cause) -> End {
-        self.release
-            .as_ref()
-            .map_or(End::Released(cause), |(_, end)| *end)
+    pub(crate) fn end(&self, reason: Reason) -> End {
+        match &self.release {
+            Some((_, end)) => end.clone(),
+            None => End::Released(reason.passed_on()),
+        }
     }
 
     /// Answers an incoming call, with what is granted as the calling side sees it; false if it is in another
@@ -137,11 +138,11 @@ impl Call {
     pub(crate) fn release(
         &mut self,
         now_ns: u64,
-        cause: Cause,
+        reason: Reason,
         timers: &Timers,
         send: &mut impl FnMut(Body),
     ) {
-        self.begin_release(now_ns, cause.into(), End::Cleared, timers, send);
+        self.begin_release(now_ns, reason, End::Cleared, timers, send);
     }
 
     /// Releases it for what was wrong with it: it will have been released.
@@ -152,7 +153,7 @@ impl Call {
         timers: &Timers,
         send: &mut impl FnMut(Body),
     ) {
-        let end = End::Released(reason.cause);
+        let end = End::Released(reason.clone().passed_on());
         self.begin_release(now_ns, reason, end, timers, send);
     }
 
@@ -202,11 +203,11 @@ impl Call {
                 if state != CallState::ReleaseRequest {
                     send(Body::ReleaseComplete { reason: report });
                 }
-                return Some(Told::Ended(self.end(reason.cause)));
+                return Some(Told::Ended(self.end(reason)));
             }
             (Body::ReleaseComplete { reason }, _) => {
-                let cause = reason.map_or(Cause::NormalUnspecified, |reason| reason.cause);
-                return Some(Told::Ended(self.end(cause)));
+                let reason = reason.unwrap_or(Cause::NormalUnspecified.into());
+                return Some(Told::Ended(self.end(reason)));
             }
             (Body::Status { reason, state }, _) => {
                 return self.hears_status(now_ns, &reason, state, timers, send);
@@ -285,7 +286,7 @@ impl Call {
                 Cause::ResponseToStatusEnquiry => not_compatible,
                 cause => cause,
             };
-            return Some(Told::Ended(self.end(cause)));
+            return Some(Told::Ended(self.end(cause.into())));
         }
         if !are_compatible(self.state, state) {
             self.fail(now_ns, not_compatible.into(), timers, send);
@@ -312,7 +313,11 @@ impl Call {
                     self.start(timer, now_ns, timers.t303_ns);
                     self.repeated = true;
                 }
-                None => self.time_out(now_ns, b"303", timers, send),
+                // Nobody has said that there is such a call: there is nothing to be released (table 7-2, T303).
+                None => {
+                    let reason = Cause::RecoveryOnTimerExpiry.into();
+                    return Some(Told::Ended(self.end(reason)));
+                }
             },
             Timer::T310 => self.time_out(now_ns, b"310", timers, send),
             Timer::T313 => self.time_out(now_ns, b"313", timers, send),
@@ -324,7 +329,7 @@ impl Call {
                     self.start(timer, now_ns, timers.t308_ns);
                     self.repeated = true;
                 }
-                _ => return Some(Told::Ended(self.end(Cause::RecoveryOnTimerExpiry))),
+                _ => return Some(Told::Ended(self.end(Cause::RecoveryOnTimerExpiry.into()))),
             },
         }
         None

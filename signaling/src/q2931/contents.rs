@@ -18,16 +18,18 @@
 //! | each way of it | 0: 0 nothing goes this way (and the rest is 0), 1 UBR, 2 CBR; 1: unit, 0 no peak rate, 1 frames/s, 2 bits/s on the wire; 2..9: peak rate; 10..17: CDVT, ns; 18..19: largest payload, octets |
 //! | quality of service parameter 0x5C | 0: class forward, 1: backward; 1 for CBR, 0 (unspecified) for the rest |
 //! | nodes crossed 0xF0 | 0: how many, 1 to 255; left out where it is none |
+//! | words beside a cause 0xF1 | 1 to 200 octets of UTF-8 |
 //! | connection identifier 0x5A | 0: 0x88, exclusive; 1: VN, 5 bits; 2..4: label, 20 bits |
 //!
 //! A reader returns none for contents that are not so. Must not know which message they are in.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::address::{Address, OCTETS};
 use crate::qos::{Class, Peak, Qos, Traffic};
 
-use super::reason::Reason;
+use super::reason::{Reason, WORDS_OCTETS};
 use super::setup::{BLLI_OCTETS, possible};
 use super::{CallState, Cause, ConnectionIdentifier};
 
@@ -179,6 +181,13 @@ pub(super) fn read_reason(contents: &[u8]) -> Option<Reason> {
         }
         _ => None,
     }
+}
+
+/// Words; more of them than are kept are wrong, as is what is no text.
+pub(super) fn read_words(contents: &[u8]) -> Option<String> {
+    let fits = (1..=WORDS_OCTETS).contains(&contents.len());
+    let words = core::str::from_utf8(contents).ok().filter(|_| fits)?;
+    Some(words.into())
 }
 
 pub(super) fn read_state(contents: &[u8]) -> Option<CallState> {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::contents::{
     read_address, read_bearer, read_blli, read_connection, read_hops, read_reason, read_state,
-    read_traffic,
+    read_traffic, read_words,
 };
 use super::element::{Action, Coding, Element, MOST_ELEMENTS, identifier, read};
 use super::encode::{DISCRIMINATOR, REFERENCE_OCTETS};
@@ -103,7 +103,9 @@ fn known(kind: MessageType) -> &'static [(u8, bool)] {
         ],
         MessageType::Connect => &[(identifier::TRAFFIC_DESCRIPTOR, true)],
         // Without its cause, RELEASE still releases (5.6.7.1).
-        MessageType::Release | MessageType::ReleaseComplete => &[(identifier::CAUSE, false)],
+        MessageType::Release | MessageType::ReleaseComplete => {
+            &[(identifier::CAUSE, false), (identifier::WORDS, false)]
+        }
         MessageType::Status => &[(identifier::CAUSE, true), (identifier::CALL_STATE, true)],
         MessageType::CallProceeding
         | MessageType::ConnectAcknowledge
@@ -197,7 +199,7 @@ impl<'a> Reading<'a> {
             },
             MessageType::ConnectAcknowledge => Body::ConnectAcknowledge,
             MessageType::Release => {
-                let reason = self.may(identifier::CAUSE, Coding::ItuT, read_reason);
+                let reason = self.ended();
                 if reason.is_none() && self.report.is_none() {
                     self.report(Cause::MandatoryElementMissing, identifier::CAUSE);
                 }
@@ -206,7 +208,7 @@ impl<'a> Reading<'a> {
                 }
             }
             MessageType::ReleaseComplete => Body::ReleaseComplete {
-                reason: self.may(identifier::CAUSE, Coding::ItuT, read_reason),
+                reason: self.ended(),
             },
             MessageType::StatusEnquiry => Body::StatusEnquiry,
             MessageType::Status => Body::Status {
@@ -221,6 +223,13 @@ impl<'a> Reading<'a> {
             },
             report: self.report,
         })
+    }
+
+    /// Why a call ends, with words if there are any; words without a cause are of none.
+    fn ended(&mut self) -> Option<Reason> {
+        let reason = self.may(identifier::CAUSE, Coding::ItuT, read_reason);
+        let words = self.may(identifier::WORDS, Coding::Network, read_words);
+        Some(reason?.saying(&words.unwrap_or_default()))
     }
 
     fn setup(&mut self) -> Result<Setup, DecodeError> {

@@ -36,6 +36,8 @@ pub mod identifier {
     pub const CALLED_PARTY_NUMBER: u8 = 0x70;
     /// Nodes crossed: this project's, from a range that Q.2931 leaves free.
     pub const HOPS: u8 = 0xf0;
+    /// Words for a person that stand beside a cause, UTF-8: this project's, from the same range.
+    pub const WORDS: u8 = 0xf1;
 }
 
 /// Whose coding the contents have.

@@ -51,6 +51,17 @@ impl Body {
                 &contents::reason(reason),
             );
         };
+        let ended = |to: &mut Vec<u8>, reason: &Reason| {
+            cause(to, reason);
+            if !reason.words().is_empty() {
+                write(
+                    to,
+                    identifier::WORDS,
+                    Coding::Network,
+                    reason.words().as_bytes(),
+                );
+            }
+        };
         match self {
             Self::Setup(setup) => {
                 let traffic = contents::traffic(&setup.qos);
@@ -108,10 +119,10 @@ impl Body {
                     &traffic,
                 );
             }
-            Self::Release { reason } => cause(&mut to, reason),
+            Self::Release { reason } => ended(&mut to, reason),
             Self::ReleaseComplete { reason } => {
                 if let Some(reason) = reason {
-                    cause(&mut to, reason);
+                    ended(&mut to, reason);
                 }
             }
             Self::Status { reason, state } => {

@@ -97,6 +97,14 @@ fn octet_by_octet() {
             9, 3, 0x81, 2, 3, 0x4d, 0x80, 0, 9, 0x08, 0x80, 0, 5, 0x81, 0xe6, b'3', b'0', b'3'
         ]
     );
+    let release = message(Body::Release {
+        reason: Reason::from(Cause::UserCellRateNotAvailable).saying("west"),
+    });
+    let words = [0xf1, 0xe0, 0, 4, b'w', b'e', b's', b't'];
+    assert_eq!(
+        release.encode()[9..],
+        [&[0x08, 0x80, 0, 2, 0x81, 0xa5][..], &words].concat()
+    );
     let setup = message(Body::Setup(setup())).encode();
     let mut expected = vec![9, 3, 0x81, 2, 3, 0x05, 0x80, 0, 0];
     expected.extend([0x59, 0xe0, 0, 40, 2, 1, 0, 0, 0, 0, 0, 0, 0x03, 0xe8]);
@@ -140,8 +148,9 @@ fn mandatory_elements() {
                 assert_eq!(decoded, Err(missing));
             } else {
                 let report = decoded.unwrap().report;
-                let expected = (kind == MessageType::Release)
-                    .then(|| Reason::new(Cause::MandatoryElementMissing, &[*element]));
+                let is_due = kind == MessageType::Release && *element == identifier::CAUSE;
+                let expected =
+                    is_due.then(|| Reason::new(Cause::MandatoryElementMissing, &[*element]));
                 assert_eq!(report, expected, "{kind:?} without {element:#04x}");
             }
         }
@@ -308,6 +317,8 @@ fn body() -> impl Strategy<Value = Body> {
         (any::<u8>(), proptest::collection::vec(any::<u8>(), 0..=8))
             .prop_map(|(cause, octets)| Reason::new(Cause::from_number(cause), &octets))
     };
+    // Words stand where a call ends.
+    let ending = || (reason(), ".{0,100}").prop_map(|(reason, words)| reason.saying(&words));
     let qos = || (traffic(), traffic()).prop_map(|(transmit, receive)| Qos { transmit, receive });
     let setup = (
         any::<[u8; OCTETS]>(),
@@ -332,8 +343,8 @@ fn body() -> impl Strategy<Value = Body> {
         Just(Body::CallProceeding),
         Just(Body::ConnectAcknowledge),
         Just(Body::StatusEnquiry),
-        reason().prop_map(|reason| Body::Release { reason }),
-        proptest::option::of(reason()).prop_map(|reason| Body::ReleaseComplete { reason }),
+        ending().prop_map(|reason| Body::Release { reason }),
+        proptest::option::of(ending()).prop_map(|reason| Body::ReleaseComplete { reason }),
         (reason(), proptest::sample::select(&CallState::ALL[..]))
             .prop_map(|(reason, state)| Body::Status { reason, state }),
     ]

@@ -38,7 +38,7 @@ pub use decode::{DecodeError, Decoded};
 pub use element::{MOST_ELEMENTS, identifier};
 pub use encode::DISCRIMINATOR;
 pub use message::{Body, CallReference, LAST_REFERENCE, Message, MessageType};
-pub use reason::{DIAGNOSTIC_OCTETS, Reason};
+pub use reason::{DIAGNOSTIC_OCTETS, Reason, WORDS_OCTETS};
 pub(crate) use setup::promised;
 pub use setup::{BLLI_OCTETS, MOST_BLLI, Setup, SetupError};
 pub use state::CallState;

@@ -27,18 +27,23 @@ pub enum Error {
     #[error("the signalling daemon is gone; allowed: close, and open another")]
     Unavailable,
     /// The network, the called party or the daemon does not want it.
-    #[error("{what} was refused: {}", reason(*code))]
+    #[error("{what} was refused: {}", reason(*code, words.as_deref()))]
     Refused {
         /// What was asked for.
         what: &'static str,
         /// Why not.
         code: ErrorCode,
+        /// The same in words of who refuses, if it has any: which link or table, how much was asked for, how much is
+        /// left.
+        words: Option<String>,
     },
     /// The connection has ended from afar, and all that came before is received.
-    #[error("the connection was closed{}", code.map_or_else(String::new, |code| format!(": {}", reason(code))))]
+    #[error("the connection was closed{}", code.map_or_else(String::new, |code| format!(": {}", reason(code, words.as_deref()))))]
     Closed {
         /// Why; none: the other side closed it.
         code: Option<ErrorCode>,
+        /// The same in words of who has ended it, if it has any.
+        words: Option<String>,
     },
     /// It takes longer than was allowed.
     #[error("{what} took longer than {} ms", time.as_millis())]
@@ -98,15 +103,19 @@ impl From<NotNow> for Error {
     }
 }
 
-/// What an error code says.
-fn reason(code: ErrorCode) -> String {
+/// What an error code says, and words beside it.
+fn reason(code: ErrorCode, words: Option<&str>) -> String {
     let number = code.get();
-    if (-511..0).contains(&number) {
-        return io::Error::from_raw_os_error(number.saturating_neg()).to_string();
-    }
-    match cause(code) {
+    let said = match cause(code) {
+        _ if (-511..0).contains(&number) => {
+            io::Error::from_raw_os_error(number.saturating_neg()).to_string()
+        }
         Some(cause) => cause.to_string(),
         None => format!("error {number}"),
+    };
+    match words {
+        Some(words) => format!("{said} ({words})"),
+        None => said,
     }
 }
 
@@ -116,7 +125,7 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_the_system_or_causes() {
-        let reason = |number| reason(ErrorCode::new(number).unwrap());
+        let reason = |number| reason(ErrorCode::new(number).unwrap(), None);
         assert!(reason(-111).starts_with("Connection refused"));
         assert_eq!(reason(-512 - 17), "cause 17: user busy");
         assert_eq!(reason(i32::MIN), "error -2147483648");
@@ -124,7 +133,7 @@ mod tests {
 
     #[test]
     fn an_end_has_a_reason_or_none() {
-        let closed = |code| Error::Closed { code }.to_string();
+        let closed = |code| Error::Closed { code, words: None }.to_string();
         assert_eq!(closed(None), "the connection was closed");
         let code = ErrorCode::new(-512 - 27);
         assert_eq!(

@@ -52,16 +52,16 @@ pub(super) enum Got {
 }
 
 /// Why a connection is no more.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum End {
-    Closed(Option<ErrorCode>),
+    Closed(Option<ErrorCode>, Option<String>),
     Lost,
 }
 
 impl From<End> for Error {
     fn from(end: End) -> Self {
         match end {
-            End::Closed(code) => Self::Closed { code },
+            End::Closed(code, words) => Self::Closed { code, words },
             End::Lost => Self::Unavailable,
         }
     }
@@ -129,7 +129,7 @@ impl Flow {
         let mut sending = lock(&self.sending);
         // Under the lock: whoever ends the flow waits until this frame is gone.
         if let Some(end) = self.ended.get() {
-            return Err((*end).into());
+            return Err(end.clone().into());
         }
         let Sending {
             pace,
@@ -172,7 +172,7 @@ impl Flow {
     pub(super) fn receive(&self, into: &mut [u8]) -> Result<Got, Error> {
         let mut receiving = lock(&self.receiving);
         // Before the look at the socket: nothing comes after the end, so that what is not there then never will be.
-        let ended = self.ended.get().copied();
+        let ended = self.ended.get();
         if let Some(End::Lost) = ended {
             return Err(Error::Unavailable);
         }
@@ -190,7 +190,9 @@ impl Flow {
         for _ in 0..STRANGERS {
             let octets = match self.socket.receive(frame) {
                 Ok(Some(octets)) => octets,
-                Ok(None) => return ended.map_or(Ok(Got::Nothing), |end| Err(end.into())),
+                Ok(None) => {
+                    return ended.map_or(Ok(Got::Nothing), |end| Err(end.clone().into()));
+                }
                 // Longer than any of ours.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
                 Err(source) => return Err(Error::Link { source }),

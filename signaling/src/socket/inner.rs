@@ -14,7 +14,7 @@ use super::signal::Signal;
 use crate::isp::kernel::{Event, Incoming};
 use crate::isp::to_demon::ToDemon;
 use crate::isp::to_kernel::Request;
-use crate::isp::{ErrorCode, Kernel, Limits, Pvc, Sap, Vcc};
+use crate::isp::{ErrorCode, Kernel, Limits, Pvc, Sap, Vcc, Words};
 use crate::packet::Pool;
 use crate::seqpacket::Connection;
 use crate::{Address, Qos};
@@ -79,6 +79,8 @@ pub(super) struct Inner {
     pub(super) kernel: Kernel,
     waiting: BTreeMap<Vcc, Arc<Waiting>>,
     flows: BTreeMap<Vcc, Arc<Flow>>,
+    /// Why what is heard next for a socket is so; of sockets that somebody holds.
+    words: BTreeMap<Vcc, String>,
     /// Of each listening socket: raised while calls wait, and when the daemon is gone.
     listeners: BTreeMap<Vcc, Arc<Signal>>,
     /// What the daemon has not taken yet, the oldest first.
@@ -93,6 +95,7 @@ impl Inner {
             kernel: Kernel::new(Limits::default()),
             waiting: BTreeMap::new(),
             flows: BTreeMap::new(),
+            words: BTreeMap::new(),
             listeners: BTreeMap::new(),
             unsent: VecDeque::new(),
             pool: Arc::default(),
@@ -179,6 +182,7 @@ impl Inner {
     pub(super) fn give_up(&mut self, vcc: Vcc) {
         self.waiting.remove(&vcc);
         self.flows.remove(&vcc);
+        self.words.remove(&vcc);
         self.listeners.remove(&vcc);
         // One that waits for the answer to bind or listen may not be closed before (3.5, 3.7); one that is free or
         // closing already need not.
@@ -202,6 +206,13 @@ impl Inner {
 
     /// Takes a message of the daemon. False: it is none that the daemon may send.
     pub(super) fn hears(&mut self, octets: &[u8]) -> bool {
+        if let Some(words) = Words::decode(octets) {
+            let vcc = words.vcc();
+            if self.waiting.contains_key(&vcc) || self.flows.contains_key(&vcc) {
+                self.words.insert(vcc, words.into_text());
+            }
+            return true;
+        }
         let Ok(message) = self.kernel.decode(octets) else {
             return false;
         };
@@ -262,11 +273,16 @@ impl Inner {
                     Request::Connect => "the call",
                     Request::Accept => "accepting the call",
                 };
-                self.answer(vcc, Answer::Failed(Error::Refused { what, code: reply }));
+                let error = Error::Refused {
+                    what,
+                    code: reply,
+                    words: self.words.remove(&vcc),
+                };
+                self.answer(vcc, Answer::Failed(error));
             }
             Event::Closed { vcc, reply } => {
                 if let Some(flow) = self.flows.get(&vcc) {
-                    flow.end(End::Closed(reply));
+                    flow.end(End::Closed(reply, self.words.remove(&vcc)));
                 }
                 self.give_up(vcc);
             }

@@ -224,6 +224,8 @@ fn one_too_many_is_refused_and_harms_nobody() {
     connect(&mut world, 2, a, application(2, 5), cbr(MBPS));
     world.run(10 * MS);
     assert_eq!(refusal(&world.heard(2, a)), Cause::UserCellRateNotAvailable);
+    let words = "port p1: 100000000 of 100000000 taken".to_owned();
+    assert_eq!(world.explained, [(2, a, words)]);
     assert_eq!(world.stations[0].switch.reserved.len(), 10);
     // Best effort reserves nothing.
     let mut best_effort = cbr(MBPS);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pinode_signaling::daemon::ClientId;
+use pinode_signaling::daemon::{CLOSE_NS, ClientId};
 use pinode_signaling::isp::Vcc;
 use pinode_signaling::isp::kernel::Event;
 
@@ -109,12 +109,13 @@ struct Sockets {
     waiting: usize,
 }
 
-/// How many were connected. Many applications on three hosts call each other, accept, refuse, close and die, daemons die, PDUs are lost: when
-/// all is over nothing is left.
+/// How many were connected. Many applications on three hosts call each other, accept, refuse, close and die, daemons die, PDUs are lost,
+/// switches are full or fail: when all is over nothing is left.
 fn anything(seed: u64) -> usize {
     let hosts = [(1, 0), (2, 1), (3, 1)];
     let mut world = World::chain(2, &hosts, 50 * MBPS, seed);
     world.lost_per_mille = 50;
+    world.refused_per_mille = 30;
     let mut applications: BTreeMap<(usize, ClientId), Sockets> = BTreeMap::new();
     let (mut number, mut connected) = (0, 0);
     for _ in 0..400 {
@@ -226,4 +227,35 @@ fn anything(seed: u64) -> usize {
 fn whatever_happens_nothing_is_left() {
     let connected: usize = (0..60).map(anything).sum();
     assert!(connected > 600, "only {connected} were connected at all");
+}
+
+#[test]
+fn who_does_not_acknowledge_a_close_is_cut_off_and_its_label_is_free() {
+    let (mut world, a, b, all) = five(17);
+    for (calling, _) in &all {
+        close(&mut world, 2, a, *calling);
+    }
+    // The called application hears of it, and does nothing.
+    world.run(CLOSE_NS - S);
+    assert_eq!(world.dropped, []);
+    let held = world.stations[3].daemon.view(0);
+    assert_eq!(held.call_count, 5, "their labels are not used again");
+    world.run(2 * S);
+    assert_eq!(world.dropped, [(3, b)]);
+    assert_eq!(world.left(), [""; 0]);
+}
+
+#[test]
+fn who_acknowledges_a_close_in_time_is_not_cut_off() {
+    let (mut world, a, b, all) = five(19);
+    for (calling, _) in &all {
+        close(&mut world, 2, a, *calling);
+    }
+    world.run(CLOSE_NS - S);
+    for (_, accepted) in &all {
+        close(&mut world, 3, b, *accepted);
+    }
+    world.run(LONG);
+    assert_eq!(world.dropped, []);
+    assert_eq!(world.left(), [""; 0]);
 }

@@ -9,7 +9,7 @@ use pinode_signaling::daemon::{
 };
 use pinode_signaling::entity::Limits;
 use pinode_signaling::isp::kernel::Event;
-use pinode_signaling::isp::{self, Kernel, ToDemon, ToKernel};
+use pinode_signaling::isp::{self, Kernel, ToDemon, ToKernel, Words};
 use pinode_signaling::{Address, Class, Peak, Prefix, Qos, Traffic};
 
 /// How long a PDU takes over a link.
@@ -80,7 +80,10 @@ impl Switch {
                     let before: u64 = before.map(|(_, bps)| bps).sum();
                     let sum = before + way.traffic.reserved_bps();
                     if sum > self.capacity_bps {
-                        return Err(Refusal::Rate(format!("{sum}")));
+                        return Err(Refusal::Rate(format!(
+                            "port p{port}: {before} of {} taken",
+                            self.capacity_bps
+                        )));
                     }
                     assert!(
                         !self.reserved.contains_key(&way.to),
@@ -139,6 +142,12 @@ pub struct World {
     seed: u64,
     /// Of a thousand PDUs so many are lost.
     pub lost_per_mille: u64,
+    /// Of a thousand operations that set something, a switch refuses so many, though there is room.
+    pub refused_per_mille: u64,
+    /// Applications that were let go of.
+    pub dropped: Vec<(usize, ClientId)>,
+    /// What applications were told in words.
+    pub explained: Vec<(usize, ClientId, String)>,
 }
 
 impl World {
@@ -152,6 +161,9 @@ impl World {
             sequence: 0,
             seed,
             lost_per_mille: 0,
+            refused_per_mille: 0,
+            dropped: Vec::new(),
+            explained: Vec::new(),
         };
         // Ports of a node: 0 to the one before, 1 to the one behind, from 2 on hosts.
         let mut configurations: Vec<Configuration> = (0..nodes)
@@ -165,6 +177,7 @@ impl World {
             name: format!("p{number}"),
             edge,
             vn: edge.then_some(0),
+            labels: Vec::new(),
         };
         for (node, configuration) in configurations.iter_mut().enumerate() {
             if node > 0 {
@@ -310,7 +323,19 @@ impl World {
                 Output::Say(client, message) => {
                     self.later(LOCAL_NS, Under::Told(station, life, client, message));
                 }
-                Output::Drop(client, why) => panic!("{client:?} broke the protocol: {why}"),
+                Output::Explain(client, words) => {
+                    // As octets, as they really go.
+                    let words = Words::decode(&words.encode()).unwrap();
+                    self.explained.push((station, client, words.into_text()));
+                }
+                Output::Drop(client, why) => {
+                    assert!(
+                        why.contains("acknowledged"),
+                        "{client:?} broke the protocol: {why}"
+                    );
+                    self.stations[station].applications.remove(&client);
+                    self.dropped.push((station, client));
+                }
                 Output::Pdu(port, pdu) => {
                     let Some(&(to, by)) = self.cables.get(&(station, port)) else {
                         continue;
@@ -322,6 +347,16 @@ impl World {
                 Output::Switch(op) => self.later(SWITCH_NS, Under::Op(station, life, op)),
             }
         }
+    }
+
+    /// A switch that has no more entries, or cannot do it now.
+    fn refuses(&mut self, what: What) -> Option<Refusal> {
+        let random = self.random();
+        let refuses = what == What::Set && random % 1000 < self.refused_per_mille;
+        refuses.then(|| match random >> 32 & 1 {
+            0 => Refusal::Full("all entries are taken".into()),
+            _ => Refusal::Failed("the guest does not answer".into()),
+        })
     }
 
     fn happens(&mut self, what: Under) {
@@ -360,7 +395,9 @@ impl World {
                 }
             }
             Under::Op(_, _, op) => {
-                let done = station.switch.does(&op);
+                let refused = self.refuses(op.what);
+                let station = &mut self.stations[at];
+                let done = refused.map_or_else(|| station.switch.does(&op), Err);
                 self.later(SWITCH_NS, Under::Done(at, life, op.id, done));
             }
             Under::Done(_, _, op, done) => station.daemon.switched(now_ns, op, done),

@@ -29,7 +29,10 @@ fn calls_outlive_a_pause() {
         events(&mut pair.a),
         [
             Event::Up { side: Side::Odd },
-            Event::Released { call: at_a, cause }
+            Event::Released {
+                call: at_a,
+                reason: cause.into()
+            }
         ]
     );
     let at_b_events = events(&mut pair.b);
@@ -50,27 +53,35 @@ fn t309_releases_all() {
         .release(0, clearing, Cause::NormalCallClearing)
         .unwrap();
     let before = (pair.a.instance(), pair.b.instance());
-    // Timer_NO-RESPONSE and T309, the last second open.
+    // Timer_NO-RESPONSE and T309, the last second open; T303 ran out twice meanwhile.
     pair.pass(12 * S);
-    assert_eq!((pair.a.calls(), pair.b.calls()), (3, 2));
+    assert_eq!((pair.a.calls(), pair.b.calls()), (2, 2));
     pair.pass(S);
     let cause = Cause::DestinationOutOfOrder;
-    // T303 ran out twice meanwhile.
     let timed_out = Event::Released {
         call: asked,
-        cause: Cause::RecoveryOnTimerExpiry,
+        reason: Cause::RecoveryOnTimerExpiry.into(),
     };
     assert_eq!(
         events(&mut pair.a),
         [
             Event::Down,
-            Event::Released { call: at_a, cause },
-            Event::Cleared { call: clearing },
-            timed_out
+            timed_out,
+            Event::Released {
+                call: at_a,
+                reason: cause.into()
+            },
+            Event::Cleared { call: clearing }
         ]
     );
     let at_b_events = events(&mut pair.b);
-    assert_eq!(at_b_events[1], Event::Released { call: at_b, cause });
+    assert_eq!(
+        at_b_events[1],
+        Event::Released {
+            call: at_b,
+            reason: cause.into()
+        }
+    );
     assert_eq!((pair.a.calls(), pair.b.calls()), (0, 0));
     // Other lives: nothing of the former ones is heard.
     assert!(pair.a.instance() != before.0 && pair.b.instance() != before.1);
@@ -102,7 +113,13 @@ fn one_side_that_gave_up_ends_calls_of_the_other() {
     let cause = Cause::DestinationOutOfOrder;
     assert_eq!(
         events(&mut pair.b),
-        [Event::Down, Event::Released { call: at_b, cause }]
+        [
+            Event::Down,
+            Event::Released {
+                call: at_b,
+                reason: cause.into()
+            }
+        ]
     );
     assert_eq!(events(&mut pair.a), [Event::Down]);
     pair.is_cut = false;
@@ -110,7 +127,10 @@ fn one_side_that_gave_up_ends_calls_of_the_other() {
     let cause = Cause::TemporaryFailure;
     assert_eq!(
         events(&mut pair.a)[0],
-        Event::Released { call: at_a, cause }
+        Event::Released {
+            call: at_a,
+            reason: cause.into()
+        }
     );
     assert_eq!((pair.a.calls(), pair.b.calls()), (0, 0));
     assert!(pair.a.is_up() && pair.b.is_up());
@@ -139,7 +159,10 @@ fn a_restarted_neighbour_ends_calls_of_every_state_at_once() {
     pair.b = Entity::new(Limits::default(), 9);
     pair.settle();
     let cause = Cause::TemporaryFailure;
-    let released = |call| Event::Released { call, cause };
+    let released = |call| Event::Released {
+        call,
+        reason: cause.into(),
+    };
     assert_eq!(
         events(&mut pair.a),
         [
@@ -165,11 +188,23 @@ fn an_end_is_told() {
     let cause = Cause::TemporaryFailure;
     assert_eq!(
         events(&mut pair.a),
-        [Event::Down, Event::Released { call: at_a, cause }]
+        [
+            Event::Down,
+            Event::Released {
+                call: at_a,
+                reason: cause.into()
+            }
+        ]
     );
     assert_eq!(
         events(&mut pair.b),
-        [Event::Down, Event::Released { call: at_b, cause }]
+        [
+            Event::Down,
+            Event::Released {
+                call: at_b,
+                reason: cause.into()
+            }
+        ]
     );
     assert_eq!((pair.a.calls(), pair.b.calls()), (0, 0));
     assert_eq!(pair.b.due_ns(), None);
@@ -231,7 +266,10 @@ fn after_a_pause_both_ask_whether_calls_are_what_they_were() {
         [
             Event::Down,
             Event::Up { side: Side::Odd },
-            Event::Released { call, cause }
+            Event::Released {
+                call,
+                reason: cause.into()
+            }
         ]
     );
 }

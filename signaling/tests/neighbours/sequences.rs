@@ -3,7 +3,7 @@
 use pinode_signaling::Qos;
 use pinode_signaling::entity::{CallError, Entity, Event, Limits};
 use pinode_signaling::link::Side;
-use pinode_signaling::q2931::{CallState, Cause, SetupError};
+use pinode_signaling::q2931::{CallState, Cause, Reason, SetupError};
 
 use crate::pair::{Pair, events, incoming, qos, setup};
 
@@ -66,7 +66,13 @@ fn a_call_is_refused() {
     let cause = Cause::UserCellRateNotAvailable;
     pair.b.release(0, at_b, cause).unwrap();
     pair.settle();
-    assert_eq!(events(&mut pair.a), [Event::Released { call: at_a, cause }]);
+    assert_eq!(
+        events(&mut pair.a),
+        [Event::Released {
+            call: at_a,
+            reason: cause.into()
+        }]
+    );
     assert_eq!(events(&mut pair.b), [Event::Cleared { call: at_b }]);
     assert_eq!((pair.a.calls(), pair.b.calls()), (0, 0));
 }
@@ -94,7 +100,13 @@ fn a_call_is_released_from_either_side_and_its_label_used_again() {
         };
         assert_eq!(events(first), [Event::Cleared { call: first_call }]);
         let call = other_call;
-        assert_eq!(events(other), [Event::Released { call, cause }]);
+        assert_eq!(
+            events(other),
+            [Event::Released {
+                call,
+                reason: cause.into()
+            }]
+        );
         assert_eq!((first.calls(), other.calls()), (0, 0));
         assert_eq!(
             other.release(0, call, cause),
@@ -127,7 +139,13 @@ fn release_crosses_with_the_answer() {
     pair.a.release(0, at_a, cause).unwrap();
     pair.settle();
     assert_eq!(events(&mut pair.a), [Event::Cleared { call: at_a }]);
-    assert_eq!(events(&mut pair.b), [Event::Released { call: at_b, cause }]);
+    assert_eq!(
+        events(&mut pair.b),
+        [Event::Released {
+            call: at_b,
+            reason: cause.into()
+        }]
+    );
 }
 
 #[test]
@@ -184,8 +202,28 @@ fn an_incoming_call_too_many_is_refused() {
     let call = pair.a.setup(0, setup(19)).unwrap();
     pair.settle();
     let cause = Cause::ResourcesUnavailable;
-    assert_eq!(events(&mut pair.a), [Event::Released { call, cause }]);
+    assert_eq!(
+        events(&mut pair.a),
+        [Event::Released {
+            call,
+            reason: cause.into()
+        }]
+    );
     assert!(events(&mut pair.b).is_empty());
+}
+
+#[test]
+fn words_beside_a_cause_come_to_the_other_side() {
+    let mut pair = pair();
+    let call = pair.a.setup(0, setup(17)).unwrap();
+    pair.settle();
+    let (refused, _) = incoming(&mut pair.b);
+    let reason =
+        Reason::new(Cause::UserCellRateNotAvailable, &[1]).saying("port west: 3 Mb/s left");
+    pair.b.release(0, refused, reason.clone()).unwrap();
+    pair.settle();
+    let reason = reason.passed_on();
+    assert_eq!(events(&mut pair.a), [Event::Released { call, reason }]);
 }
 
 #[test]

@@ -156,7 +156,13 @@ fn types_and_elements_that_are_not_known() {
     assert_eq!(heard[0].body, Body::Release { reason });
     bed.say(ours(1), Body::ReleaseComplete { reason: None });
     let cause = no_type;
-    assert_eq!(events(&mut bed.entity), [Event::Released { call, cause }]);
+    assert_eq!(
+        events(&mut bed.entity),
+        [Event::Released {
+            call,
+            reason: cause.into()
+        }]
+    );
 }
 
 #[test]
@@ -167,7 +173,13 @@ fn a_release_without_cause_releases() {
     let reason = Reason::new(Cause::MandatoryElementMissing, &[0x08]);
     assert_eq!(heard[0].body, refused(reason));
     let cause = Cause::NormalUnspecified;
-    assert_eq!(events(&mut bed.entity), [Event::Released { call, cause }]);
+    assert_eq!(
+        events(&mut bed.entity),
+        [Event::Released {
+            call,
+            reason: cause.into()
+        }]
+    );
 }
 
 #[test]
@@ -194,7 +206,13 @@ fn a_status_that_does_not_fit() {
     // The neighbour says that there is no such call.
     assert_eq!(bed.say(ours(1), status(wrong, &kind, CallState::Null)), []);
     let cause = wrong;
-    assert_eq!(events(&mut bed.entity), [Event::Released { call, cause }]);
+    assert_eq!(
+        events(&mut bed.entity),
+        [Event::Released {
+            call,
+            reason: cause.into()
+        }]
+    );
 }
 
 #[test]

@@ -79,9 +79,9 @@ fn a_stream_crosses_a_link_both_ways() {
         }
         caller.close();
         let error = called.receive(&mut [0; SDU as usize]).await.unwrap_err();
-        assert!(matches!(error, Error::Closed { code: None }), "{error}");
+        assert!(matches!(error, Error::Closed { code: None, .. }), "{error}");
         let error = called.send(b"x").await.unwrap_err();
-        assert!(matches!(error, Error::Closed { code: None }), "{error}");
+        assert!(matches!(error, Error::Closed { code: None, .. }), "{error}");
     });
     drop(signaling);
     script.join().unwrap();

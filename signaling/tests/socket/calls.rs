@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use pinode_signaling::isp::ErrorCode;
 use pinode_signaling::isp::demon::Event;
+use pinode_signaling::isp::{ErrorCode, Words};
 use pinode_signaling::packet::PacketError;
 use pinode_signaling::socket::{Error, Signaling, Stream};
 
@@ -53,12 +53,17 @@ fn a_refused_call_says_why() {
     let (signaling, script) = daemon(|mut daemon| {
         for reply in [-111, -512 - 17] {
             let vcc = daemon.hears_connect();
+            if reply == -512 - 17 {
+                let words = Words::new(vcc, "port west: 1 Mb/s left").unwrap();
+                daemon.says_octets(&words.encode());
+            }
             let error = daemon.demon.error(vcc, code(reply));
             daemon.says(error);
         }
         daemon.hears_the_end();
     });
-    for (reply, why) in [(-111, "Connection refused"), (-512 - 17, "cause 17")] {
+    let busy = "cause 17: user busy (port west: 1 Mb/s left)";
+    for (reply, why) in [(-111, "Connection refused"), (-512 - 17, busy)] {
         let error = Stream::connect(&signaling, &call(2), PATIENT).unwrap_err();
         assert!(matches!(error, Error::Refused { code: found, .. } if found == code(reply)));
         assert!(error.to_string().contains(why), "{error}");

@@ -43,9 +43,15 @@ fn what_came_before_the_other_end_closed_is_received_first() {
     }
     for _ in 0..2 {
         let error = stream.receive(&mut into, PATIENT).unwrap_err();
-        assert!(matches!(error, Error::Closed { code: Some(_) }), "{error}");
+        assert!(
+            matches!(error, Error::Closed { code: Some(_), .. }),
+            "{error}"
+        );
         let error = stream.send(b"too late", PATIENT).unwrap_err();
-        assert!(matches!(error, Error::Closed { code: Some(_) }), "{error}");
+        assert!(
+            matches!(error, Error::Closed { code: Some(_), .. }),
+            "{error}"
+        );
     }
     // What comes for the label's next connection is not this one's.
     let next = bench::raw("near", 17);
@@ -86,9 +92,9 @@ fn whoever_waits_learns_of_the_end() {
         let receiver = scope.spawn(|| stream.receive(&mut [0; SDU as usize], None));
         waits.send(()).unwrap();
         let error = sender.join().unwrap().unwrap_err();
-        assert!(matches!(error, Error::Closed { code: None }), "{error}");
+        assert!(matches!(error, Error::Closed { code: None, .. }), "{error}");
         let error = receiver.join().unwrap().unwrap_err();
-        assert!(matches!(error, Error::Closed { code: None }), "{error}");
+        assert!(matches!(error, Error::Closed { code: None, .. }), "{error}");
     });
     script.join().unwrap();
 }

@@ -98,6 +98,29 @@ fn file_crosses() -> Result<()> {
     .with_context(|| listener.stderr())?;
     ensure!(received == film, "other octets were received");
     listener.finish(SOON)?;
+    bed.wait_nothing_left()?;
+
+    // One that is ended in mid-stream does not say that all came.
+    let mut listener = second.start(&["pipe", "--listen", &to])?;
+    let sender = std::thread::scope(|scope| -> Result<()> {
+        let sent = scope.spawn(|| {
+            pinode_tests::poll::until("the call to be accepted", SOON, || {
+                let output = first.dss(&["pipe", &to, "--rate", "500kbps"], &film);
+                let output = output.map_err(|error| format!("{error:#}"))?;
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                said.contains("connected").then_some(()).ok_or(said)
+            })
+        });
+        let folder = listener.folder().join("stdout");
+        listener.wait_for("a part of the film", SOON, |_| {
+            let came = std::fs::metadata(&folder).is_ok_and(|stdout| stdout.len() > 0);
+            came.then_some(())
+        })?;
+        let (code, said) = listener.terminate()?;
+        ensure!(code == 143 && said.contains("signal 15"), "{code}: {said}");
+        sent.join().map_err(|_| anyhow::anyhow!("the sender"))?
+    });
+    sender?;
     bed.wait_nothing_left()
 }
 
@@ -171,6 +194,8 @@ fn refusals() -> Result<()> {
     let mut listener = second.start(&["listen", &to, "--json"])?;
     events(&mut listener, "listening", 1)?;
     says(refused(&to, "99Mbps")?, "cause 37")?;
+    let words = "(port east: peak rate 99000000 bit/s is ";
+    says(refused(&to, "99Mbps")?, words)?;
     // As much as there is, and one too many.
     let mut holder = first.start(&["connect", &to, "--rate", "30Mbps", "--json"])?;
     events(&mut holder, "connected", 1)?;

@@ -28,7 +28,7 @@ Example:
   pinode dss pipe --listen > film.ts
   pinode dss pipe 4700000000000000000000000000000000000200 --rate 10Mbps < film.ts
 
-Exit code 1 if anything was lost on the way.";
+Exit code 1 if anything was lost on the way; 128 and the number of the signal if one ends it before the stream does.";
 
 /// `pinode dss`
 #[derive(Debug, Subcommand)]

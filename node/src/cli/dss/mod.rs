@@ -4,11 +4,13 @@
 //! args   what clap reads
 //! show   neighbours and calls as text
 //! daemon the daemon of a node or a host
-//! stream streams of this host
+//! stream connections of this host
+//! pipe   stdin and stdout on one
 //! ```
 
 pub(super) mod args;
 mod daemon;
+mod pipe;
 mod show;
 mod stream;
 
@@ -64,7 +66,7 @@ pub(super) fn run(args: Dss) -> Result<(), Failure> {
             let _: Value = signalling.client.send(method, &path, &body)?;
             Ok(())
         }
-        Dss::Pipe(args) => stream::pipe(&args),
+        Dss::Pipe(args) => pipe::pipe(&args),
         Dss::Connect(args) => stream::connect(&args),
         Dss::Listen(args) => stream::listen(&args),
         Dss::Daemon(args) => daemon::run(args),

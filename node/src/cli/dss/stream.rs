@@ -1,8 +1,5 @@
-//! `pinode dss pipe`, `connect`, `listen`: streams of this host.
-//!
-//! A pipe ends with frames without payload, so that its receiver can tell an end from a loss.
+//! `pinode dss connect`, `listen`: streams of this host.
 
-use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
@@ -15,29 +12,25 @@ use serde_json::{Value, json};
 
 use super::super::failure::Failure;
 use super::super::print;
-use super::args::{self, Connect, Listen, Pipe};
+use super::args::{self, Connect, Listen};
 use super::show;
 use crate::run::end_on_signals;
 
 /// How often it is looked at whether to end.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a call is waited for.
-const PATIENCE: Duration = Duration::from_secs(70);
-/// Frames that say that a pipe has ended: the last may get lost as any other.
-const ENDS: usize = 3;
-/// How long what is under way may take before the connection is closed behind it.
-const LINGER: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_secs(70);
 
-fn failed(error: Error) -> Failure {
+pub(super) fn failed(error: Error) -> Failure {
     Failure::Failed(error.into())
 }
 
-fn open(at: &args::DaemonSocket) -> Result<Signaling, Failure> {
+pub(super) fn open(at: &args::DaemonSocket) -> Result<Signaling, Failure> {
     Signaling::open(&at.path).map_err(failed)
 }
 
 /// As much as can be, each way.
-fn anything(max_sdu: u16) -> Qos {
+pub(super) fn anything(max_sdu: u16) -> Qos {
     let most = Some(Traffic {
         class: Class::Ubr,
         peak: None,
@@ -50,7 +43,7 @@ fn anything(max_sdu: u16) -> Qos {
     }
 }
 
-fn ask(signaling: &Signaling, called: Address, qos: Qos) -> Result<Stream, Failure> {
+pub(super) fn ask(signaling: &Signaling, called: Address, qos: Qos) -> Result<Stream, Failure> {
     if qos == Qos::default() {
         return Err(Failure::Usage(
             "nothing is asked for; needed: --rate, --back or --ubr".into(),
@@ -79,7 +72,7 @@ fn document(event: &str, stream: &Stream) -> Value {
 }
 
 /// The same as text.
-fn text(event: &str, stream: &Stream) -> String {
+pub(super) fn text(event: &str, stream: &Stream) -> String {
     let qos = stream.qos();
     format!(
         "{event} {} label {}: sends {}, receives {}\n",
@@ -117,7 +110,7 @@ pub(super) fn connect(args: &Connect) -> Result<(), Failure> {
         Ok(())
     })? {
         // The other side has closed it.
-        None | Some(Error::Closed { code: None }) => Ok(()),
+        None | Some(Error::Closed { code: None, .. }) => Ok(()),
         Some(error) => Err(failed(error)),
     }
 }
@@ -297,106 +290,4 @@ fn receive(
         }
     }
     Ok(None)
-}
-
-pub(super) fn pipe(args: &Pipe) -> Result<(), Failure> {
-    let signaling = open(&args.at)?;
-    match (&args.listen, args.called) {
-        (Some(local), _) => {
-            let local = local.unwrap_or(Address::NULL);
-            let ended = end_on_signals().map_err(Failure::Failed)?;
-            let listener = Listener::bind(&signaling, local, anything(MAX_SDU), Some(PATIENCE));
-            out(&listener.map_err(failed)?, &ended)
-        }
-        (None, Some(called)) => {
-            let stream = ask(&signaling, called, args.promise.qos())?;
-            eprint!("{}", text("connected", &stream));
-            send(&stream, usize::from(args.promise.size))
-        }
-        (None, None) => Err(Failure::Usage("needed: ADDRESS or --listen".into())),
-    }
-}
-
-/// Stdin goes out.
-fn send(stream: &Stream, size: usize) -> Result<(), Failure> {
-    let mut input = std::io::stdin().lock();
-    let mut payload = vec![0; size];
-    loop {
-        let octets = fill(&mut input, &mut payload)
-            .map_err(|error| Failure::Failed(anyhow::Error::new(error).context("stdin")))?;
-        let Some(filled @ [_, ..]) = payload.get(..octets) else {
-            break;
-        };
-        stream.send(filled, None).map_err(failed)?;
-    }
-    for _ in 0..ENDS {
-        stream.send(&[], None).map_err(failed)?;
-    }
-    // Whoever has it all closes first.
-    match stream.receive(&mut vec![0; usize::from(MAX_SDU)], Some(LINGER)) {
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-/// As much as there is room for, or what is left.
-fn fill(input: &mut impl std::io::Read, into: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while let Some(room @ [_, ..]) = into.get_mut(filled..) {
-        match input.read(room) {
-            Ok(0) => break,
-            Ok(octets) => filled += octets,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
-/// One connection comes to stdout.
-fn out(listener: &Listener, ended: &AtomicBool) -> Result<(), Failure> {
-    let stream = loop {
-        if ended.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        match listener.accept(Some(LOOK_EVERY)) {
-            Ok(stream) => break stream,
-            Err(Error::Timeout { .. } | Error::Refused { .. }) => {}
-            Err(error) => return Err(failed(error)),
-        }
-    };
-    eprint!("{}", text("accepted", &stream));
-    let mut output = std::io::stdout().lock();
-    let written = |error: std::io::Error| {
-        Failure::Failed(anyhow::Error::new(error).context("cannot write to stdout"))
-    };
-    let (mut lost_in_all, mut is_over) = (0, false);
-    let mut room = [0; MAX_SDU as usize];
-    let mut why = None;
-    while !is_over && !ended.load(Ordering::Relaxed) {
-        match stream.receive(&mut room, Some(LOOK_EVERY)) {
-            Ok(received) => {
-                lost_in_all += received.lost;
-                let payload = room.get(..received.octets).unwrap_or_default();
-                is_over = payload.is_empty();
-                output.write_all(payload).map_err(written)?;
-            }
-            Err(Error::Timeout { .. }) => {}
-            Err(error) => {
-                why = Some(error);
-                break;
-            }
-        }
-    }
-    output.flush().map_err(written)?;
-    stream.close();
-    if lost_in_all > 0 {
-        let what = anyhow::anyhow!("{lost_in_all} frames were lost on the way");
-        return Err(Failure::Failed(what));
-    }
-    match why {
-        Some(error) => Err(Failure::Failed(
-            anyhow::Error::new(error).context("the stream ended without its end mark"),
-        )),
-        None => Ok(()),
-    }
 }
