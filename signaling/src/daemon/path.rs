@@ -160,14 +160,7 @@ impl Daemon {
             }
             (Switched::Setting(_), Err(refusal)) => {
                 call.switched = Switched::Nothing;
-                self.end_call(
-                    key,
-                    match refusal {
-                        Refusal::Rate(_) => Cause::UserCellRateNotAvailable,
-                        Refusal::Full(_) => Cause::ResourcesUnavailable,
-                        Refusal::Failed(_) => Cause::TemporaryFailure,
-                    },
-                );
+                self.end_call(key, refusal.cause());
             }
             (Switched::Unsetting(_), _) => {
                 call.switched = Switched::Nothing;
