@@ -36,8 +36,8 @@ struct Args {
     /// All begin at the same instant, and not anywhere.
     #[arg(long)]
     together: bool,
-    /// Capacity of the links, Gb/s.
-    #[arg(long, default_value_t = 1)]
+    /// Capacity of the links, Mb/s.
+    #[arg(long, default_value_t = 1_000)]
     capacity: u32,
     /// Phase of each of the three PIs, microseconds.
     #[arg(long, default_value_t = 100)]
@@ -57,8 +57,8 @@ struct Args {
     /// How much faster than its peak rate the one is.
     #[arg(long, default_value_t = 2.0)]
     excess: f64,
-    /// By how much frames may be held up by the machine, milliseconds; if left out, four times what a bare loop sees on
-    /// either core beforehand, 5 at least.
+    /// By how much frames may be held up by the machine, milliseconds; if left out, half as much again as a bare loop is
+    /// kept from both cores beforehand, 5 at least, and as much at most as rings have buffers for.
     #[arg(long)]
     jitter: Option<f64>,
     /// Descriptors of each ring.
@@ -114,7 +114,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let machine = Machine::this();
     println!("{machine}");
     let mut floors = vec![floor(worker, guests)?];
-    let plan = args.plan((worker, guests), &floors[0]);
+    let plan = args.plan((worker, guests), &floors[0])?;
     tables::machine(&plan, &floors[0]);
     let mut arm = Arm::start(plan)?;
     tables::before(&arm);
@@ -163,13 +163,10 @@ fn holds(runs: &[Run], one_more: &[OneMore]) -> bool {
 }
 
 impl Args {
-    fn plan(&self, cpus: (usize, usize), floors: &Floors) -> Plan {
+    fn plan(&self, cpus: (usize, usize), floors: &Floors) -> anyhow::Result<Plan> {
         const LEAST_MS: f64 = 5.0;
-        let longest_ns = floors.iter().map(|floor| floor.gaps.longest_ns).max();
-        let measured_ms = 4.0 * longest_ns.unwrap_or(0) as f64 / 1e6;
-        let jitter_ms = self.jitter.unwrap_or(measured_ms.ceil().max(LEAST_MS));
-        Plan {
-            capacity_gbps: self.capacity,
+        let mut plan = Plan {
+            capacity_mbps: self.capacity,
             phase_us: self.phase,
             connections: self.connections,
             sizes: self.sizes.clone(),
@@ -178,12 +175,18 @@ impl Args {
             together: self.together,
             others: self.others,
             best_effort: self.best_effort,
-            jitter_ns: (jitter_ms * 1e6) as u64,
+            jitter_ns: 0,
             queue: self.queue,
             threads: self.threads,
             cpus: Some(cpus),
             seed: self.seed,
-        }
+        };
+        let longest_ns: u64 = floors.iter().map(|floor| floor.gaps.longest_ns).sum();
+        let measured_ms = (1.5 * longest_ns as f64 / 1e6).ceil().max(LEAST_MS);
+        let most_ms = (plan.most_jitter_ns()? / 1_000_000) as f64;
+        let jitter_ms = self.jitter.unwrap_or(measured_ms.min(most_ms));
+        plan.jitter_ns = (jitter_ms * 1e6) as u64;
+        Ok(plan)
     }
 
     fn measure(&self, arm: &Arm) -> anyhow::Result<(Vec<Run>, Vec<OneMore>)> {

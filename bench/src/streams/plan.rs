@@ -23,6 +23,8 @@ pub(super) const GAP: u32 = 20;
 pub(super) const LOAD_SIZE: u16 = 512;
 /// Octets behind the Ethernet header, at most.
 const MTU: u32 = 1500;
+/// Octets of a largest frame, with FCS.
+const LARGEST: u32 = MTU + 18;
 /// The label that the first connection comes in with.
 const FIRST: u32 = 16;
 /// How much higher the labels are with which they leave.
@@ -48,8 +50,8 @@ impl FromStr for Sizes {
 /// What is run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Plan {
-    /// C, gigabits per second.
-    pub capacity_gbps: u32,
+    /// C, megabits per second.
+    pub capacity_mbps: u32,
     /// Phase of each of the three PIs, microseconds.
     pub phase_us: u32,
     /// How many connections there are.
@@ -116,7 +118,17 @@ impl Plan {
     /// C, bits per second.
     #[must_use]
     pub fn capacity_bps(&self) -> u64 {
-        u64::from(self.capacity_gbps) * 1_000_000_000
+        u64::from(self.capacity_mbps) * 1_000_000
+    }
+
+    /// The schedule of each port.
+    fn cycle(&self) -> anyhow::Result<Cycle> {
+        let phases = [0, 1, 2].map(|slot| Phase {
+            owner: Some(slot),
+            duration_ns: u64::from(self.phase_us) * 1_000,
+        });
+        let link = LinkRate::new(self.capacity_bps())?;
+        Ok(Cycle::new(&phases, 0, link, |_slot| LARGEST)?)
     }
 
     /// Frames of the overload a second that a PI's phases hold.
@@ -125,14 +137,25 @@ impl Plan {
     ///
     /// A schedule that cannot hold.
     pub fn ceiling_fps(&self) -> anyhow::Result<f64> {
-        let phases = [0, 1, 2].map(|slot| Phase {
-            owner: Some(slot),
-            duration_ns: u64::from(self.phase_us) * 1_000,
-        });
-        let link = LinkRate::new(self.capacity_bps())?;
-        let cycle = Cycle::new(&phases, 0, link, |_slot| MTU + 18)?;
-        let of_size = bounds::of_size(&cycle, 0, LOAD_SIZE.into());
+        let of_size = bounds::of_size(&self.cycle()?, 0, LOAD_SIZE.into());
         Ok(of_size.map_or(0.0, |bounds| bounds.ceiling_fps))
+    }
+
+    /// The longest `jitter` with which rings have buffers for all connections, nanoseconds: of the frames that each may
+    /// have waiting, one is there, one is what comes in a cycle, and one comes in a turn of all.
+    ///
+    /// # Errors
+    ///
+    /// A schedule that cannot hold.
+    pub fn most_jitter_ns(&self) -> anyhow::Result<u64> {
+        /// Frames that signalling has of the rings.
+        const SIGNALLING: u32 = 64;
+        let own = bounds::of_pi(&self.cycle()?, DSS as u8, LARGEST);
+        let guaranteed_bps = own.map_or(0, |own| own.guaranteed_bps as u64);
+        let apart = self.connect(guaranteed_bps);
+        let apart_ns = apart.iter().map(|one| one.interval_ps() / 1_000).min();
+        let frames = (u32::from(self.queue) - SIGNALLING) / self.connections.max(1);
+        Ok(u64::from(frames.saturating_sub(3)) * apart_ns.unwrap_or(0) / 2)
     }
 
     /// Connections whose rates sum up to the share of `guaranteed_bps`. Their frames come nearly equally far apart,
@@ -208,8 +231,8 @@ impl Plan {
             let _ = write!(
                 toml,
                 "[[port]]\nname = \"{port}\"\nbackend = \"memory:{port}\"\nmode = \"trunk\"\n\
-                 capacity = \"{}Gbps\"\nmtu = {MTU}\ncycle = {{ phases = [{phases}] }}\n",
-                self.capacity_gbps
+                 capacity = \"{}Mbps\"\nmtu = {MTU}\ncycle = {{ phases = [{phases}] }}\n",
+                self.capacity_mbps
             );
         }
         for (pi, name) in NAMES.iter().enumerate() {
@@ -232,7 +255,7 @@ pub(super) mod tests {
 
     pub fn plan() -> Plan {
         Plan {
-            capacity_gbps: 1,
+            capacity_mbps: 1_000,
             phase_us: 100,
             connections: 1_000,
             sizes: "200,512,1400".parse().unwrap(),
@@ -261,6 +284,12 @@ pub(super) mod tests {
         assert!((1.015..1.021).contains(&ratio), "{ratio}");
         // 1,000 frames of 200, 512 and 1,400 octets by turns: 5.79 Mbit of wire.
         assert!((20_500_000_000..21_200_000_000).contains(&least), "{least}");
+    }
+
+    #[test]
+    fn rings_hold_ten_milliseconds_of_a_thousand() {
+        let most_ns = plan().most_jitter_ns().unwrap();
+        assert!((10_000_000..10_500_000).contains(&most_ns), "{most_ns}");
     }
 
     #[test]

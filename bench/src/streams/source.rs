@@ -136,12 +136,11 @@ impl Flow {
 
     #[inline]
     fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
-        if now_ns >= self.from_ns {
-            self.away.look(now_ns);
+        if now_ns < self.from_ns {
+            return;
         }
-        let now_ps = now_ns
-            .saturating_sub(self.from_ns)
-            .saturating_mul(PS_PER_NS);
+        self.away.look(now_ns);
+        let now_ps = (now_ns - self.from_ns).saturating_mul(PS_PER_NS);
         while let Some(mut next) = self.due.peek_mut() {
             let Reverse((due_ps, connection)) = *next;
             if due_ps > now_ps || due_ps >= self.until_ps {

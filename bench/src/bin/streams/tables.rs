@@ -39,8 +39,8 @@ pub(super) fn before(arm: &Arm) {
     let apart = || arm.connections.iter().map(|one| one.interval_ps() / 1_000);
     let (least, most) = (apart().min().unwrap_or(0), apart().max().unwrap_or(0));
     println!(
-        "{} Gb/s, 3 x {} us; guaranteed to dss {:.1} Mb/s of wire, of which signalling has {:.1}",
-        plan.capacity_gbps,
+        "{} Mb/s, 3 x {} us; guaranteed to dss {:.1} Mb/s of wire, of which signalling has {:.1}",
+        plan.capacity_mbps,
         plan.phase_us,
         arm.guaranteed_bps as f64 / 1e6,
         arm.signalling_bps as f64 / 1e6
