@@ -154,7 +154,7 @@ impl Run {
     #[must_use]
     pub fn worst(&self) -> Option<&Measured> {
         let beyond =
-            |one: &&Measured| one.variation_ns() as i128 - i128::from(one.variation_bound_ns());
+            |one: &&Measured| i128::from(one.variation_ns()) - i128::from(one.variation_bound_ns());
         self.connections.iter().max_by_key(beyond)
     }
 
