@@ -3,6 +3,7 @@
 //! Nothing here is part of the node, and no figure is judged here: the programs print what they
 //! measured, as ratios of runs that alternate on the same machine.
 
+mod chance;
 pub mod classes;
 pub mod compare;
 pub mod dpdk;
@@ -14,6 +15,7 @@ pub mod machine;
 pub mod node;
 pub mod routed;
 pub mod stand;
+pub mod streams;
 pub mod switched;
 #[allow(unsafe_code)]
 mod unsafe_tsc;

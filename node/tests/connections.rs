@@ -377,6 +377,33 @@ fn thousands_come_and_go_and_nothing_leaks() {
     node.stop();
 }
 
+/// The first of many is set up while a turn of all is short, and has its bound when it is long.
+#[test]
+fn what_comes_early_keeps_its_bound_while_others_join() {
+    const EARLY_NS: u64 = 100_000;
+    let (node, _far) = start(1);
+    // The configured one has a turn of a largest frame; frames of these come 640 us apart, longer than a turn.
+    let early = |label| StreamRequest {
+        early_ns: EARLY_NS,
+        max_frame: Some(300),
+        ..cbr(label, 4_000_000)
+    };
+    let first = connect(&node, &[early(1_000)])[0].clone().unwrap();
+    let others: Vec<_> = (1_001..2_000).map(early).collect();
+    assert!(connect(&node, &others).iter().all(Result::is_ok));
+    let all = all(&node).connections;
+    let own = |label| all.iter().find(|c| c.granted.label == label).unwrap();
+    let later = own(1_000).granted;
+    assert!(later.delay_ns > first.delay_ns, "{first:?} {later:?}");
+    for label in 1_000..2_000 {
+        let granted = own(label).granted;
+        assert_eq!(granted.delay_ns, later.delay_ns);
+        let beyond_ns = granted.tolerance_ns - granted.delay_ns.unwrap();
+        assert_eq!(beyond_ns, EARLY_NS);
+    }
+    node.stop();
+}
+
 #[test]
 fn a_schedule_that_does_not_hold_what_was_promised_is_refused() {
     let (node, mut far) = start(1);

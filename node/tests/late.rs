@@ -13,7 +13,7 @@ use pinode_node::dataplane::mailbox::{Command, Installed};
 use pinode_node::dataplane::worker::Turn;
 use pinode_scheduler::LinkRate;
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::{Connection, Room, Service};
+use pinode_scheduler::level2::streams::{Connection, Room, Service, Tolerance};
 use pinode_scheduler::level2::{Content, Diffserv, Streams};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -190,7 +190,7 @@ fn disciplines(kind: usize) -> fn(usize) -> Option<Level2> {
                 label: LABEL,
                 service: Service::Cbr,
                 peak: LinkRate::new(GBIT / 5).ok(),
-                tolerance_ns: Some(50_000),
+                tolerance: Tolerance::Own(50_000),
                 buffer: 64,
                 largest: u32::MAX,
             };

@@ -11,7 +11,7 @@ use pinode_node::dataplane::idle::Sleep;
 use pinode_node::dataplane::level2::Level2;
 use pinode_scheduler::LinkRate;
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::{Connection, Room, Service};
+use pinode_scheduler::level2::streams::{Connection, Room, Service, Tolerance};
 use pinode_scheduler::level2::{ClassCounters, Content, Diffserv, Streams};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -70,7 +70,7 @@ fn streams(slot: usize) -> Option<Level2> {
             label,
             service: Service::Cbr,
             peak: Some(rate(bps)),
-            tolerance_ns: Some(CYCLE_NS),
+            tolerance: Tolerance::Own(CYCLE_NS),
             buffer: 16,
             largest: 1518,
         };

@@ -9,7 +9,7 @@ use std::num::NonZeroU8;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::{Connection, Room, Service};
+use pinode_scheduler::level2::streams::{Connection, Room, Service, Tolerance};
 use pinode_scheduler::level2::{Arrival, Content, Diffserv, Discipline, Fifo, Streams};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 
@@ -60,7 +60,7 @@ fn streams(connections: u32) -> (Streams<Frame>, Heads) {
             label,
             service: Service::Cbr,
             peak: Some(LinkRate::new(1_000_000).expect("not 0")),
-            tolerance_ns: Some(u64::MAX),
+            tolerance: Tolerance::Own(u64::MAX),
             buffer: if connections < 100 { 64 } else { 2 },
             largest: 1518,
         };

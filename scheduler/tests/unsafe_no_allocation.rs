@@ -10,7 +10,9 @@ use std::cell::Cell;
 use std::num::NonZeroU8;
 
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::{Block, Connection, Room, Service, Signalling, Terms};
+use pinode_scheduler::level2::streams::{
+    Block, Connection, Room, Service, Signalling, Terms, Tolerance,
+};
 use pinode_scheduler::level2::{Arrival, Content, Diffserv, Discipline, Fifo, Streams};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 
@@ -161,7 +163,10 @@ fn no_discipline_allocates_for_a_frame() {
                 label,
                 service,
                 peak: Some(peak),
-                tolerance_ns: (label % 3 > 0).then_some(1_000_000),
+                tolerance: match label % 3 {
+                    0 => Tolerance::Shared(0),
+                    _ => Tolerance::Own(1_000_000),
+                },
                 buffer: 4,
                 largest: 1518,
             };
@@ -186,7 +191,7 @@ fn no_set_up_and_no_take_down_allocates_or_frees() {
             Service::Cbr
         },
         peak: LinkRate::new(1_000_000).ok(),
-        tolerance_ns: None,
+        tolerance: Tolerance::Shared(0),
         buffer: 1,
         largest: 1518,
     };

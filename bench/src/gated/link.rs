@@ -22,7 +22,7 @@ pub enum Ports {
 
 /// A link.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     ports: Ports,
     /// What instants are counted from, nanoseconds.
     epoch_ns: u64,
@@ -32,7 +32,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(ports: Ports, epoch_ns: u64) -> Self {
+    pub(crate) fn new(ports: Ports, epoch_ns: u64) -> Self {
         Self {
             ports,
             epoch_ns,
@@ -43,7 +43,7 @@ impl Link {
     /// A frame of `pi` was handed over at `handed_ns`, is to start at `start_ns`, and holds the link for `wire_ps`. Returns
     /// when it leaves, rounded down.
     #[inline]
-    pub(super) fn leave(&mut self, pi: usize, handed_ns: u64, start_ns: u64, wire_ps: u64) -> u64 {
+    pub(crate) fn leave(&mut self, pi: usize, handed_ns: u64, start_ns: u64, wire_ps: u64) -> u64 {
         let since = |ns: u64| ns.saturating_sub(self.epoch_ns).saturating_mul(PS_PER_NS);
         let (lane, wanted_ps) = match self.ports {
             Ports::Launch => (pi, since(start_ns.max(handed_ns))),

@@ -5,6 +5,7 @@
 //! Must never judge by the node's own counters alone: they are printed beside what was seen.
 
 mod arm;
+mod flood;
 mod floor;
 mod goodput;
 mod isolation;
@@ -15,10 +16,16 @@ mod watch;
 mod wires;
 
 pub use arm::{Arm, Base, GateStatus};
+pub(crate) use flood::{Flood, template};
 pub use floor::{Floor, Gaps};
 pub use goodput::{Goodput, PiGoodput, goodput};
 pub use isolation::{Others, Phase, isolation};
+pub(crate) use link::Link;
 pub use link::Ports;
 pub use plan::{PIS, Plan};
 pub use precision::{Lone, Precision, precision};
 pub use watch::{Departure, Fit, PiWatch, Span, Watch, Windows};
+
+const FCS: usize = 4;
+/// Smallest frame without FCS; shorter ones are padded.
+const SMALLEST_ON_WIRE: usize = 60;

@@ -11,16 +11,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use pinode_measure::wire::TesterWire;
 use pinode_node::dataplane::clock::{Clock, Monotonic};
 use pinode_ports::{
-    InjectSlots, InlinePort, Port, RxBurst, TxMeta, TxSlots, Wake, Wire, copy_frame,
-    slot_octets_for,
+    InjectSlots, InlinePort, Port, RxBurst, TxMeta, TxSlots, Wake, Wire, slot_octets_for,
 };
 
+use super::flood::{self, Flood};
 use super::link::{Link, Ports};
-use super::{Departure, PIS, Watch};
+use super::{Departure, FCS, PIS, SMALLEST_ON_WIRE, Watch};
 
-const FCS: usize = 4;
-/// Smallest frame without FCS; shorter ones are padded.
-const SMALLEST_ON_WIRE: usize = 60;
 /// Preamble, start delimiter, inter-packet gap.
 const WIRE_OVERHEAD: usize = 20;
 /// Orders under way at once.
@@ -88,12 +85,12 @@ impl Side {
         let (give, orders) = sync_channel(ORDERS);
         let (back, watched) = sync_channel(1);
         let given = Arc::new(AtomicU32::new(0));
-        let flood = Flood::new(size);
+        let flood = Flood::new(std::array::from_fn(|pi| flood::template(pi, size)));
         let hand = Hand {
             orders: give,
             given: Arc::clone(&given),
             watched,
-            offered: Arc::clone(&flood.offered),
+            offered: flood.offered(),
         };
         let side = Self {
             orders,
@@ -235,82 +232,6 @@ impl Port for SidePort {
     fn describe(&self) -> String {
         self.port.describe()
     }
-}
-
-/// Frames of each PI at a pace of their own.
-struct Flood {
-    templates: [Box<[u8]>; PIS],
-    fps: [f64; PIS],
-    start_ns: u64,
-    /// Frames put in or given up since then.
-    done: [u64; PIS],
-    /// Whose turn it is.
-    next: usize,
-    offered: Arc<[AtomicU64; PIS]>,
-}
-
-impl Flood {
-    fn new(size: u16) -> Self {
-        Self {
-            templates: std::array::from_fn(|pi| template(pi, size)),
-            fps: [0.0; PIS],
-            start_ns: 0,
-            done: [0; PIS],
-            next: 0,
-            offered: Arc::default(),
-        }
-    }
-
-    fn pace(&mut self, fps: [f64; PIS], now_ns: u64) {
-        self.fps = fps;
-        self.start_ns = now_ns;
-        self.done = [0; PIS];
-    }
-
-    fn flows(&self) -> bool {
-        self.fps.iter().any(|fps| *fps > 0.0)
-    }
-
-    #[inline]
-    fn inject(&mut self, now_ns: u64, slots: &mut InjectSlots<'_, '_>) {
-        /// What the ring of a NIC would have held when the worker comes back from a stall.
-        const BACKLOG: u64 = 1024;
-        if !self.flows() {
-            return;
-        }
-        let passed_ns = now_ns.saturating_sub(self.start_ns) as f64;
-        let mut left = [0; PIS];
-        for ((left, fps), done) in left.iter_mut().zip(&self.fps).zip(&mut self.done) {
-            let due = (passed_ns * fps * 1e-9) as u64;
-            *done = (*done).max(due.saturating_sub(BACKLOG));
-            *left = due.saturating_sub(*done);
-        }
-        let mut put = [0; PIS];
-        slots.fill(|slot| {
-            let mut turns = (self.next..PIS).chain(0..self.next);
-            let pi = turns.find(|pi| left[*pi] > 0)?;
-            self.next = if pi + 1 < PIS { pi + 1 } else { 0 };
-            left[pi] -= 1;
-            put[pi] += 1;
-            let template = &self.templates[pi];
-            copy_frame(slot.get_mut(..template.len())?, template);
-            Some(template.len())
-        });
-        for ((put, done), offered) in put.iter().zip(&mut self.done).zip(self.offered.iter()) {
-            *done += put;
-            // Without a locked instruction: there is one writer.
-            offered.store(offered.load(Ordering::Relaxed) + put, Ordering::Relaxed);
-        }
-    }
-}
-
-fn template(pi: usize, size: u16) -> Box<[u8]> {
-    let mut frame = vec![0u8; usize::from(size).saturating_sub(FCS).max(SMALLEST_ON_WIRE)];
-    let head = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5];
-    frame[..14].copy_from_slice(&head);
-    // PIH: code in bits 7 to 5, virtual network 0.
-    frame[14] = ((pi + 1) as u8) << 5;
-    frame.into()
 }
 
 #[cfg(test)]

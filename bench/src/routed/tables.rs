@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::chance::Chance;
+
 /// Lengths of prefixes and their share in 100, about as in the Internet's table of 2026.
 const LENGTHS: &[(u8, u32)] = &[
     (48, 46),
@@ -15,24 +17,6 @@ const LENGTHS: &[(u8, u32)] = &[
     (64, 2),
     (35, 2),
 ];
-
-/// A sequence of numbers that looks like chance (splitmix64).
-#[derive(Debug, Clone)]
-pub(super) struct Chance(pub(super) u64);
-
-impl Chance {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
-}
 
 /// `count` different prefixes in 2a00::/11 and 2400::/11, in groups as registries give them: bits and length.
 pub(super) fn prefixes(count: usize) -> Vec<(u128, u8)> {

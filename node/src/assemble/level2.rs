@@ -2,7 +2,7 @@
 
 use pinode_scheduler::bounds::{self, PiBounds};
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::{Connection, Room, Service, Signalling, Terms};
+use pinode_scheduler::level2::streams::{Connection, Room, Service, Signalling, Terms, Tolerance};
 use pinode_scheduler::level2::{Content, Diffserv, Fifo, Streams};
 use pinode_scheduler::{Cycle, LinkRate, RateError};
 use pinode_virtqueue::TxFrame;
@@ -87,7 +87,10 @@ fn streams(
             label: stream.label,
             service: Service::Cbr,
             peak: LinkRate::new(stream.rate_bps).ok(),
-            tolerance_ns: stream.tolerance_ns,
+            tolerance: match stream.tolerance_ns {
+                Some(own_ns) => Tolerance::Own(own_ns),
+                None => Tolerance::Shared(0),
+            },
             buffer: stream.buffer,
             largest: stream.max_frame.unwrap_or(largest),
         });

@@ -246,8 +246,8 @@ impl Signalling {
         let _ = table::ask(&*control, &self.guest, &Request::Send { port, vn, pdus });
     }
 
-    /// Does operations in their order; what became of each.
-    pub(super) fn switch(&self, ops: &[Op]) -> Vec<(OpId, Result<(), Refusal>)> {
+    /// Does operations in their order, as the daemon asks for them; what became of each.
+    pub fn switch(&self, ops: &[Op]) -> Vec<(OpId, Result<(), Refusal>)> {
         let Some(control) = self.control.upgrade() else {
             return Vec::new();
         };

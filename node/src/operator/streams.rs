@@ -13,7 +13,7 @@ use pinode_classifier::Vn;
 use pinode_scheduler::LinkRate;
 use pinode_scheduler::level2::ClassCounters;
 use pinode_scheduler::level2::streams::{
-    Block, ConnectError, Connection, LABEL_LEAST, LABEL_MOST, Service,
+    Block, ConnectError, Connection, LABEL_LEAST, LABEL_MOST, Service, Tolerance,
 };
 
 use super::{Operator, worker_gone};
@@ -223,7 +223,10 @@ impl Operator {
                 vn: Vn::new(contract.vn).unwrap_or(Vn::DEFAULT),
                 label: contract.label,
                 rate_bps: contract.peak.map_or(0, LinkRate::bits_per_s),
-                tolerance_ns: contract.tolerance_ns,
+                tolerance_ns: match contract.tolerance {
+                    Tolerance::Own(own_ns) => Some(own_ns),
+                    Tolerance::Shared(_) => None,
+                },
                 buffer: contract.buffer,
                 max_frame: Some(contract.largest),
             };
@@ -316,7 +319,7 @@ impl Operator {
         }
         let peak = item.rate_bps.map(LinkRate::new).transpose();
         let peak = peak.map_err(|error| no(StreamCause::Rate, error.to_string()))?;
-        let (service, buffer, tolerance_ns) = match (item.class, peak) {
+        let (service, buffer, tolerance) = match (item.class, peak) {
             (StreamClass::Cbr, None) => {
                 return Err(refused(vn, label, ConnectError::NoRate));
             }
@@ -332,21 +335,21 @@ impl Operator {
                     return Err(no(StreamCause::Tolerance, what));
                 }
                 // What was held up on the way comes late, and behind it what is early: it may catch up.
-                let tolerance_ns = match (item.tolerance_ns, item.early_ns) {
-                    (None, 1..) => Some(in_force.untold_ns.saturating_add(item.early_ns)),
-                    (said, _) => said,
+                let tolerance = match item.tolerance_ns {
+                    Some(own_ns) => Tolerance::Own(own_ns),
+                    None => Tolerance::Shared(item.early_ns),
                 };
-                let buffer = in_force.buffer(peak, tolerance_ns, item.early_ns, max_frame);
-                (Service::Cbr, buffer, tolerance_ns)
+                let buffer = in_force.buffer(peak, tolerance, item.early_ns, max_frame);
+                (Service::Cbr, buffer, tolerance)
             }
-            (StreamClass::Ubr, _) => (Service::Ubr, BUFFER, None),
+            (StreamClass::Ubr, _) => (Service::Ubr, BUFFER, Tolerance::Shared(0)),
         };
         Ok(Connection {
             vn,
             label,
             service,
             peak,
-            tolerance_ns,
+            tolerance,
             buffer: item.buffer.unwrap_or(buffer),
             largest: max_frame,
         })

@@ -30,7 +30,9 @@ mod shaped;
 
 pub use self::admission::Released;
 use self::best_effort::Turns;
-pub use self::contract::{ConnectError, Connection, Reserved, Room, Service, Signalling, Terms};
+pub use self::contract::{
+    ConnectError, Connection, Reserved, Room, Service, Signalling, Terms, Tolerance,
+};
 use self::eligible::Eligible;
 pub use self::labels::Block;
 use self::labels::Labels;
@@ -96,7 +98,7 @@ impl<T: Copy> Streams<T> {
             label: ROUTER_ALERT,
             service: Service::Cbr,
             peak: None,
-            tolerance_ns: None,
+            tolerance: Tolerance::Shared(0),
             buffer: 0,
             largest: u32::MAX,
         };

@@ -6,7 +6,7 @@ use std::num::NonZeroU8;
 
 use pinode_scheduler::bounds::{self, Admitted, Flow, PiBounds, Promised};
 use pinode_scheduler::level2::diffserv::{Classes, Policed, Weighted};
-use pinode_scheduler::level2::streams::{Connection, Room, Service};
+use pinode_scheduler::level2::streams::{Connection, Room, Service, Tolerance};
 use pinode_scheduler::level2::{Arrival, Diffserv, Discipline, Streams};
 use pinode_scheduler::{Cycle, Gate, LinkRate, Phase};
 use proptest::prelude::*;
@@ -288,7 +288,7 @@ proptest! {
                 label,
                 service: Service::Cbr,
                 peak: Some(rate(pi.guaranteed_bps as u64 / all * share)),
-                tolerance_ns: Some(tolerance_ns),
+                tolerance: Tolerance::Own(tolerance_ns),
                 buffer: 12,
                 largest: LARGEST,
             };
@@ -321,7 +321,7 @@ impl Shaper {
     /// Since when the frame was the first of its connection, and conformed.
     fn first_and_conforms_ns(&mut self, contract: &Connection, passed: &Passed) -> u64 {
         let conforms_ns =
-            (self.theoretical_ps.div_ceil(1_000)).saturating_sub(contract.tolerance_ns.unwrap());
+            (self.theoretical_ps.div_ceil(1_000)).saturating_sub(contract.tolerance.ns(0));
         let since_ns = passed.frame.at_ns.max(self.taken_ns).max(conforms_ns);
         let interval_ps = LinkRate::wire_time_ps(contract.peak.unwrap(), passed.frame.octets);
         self.theoretical_ps = self.theoretical_ps.max(passed.taken_ns * 1_000) + interval_ps;

@@ -3,7 +3,9 @@
 
 use pinode_scheduler::bounds::{self, Admitted, PiBounds, Promised};
 use pinode_scheduler::level2::Streams;
-use pinode_scheduler::level2::streams::{Connection, ROUTER_ALERT, Room, Service, Signalling};
+use pinode_scheduler::level2::streams::{
+    Connection, ROUTER_ALERT, Room, Service, Signalling, Tolerance,
+};
 use proptest::prelude::*;
 
 use crate::bounds::{Frame, LARGEST, OWN, Port, SMALLEST, cycle, entry, gaps, in_order, phases};
@@ -61,7 +63,7 @@ fn setting(
             label,
             service,
             peak: Some(rate(promised.rate_bps as u64)),
-            tolerance_ns: Some(promised.tolerance_ns as u64),
+            tolerance: Tolerance::Own(promised.tolerance_ns as u64),
             buffer,
             largest: promised.largest,
         };

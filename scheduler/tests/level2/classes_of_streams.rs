@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use pinode_scheduler::level2::streams::{
-    Block, ConnectError, Connection, ROUTER_ALERT, Room, Service, Signalling, Terms,
+    Block, ConnectError, Connection, ROUTER_ALERT, Room, Service, Signalling, Terms, Tolerance,
 };
 use pinode_scheduler::level2::{Arrival, ClassName, Discipline, Streams, Why};
 use proptest::prelude::*;
@@ -27,7 +27,11 @@ fn connection(label: u32, service: Service, bps: u64, buffer: u32) -> Connection
         label,
         service,
         peak: rate_of(bps),
-        tolerance_ns: label.is_multiple_of(2).then_some(30_000),
+        tolerance: match label % 3 {
+            0 => Tolerance::Own(30_000),
+            1 => Tolerance::Shared(0),
+            _ => Tolerance::Shared(u64::from(label)),
+        },
         buffer,
         largest: 1518,
     }
@@ -241,9 +245,9 @@ proptest! {
             prop_assert_eq!(queue.spare(), (left_bps, frames - reserved - taken));
             let all = queue.reserved();
             prop_assert_eq!((all.rate_bps, all.cbr as usize), (taken_bps, cbr().count()));
-            let untold = cbr().filter(|c| c.tolerance_ns.is_none());
+            let untold = cbr().filter(|c| matches!(c.tolerance, Tolerance::Shared(_)));
             prop_assert_eq!(all.untold_bps, untold.map(|c| c.peak.unwrap().bits_per_s()).sum::<u64>());
-            let told = cbr().filter_map(|c| Some((c.peak?.bits_per_s(), c.tolerance_ns?)));
+            let told = cbr().map(|c| (c.peak.unwrap().bits_per_s(), c.tolerance.ns(0)));
             prop_assert_eq!(all.told_bps_ns, told.map(|(r, t)| u128::from(r * t)).sum::<u128>());
             prop_assert_eq!(all.turn_octets, 1538 * u64::from(all.cbr));
             prop_assert_eq!(queue.connections(), there.len());

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use pinode_scheduler::level2::streams::{
-    ConnectError, Connection, LABEL_LEAST, LABEL_MOST, Room, Service,
+    ConnectError, Connection, LABEL_LEAST, LABEL_MOST, Room, Service, Tolerance,
 };
 use pinode_scheduler::level2::{Arrival, ClassCounters, ClassName, Discipline, Streams, Why};
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ fn connection(vn: u8, label: u32, bps: u64, tolerance_ns: u64, buffer: u32) -> C
         label,
         service: Service::Cbr,
         peak: Some(rate(bps)),
-        tolerance_ns: Some(tolerance_ns),
+        tolerance: Tolerance::Own(tolerance_ns),
         buffer,
         largest: u32::MAX,
     }
@@ -52,7 +52,7 @@ fn bps(contract: &Connection) -> u64 {
 }
 
 fn tolerance_ns(contract: &Connection) -> u64 {
-    contract.tolerance_ns.unwrap_or(0)
+    contract.tolerance.ns(0)
 }
 
 const GBIT: u64 = 1_000_000_000;

@@ -163,13 +163,8 @@ impl Daemon {
             }
             (Switched::Setting(_), Err(refusal)) => {
                 call.switched = Switched::Nothing;
-                let cause = match refusal {
-                    Refusal::Rate(_) => Cause::UserCellRateNotAvailable,
-                    Refusal::Full(_) => Cause::ResourcesUnavailable,
-                    Refusal::Failed(_) => Cause::TemporaryFailure,
-                };
                 let why = refusal.to_string();
-                self.end_call(key, Reason::from(cause).saying(&why));
+                self.end_call(key, Reason::from(refusal.cause()).saying(&why));
             }
             (Switched::Unsetting(_), _) => {
                 call.switched = Switched::Nothing;

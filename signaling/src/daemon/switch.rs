@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::q2931::Cause;
 use crate::qos::Traffic;
 
 /// A connection on one link.
@@ -74,6 +75,18 @@ pub enum Refusal {
     /// The switch cannot do it now.
     #[error("{0}")]
     Failed(String),
+}
+
+impl Refusal {
+    /// The cause with which a call is refused for it (ITU-T Q.850).
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
+        match self {
+            Refusal::Rate(_) => Cause::UserCellRateNotAvailable,
+            Refusal::Full(_) => Cause::ResourcesUnavailable,
+            Refusal::Failed(_) => Cause::TemporaryFailure,
+        }
+    }
 }
 
 /// A message between daemon and node, one packet each. What is no PDU is JSON.

@@ -4,7 +4,7 @@
 
 use pinode_scheduler::LinkRate;
 use pinode_scheduler::bounds::{Admitted, PiBounds, Promised};
-use pinode_scheduler::level2::streams::{Connection, Reserved, Service, Terms};
+use pinode_scheduler::level2::streams::{Connection, Reserved, Service, Terms, Tolerance};
 
 use super::{Operator, Place};
 use crate::assemble::LOOKAHEAD_NS;
@@ -50,12 +50,12 @@ impl InForce {
     pub(super) fn buffer(
         &self,
         peak: LinkRate,
-        tolerance_ns: Option<u64>,
+        tolerance: Tolerance,
         comes_early_ns: u64,
         largest: u32,
     ) -> u32 {
         let frame_ns = (peak.wire_time_ps(largest) / 1_000).max(1);
-        let early_ns = tolerance_ns.unwrap_or(self.untold_ns);
+        let early_ns = tolerance.ns(self.untold_ns);
         let early = early_ns.saturating_add(comes_early_ns).div_ceil(frame_ns);
         let frames = self.cycle_ns.div_ceil(frame_ns).saturating_add(early);
         u32::try_from(frames.saturating_add(1)).unwrap_or(u32::MAX)
@@ -67,7 +67,7 @@ impl InForce {
         let (class, tolerance_ns, delay_ns) = match contract.service {
             Service::Ubr => (StreamClass::Ubr, 0, None),
             Service::Cbr => {
-                let tolerance_ns = contract.tolerance_ns.unwrap_or(self.untold_ns);
+                let tolerance_ns = contract.tolerance.ns(self.untold_ns);
                 let own = Promised {
                     rate_bps: rate_bps.unwrap_or(0) as f64,
                     tolerance_ns: tolerance_ns as f64,

@@ -4,7 +4,7 @@
 //! and out, so that it may be done between two frames. Must never admit more than there is.
 
 use super::super::ClassCounters;
-use super::contract::{ConnectError, Connection, Reserved, Service, Signalling, Terms};
+use super::contract::{ConnectError, Connection, Reserved, Service, Signalling, Terms, Tolerance};
 use super::labels::Block;
 use super::shaped::Shaped;
 use super::{LABEL_LEAST, LABEL_MOST, NETWORKS, ROUTER_ALERT, SIGNALLING, Streams};
@@ -52,13 +52,15 @@ impl Reserved {
         }
         let bps = contract.peak.map_or(0, |peak| peak.bits_per_s());
         self.rate_bps = sums(self.rate_bps, bps);
-        match contract.tolerance_ns {
-            None => self.untold_bps = sums(self.untold_bps, bps),
-            Some(ns) => {
-                let told = u128::from(bps) * u128::from(ns);
-                self.told_bps_ns = products(self.told_bps_ns, told);
+        let told_ns = match contract.tolerance {
+            Tolerance::Own(own_ns) => own_ns,
+            Tolerance::Shared(more_ns) => {
+                self.untold_bps = sums(self.untold_bps, bps);
+                more_ns
             }
-        }
+        };
+        let told = u128::from(bps) * u128::from(told_ns);
+        self.told_bps_ns = products(self.told_bps_ns, told);
         let turn = u64::from(contract.largest) + OVERHEAD_OCTETS;
         self.turn_octets = sums(self.turn_octets, turn);
         self.frames = counts(self.frames, contract.buffer);
@@ -79,7 +81,7 @@ impl<T: Copy> Streams<T> {
         let buffer = buffer.min(self.spare().1);
         self.signalling.contract = Connection {
             peak: Some(peak),
-            tolerance_ns: Some(tolerance_ns),
+            tolerance: Tolerance::Own(tolerance_ns),
             buffer,
             ..self.signalling.contract
         };
@@ -247,7 +249,7 @@ impl<T: Copy> Streams<T> {
         self.untold_ns = tolerance_ns;
         if let Some((peak, tolerance_ns)) = signalling {
             self.signalling.contract.peak = Some(peak);
-            self.signalling.contract.tolerance_ns = Some(tolerance_ns);
+            self.signalling.contract.tolerance = Tolerance::Own(tolerance_ns);
         }
     }
 

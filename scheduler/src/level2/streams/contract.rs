@@ -26,13 +26,34 @@ pub struct Connection {
     /// The rate that it never exceeds for longer than its tolerance, on the wire: preamble and gap
     /// count. UBR is not shaped, whatever stands here.
     pub peak: Option<LinkRate>,
-    /// tau, ns: how much earlier than its rate alone would have it a frame may go. None: the one that
-    /// all connections have that say nothing, [`Terms::tolerance_ns`].
-    pub tolerance_ns: Option<u64>,
+    /// tau: how much earlier than its rate alone would have it a frame may go.
+    pub tolerance: Tolerance,
     /// Most frames that wait.
     pub buffer: u32,
     /// Octets of its largest frame, with FCS.
     pub largest: u32,
+}
+
+/// tau of a connection, ns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tolerance {
+    /// Its own, whatever else there is.
+    Own(u64),
+    /// The one of all connections that say nothing, [`Terms::tolerance_ns`], which grows with them, and so much
+    /// more: by how much its frames come early.
+    Shared(u64),
+}
+
+impl Tolerance {
+    /// tau, ns, where that of all that say nothing is `shared_ns`.
+    #[inline]
+    #[must_use]
+    pub const fn ns(self, shared_ns: u64) -> u64 {
+        match self {
+            Tolerance::Own(own_ns) => own_ns,
+            Tolerance::Shared(more_ns) => shared_ns.saturating_add(more_ns),
+        }
+    }
 }
 
 /// What there is for all connections together.
@@ -90,7 +111,7 @@ pub struct Reserved {
     pub rate_bps: u64,
     /// Those of connections without a tau of their own.
     pub untold_bps: u64,
-    /// The sum of peak rate times tau of the others, bits/s times ns.
+    /// The sum of peak rate times tau of the others, and times what those have beyond, bits/s times ns.
     pub told_bps_ns: u128,
     /// The sum of the largest frames of CBR, octets of wire.
     pub turn_octets: u64,

@@ -89,7 +89,7 @@ impl Shaped {
     /// The first instant at which its next frame conforms; `untold_ns`: tau, if it has none of its own.
     #[inline]
     pub(super) fn conforms_ns(&self, untold_ns: u64) -> u64 {
-        let tolerance_ns = self.contract.tolerance_ns.unwrap_or(untold_ns);
+        let tolerance_ns = self.contract.tolerance.ns(untold_ns);
         self.theoretical
             .rounded_up_ns()
             .saturating_sub(tolerance_ns)
