@@ -96,9 +96,7 @@ impl Daemon {
         let labels = [call.came_by, call.goes_by];
         self.calls.remove(&key);
         for place in labels.into_iter().flatten() {
-            if let Some(link) = self.links.get_mut(&place.port) {
-                link.labels.free(place.vn, place.label);
-            }
+            self.free(place);
         }
     }
 }

@@ -48,7 +48,7 @@ pub mod to_kernel;
 pub use demon::Demon;
 pub use field::{Aal, Blli, Bllis, ErrorCode, Pvc, Sap, Vcc};
 pub use kernel::Kernel;
-pub use layout::Malformed;
+pub use layout::{MAX_OCTETS, Malformed};
 pub use message::Message;
 pub use table::Refused;
 pub use to_demon::ToDemon;

@@ -231,8 +231,10 @@ impl Bed {
         let mut events = Vec::new();
         while self.switch.has_event() {
             let event = self.switch.event().expect("there is one");
-            let Event::Signalling(punted) = serde_json::from_value(event).unwrap();
-            events.push(punted);
+            match serde_json::from_value(event).unwrap() {
+                Event::Signalling(punted) => events.push(punted),
+                Event::Isp(said) => panic!("{said:?}"),
+            }
         }
         events
     }
