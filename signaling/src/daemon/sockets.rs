@@ -124,12 +124,18 @@ impl Daemon {
     }
 
     /// Who calls from there, and where that is.
-    fn begins_at(&self, at: Option<Span>, local: Address) -> Result<(Address, Option<Place>), Cause> {
+    fn begins_at(
+        &self,
+        at: Option<Span>,
+        local: Address,
+    ) -> Result<(Address, Option<Place>), Cause> {
         let Some(at) = at else {
             let calling = self.local(local).ok_or(Cause::UnallocatedNumber)?;
             return Ok((calling, None));
         };
-        let mut places = self.carried(at).ok_or(Cause::IdentifiedChannelDoesNotExist)?;
+        let mut places = self
+            .carried(at)
+            .ok_or(Cause::IdentifiedChannelDoesNotExist)?;
         // A device that is not called needs no address.
         let calling = self.local(local).unwrap_or(Address::NULL);
         match (places.next(), places.next()) {

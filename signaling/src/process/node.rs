@@ -140,9 +140,7 @@ impl Child {
             return;
         };
         match ToDemon::decode(&said.octets) {
-            Ok(message) => self
-                .daemon
-                .client_says_at(now_ns, guest, said.at, message),
+            Ok(message) => self.daemon.client_says_at(now_ns, guest, said.at, message),
             Err(error) => {
                 self.guest = None;
                 self.daemon.client_goes(now_ns, guest);

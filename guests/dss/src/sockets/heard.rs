@@ -23,7 +23,9 @@ impl Sockets {
     pub(crate) fn heard(&mut self, request: &IspRequest) -> Result<Vec<SocketView>, String> {
         if request.messages.len() > MOST_MESSAGES {
             let messages = request.messages.len();
-            return Err(format!("{messages} messages; allowed: {MOST_MESSAGES} at most"));
+            return Err(format!(
+                "{messages} messages; allowed: {MOST_MESSAGES} at most"
+            ));
         }
         if request.life != self.life {
             return Ok(Vec::new());
@@ -87,7 +89,12 @@ impl Sockets {
     }
 
     /// Changes the socket whose own or whose call's this one is.
-    fn becomes(&mut self, vcc: Vcc, changed: &mut Changed, change: impl FnOnce(&mut super::Socket)) {
+    fn becomes(
+        &mut self,
+        vcc: Vcc,
+        changed: &mut Changed,
+        change: impl FnOnce(&mut super::Socket),
+    ) {
         if let Some(number) = self.owners.get(&vcc)
             && let Some(socket) = self.all.get_mut(number)
         {
