@@ -161,7 +161,7 @@ fn what_is_taken_away_is_closed_once() {
 
 #[test]
 fn no_two_ends_share_a_name_a_label_or_an_address() {
-    let mut ends = Ends::new(8);
+    let mut ends = Ends::new(10);
     let (permanent, at) = screen(200, 4);
     ends.add(permanent.clone(), at, true).unwrap();
     let mut refused = |permanent: Permanent, at: Span| ends.add(permanent, at, false).unwrap_err();
@@ -171,10 +171,10 @@ fn no_two_ends_share_a_name_a_label_or_an_address() {
     let (mut same, _) = screen(200, 1);
     same.name = "other".into();
     assert!(refused(same, span(300, 1)).contains("listens on"));
-    let (many, at) = screen(300, 3);
+    let (many, at) = screen(300, 5);
     assert_eq!(
         refused(many, at),
-        "with it the guest would need 9 sockets; allowed: 8 (config.sockets of the PI)"
+        "with it the guest would need 11 sockets; allowed: 10 (config.sockets of the PI)"
     );
     assert!(
         ends.remove("screen200")

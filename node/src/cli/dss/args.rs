@@ -344,6 +344,11 @@ impl FromStr for Rate {
 }
 
 impl Promise {
+    /// The largest payload of a connection that is asked for, octets.
+    pub fn sending(&self) -> u16 {
+        self.size.unwrap_or(SIZE)
+    }
+
     /// The largest payload that who listens takes, octets.
     pub fn listening(&self) -> u16 {
         self.size.unwrap_or(LISTENING)
@@ -355,7 +360,7 @@ impl Promise {
             class: if self.ubr { Class::Ubr } else { Class::Cbr },
             peak: rate.map(|rate| rate.0),
             cdvt_ns: self.cdvt.0,
-            max_sdu: self.size.unwrap_or(SIZE),
+            max_sdu: self.sending(),
         };
         Qos {
             transmit: (self.rate.is_some() || self.ubr).then(|| traffic(self.rate)),
