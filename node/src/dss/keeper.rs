@@ -234,6 +234,8 @@ fn listen(signalling: &Signalling, guest: &Listener) {
             Err(RecvTimeoutError::Timeout) => signalling.settle(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        signalling.look_after_sockets();
+        if !signalling.has_ended() {
+            signalling.look_after_sockets();
+        }
     }
 }

@@ -102,7 +102,11 @@ impl Sockets {
         self.waiting.clear();
         self.waiting
             .push_back(packet::message(&ToDaemon::Guest(None)));
-        tracing::info!(guest = %self.guest, "its sockets begin anew: {why}");
+        if pause.is_zero() {
+            tracing::info!(guest = %self.guest, "its sockets begin anew: {why}");
+        } else {
+            tracing::warn!(guest = %self.guest, "its sockets begin anew: {why}");
+        }
     }
 
     /// Begins, ends and asks what is to be; `daemon`: the process of that of the moment.

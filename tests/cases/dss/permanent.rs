@@ -205,7 +205,7 @@ fn joined_again() -> Result<()> {
     }
     let text = first.succeed(&["dss", "list"])?;
     ensure!(
-        text.contains("camera: west/100 calls 4702") && text.contains(": up"),
+        text.contains("camera: west/100 calls 47.02") && text.contains(": up"),
         "{text}"
     );
     for node in &quiet.nodes {
