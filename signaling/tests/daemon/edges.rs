@@ -309,7 +309,7 @@ fn a_label_at_a_port_with_a_neighbour_is_not_given_to_the_neighbour() {
 
 #[test]
 fn frames_of_devices_are_policed_where_they_come_in() {
-    let (mut world, first, _, ..) = joined();
+    let (mut world, first, ..) = joined();
     world.kill(0, first);
     world.run(S);
     let mut policed = Vec::new();

@@ -194,7 +194,8 @@ impl Host {
 pub struct Quiet {
     pub nodes: [Node; 2],
     pub devices: [Namespace; 2],
-    _labs: [Namespace; 2],
+    /// Where the nodes are.
+    pub labs: [Namespace; 2],
 }
 
 impl Quiet {
@@ -214,7 +215,7 @@ impl Quiet {
         Ok(Self {
             nodes: [node(1, first, more[0])?, node(2, second, more[1])?],
             devices,
-            _labs: labs,
+            labs,
         })
     }
 }

@@ -223,6 +223,21 @@ fn joined_again() -> Result<()> {
         node.wait_guest("dss", "running", restarts + 1)?;
         is_joined(&quiet, &format!("after guest {number} was restarted"))?;
     }
+    // A link that fails outlives what it carries, or takes it along; then it comes back.
+    for state in ["down", "up"] {
+        quiet.labs[0].ip(&["link", "set", "trunk", state])?;
+        until(&format!("the trunk to be {state}"), SOON, || {
+            let shown = shown(second).map_err(|error| format!("{error:#}"))?;
+            let links = shown["daemon"]["links"].as_array().cloned();
+            let trunk = links
+                .into_iter()
+                .flatten()
+                .find(|link| link["port"] == "west");
+            let is_so = trunk.is_some_and(|link| link["up"] == (state == "up"));
+            is_so.then_some(()).ok_or(shown.to_string())
+        })?;
+    }
+    is_joined(&quiet, "after the trunk failed")?;
     // Released by an operator of either node, it comes back too.
     for node in [first, second] {
         let call = shown(node)?["daemon"]["calls"][0]["id"].to_string();
