@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
+use crate::dss::{Permanent, PermanentShown};
 use crate::status::{GuestStatus, PhaseEntry, PortPhases, Status};
 pub use streams::{
     STREAMS_MOST, StreamBuffers, StreamCause, StreamClass, StreamCounters, StreamGranted,
@@ -150,6 +151,27 @@ pub trait Control: Send + Sync {
     ///
     /// As [`signalling`](Self::signalling); [`ControlError::Refused`] if there is no such call.
     fn release_call(&self, guest: &str, call: u64) -> Result<(), ControlError>;
+
+    /// Permanent ends of connections, with their connections and the bounds of these.
+    ///
+    /// # Errors
+    ///
+    /// As [`signalling`](Self::signalling).
+    fn permanents(&self, guest: &str) -> Result<Vec<PermanentShown>, ControlError>;
+
+    /// One more, until the node ends: how it is at first.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Unknown`] for a guest without signalling, [`ControlError::Refused`] for what cannot be.
+    fn add_permanent(&self, guest: &str, permanent: Permanent) -> Result<(), ControlError>;
+
+    /// One less; its connections are released.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_permanent`](Self::add_permanent); those of the configuration are refused.
+    fn remove_permanent(&self, guest: &str, name: &str) -> Result<(), ControlError>;
 
     /// The connections of a PI at a port, a page of them: at most [`STREAMS_MOST`].
     ///

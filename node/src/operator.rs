@@ -1,6 +1,7 @@
 //! What an operator sees and may change of a running node: [`Control`] on the workers and the
 //! supervisor's handle.
 
+mod permanent;
 mod schedules;
 mod signalling;
 mod streams;
@@ -29,7 +30,7 @@ use crate::dataplane::counters::{
 };
 use crate::dataplane::mailbox::WorkerGone;
 use crate::dataplane::workers::{TapPoint, Workers};
-use crate::dss::{Shown, Signalling};
+use crate::dss::{Permanent, PermanentShown, Shown, Signalling};
 use crate::status::{
     ClassStatus, Departure, EgressDrops, GuestState, GuestStatus, IngressDrops, Level2Status,
     PiStatus, PortDrops, PortPhases, PortStatus, Quantiles, Schedule, Status, WorkerStatus,
@@ -433,6 +434,18 @@ impl Control for Operator {
 
     fn release_call(&self, guest: &str, call: u64) -> Result<(), ControlError> {
         self.release_one_call(guest, call)
+    }
+
+    fn permanents(&self, guest: &str) -> Result<Vec<PermanentShown>, ControlError> {
+        self.permanents_of(guest)
+    }
+
+    fn add_permanent(&self, guest: &str, permanent: Permanent) -> Result<(), ControlError> {
+        self.add_permanent_to(guest, permanent)
+    }
+
+    fn remove_permanent(&self, guest: &str, name: &str) -> Result<(), ControlError> {
+        self.remove_permanent_of(guest, name)
     }
 }
 

@@ -9,7 +9,9 @@ use pinode_ports::Port;
 use pinode_vmm::KvmHost;
 
 use crate::assemble;
-use crate::config::{IdleMode, Isolation, NodeConfig, signaling_of};
+use crate::config::{
+    IdleMode, Isolation, NodeConfig, permanent_place_of, signaling_of, sockets_of,
+};
 use crate::dataplane::baton::{Baton, Board};
 use crate::dataplane::bell::Bell;
 use crate::dataplane::clock::{Clock as _, Monotonic, Tai, tai_offset_ns};
@@ -190,8 +192,19 @@ fn start_signalling(
         let control: Weak<Operator> = Arc::downgrade(operator);
         let jitter_ns = pi.signaling.as_ref().map_or(0, |own| own.jitter_ns);
         let ports = ports.clone();
-        let signalling = Signalling::new(control, &pi.name, configuration, ports, jitter_ns);
+        let sockets = sockets_of(config, slot);
+        let signalling =
+            Signalling::new(control, &pi.name, configuration, ports, jitter_ns, sockets);
         let signalling = Arc::new(signalling);
+        for permanent in pi.signaling.iter().flat_map(|own| &own.permanents) {
+            let added = permanent_place_of(config, slot, permanent)
+                .map_err(|(key, what)| format!("{key}: {what}"))
+                .and_then(|at| signalling.add_permanent(permanent.clone(), at, true));
+            if let Err(what) = added {
+                // Cannot be: the configuration was checked.
+                tracing::error!(guest = %pi.name, end = %permanent.name, "{what}");
+            }
+        }
         all.push(Some(Arc::clone(&signalling)));
         keepers.push(Keeper::start(signalling, guests.listen(slot))?);
     }

@@ -23,6 +23,7 @@ pub(crate) const HEADER_OCTETS: usize = 8;
 struct Settings {
     connections: u32,
     punted: u32,
+    sockets: u32,
 }
 
 impl Default for Settings {
@@ -30,6 +31,7 @@ impl Default for Settings {
         Settings {
             connections: 16_384,
             punted: 64,
+            sockets: 64,
         }
     }
 }
@@ -52,6 +54,8 @@ pub struct Configuration {
     pub connections: u32,
     /// Most PDUs of signalling that wait at a port, each way.
     pub punted: u32,
+    /// Most sockets: those that call, those that listen, and the calls that these accept.
+    pub sockets: u32,
     /// The ports, in order.
     pub ports: Vec<PortConfig>,
     /// Virtual networks carried, the lowest first.
@@ -62,7 +66,7 @@ pub struct Configuration {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigError {
     /// A key that is not known, or holds what it cannot.
-    #[error("{0}; keys are connections and punted, numbers both")]
+    #[error("{0}; keys are connections, punted and sockets, all of them numbers")]
     Key(String),
     /// A number that is too low or too high.
     #[error("{key}: {value} is out of range; allowed: {least} to {most}")]
@@ -109,6 +113,8 @@ impl Configuration {
     pub const MOST_CONNECTIONS: u32 = 1 << 20;
     /// Most PDUs that can wait at a port.
     pub const MOST_PUNTED: u32 = 1024;
+    /// Most sockets that can be configured.
+    pub const MOST_SOCKETS: u32 = 4096;
 
     /// Reads `config`.
     ///
@@ -124,6 +130,7 @@ impl Configuration {
         };
         in_range("connections", settings.connections, Self::MOST_CONNECTIONS)?;
         in_range("punted", settings.punted, Self::MOST_PUNTED)?;
+        in_range("sockets", settings.sockets, Self::MOST_SOCKETS)?;
         let given = config.vifs.len();
         if !(1..=PORTS).contains(&given) {
             return Err(ConfigError::Ports { given });
@@ -159,6 +166,7 @@ impl Configuration {
         Ok(Configuration {
             connections: settings.connections,
             punted: settings.punted,
+            sockets: settings.sockets,
             ports: config.vifs.iter().map(port).collect::<Result<_, _>>()?,
             vns,
         })

@@ -41,6 +41,8 @@ impl Running {
                 self.clearing = Some(None);
                 Answer::Cleared {}
             }
+            Request::Socket(request) => self.sockets.asked(request)?,
+            Request::Isp(request) => Answer::Sockets(self.sockets.heard(&request)?),
         };
         serde_json::to_value(answer).map_err(|error| error.to_string())
     }

@@ -11,6 +11,7 @@
 //! path        the way of a frame, in stages over a burst
 //! table       connections: from a label to where its frames go, and what is promised to them
 //! signalling  PDUs from and to the host, and who is at the other end of a port
+//! sockets     the socket side of the internal signalling protocol, for devices that do not signal
 //! counters    what became of frames
 //! control     what the host asks and is told; shared with it
 //! handle      how it is done
@@ -29,6 +30,7 @@ mod handle;
 mod packet;
 mod path;
 mod signalling;
+mod sockets;
 mod switch;
 pub mod table;
 

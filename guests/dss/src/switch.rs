@@ -10,10 +10,11 @@ use pinode_guest_runtime::{Config, Frames, Function, Output, VifIndex};
 use serde_json::Value;
 
 use crate::config::{ConfigError, Configuration};
-use crate::control::{Key, Mac};
+use crate::control::{Event, Key, Mac};
 use crate::counters::Fates;
 use crate::packet::{Form, Station};
 use crate::signalling::Signalling;
+use crate::sockets::Sockets;
 use crate::table::Table;
 
 /// Octets for requests, answers and events on their way: text, and what it is read into.
@@ -32,6 +33,7 @@ pub(crate) struct Running {
     pub table: Table,
     pub ports: Vec<Port>,
     pub signalling: Signalling,
+    pub sockets: Sockets,
     /// All connections are being taken down; those up to this key, if there is one, are.
     pub clearing: Option<Option<Key>>,
 }
@@ -78,6 +80,7 @@ impl Running {
             table: Table::new(configuration),
             ports: configuration.ports.iter().map(port).collect(),
             signalling: Signalling::new(configuration),
+            sockets: Sockets::new(configuration),
             clearing: None,
         }
     }
@@ -90,7 +93,10 @@ impl Function for Switch {
 
     fn memory(&self, config: &Config) -> u64 {
         Configuration::read(config).map_or(0, |configuration| {
-            Table::octets(&configuration) + Signalling::octets(&configuration) + LINES
+            Table::octets(&configuration)
+                + Signalling::octets(&configuration)
+                + Sockets::octets(&configuration)
+                + LINES
         })
     }
 
@@ -131,13 +137,16 @@ impl Function for Switch {
     #[inline]
     fn has_event(&self) -> bool {
         match &self.running {
-            Some(running) => running.signalling.has_event(),
+            Some(running) => running.signalling.has_event() || running.sockets.has_event(),
             None => false,
         }
     }
 
     fn event(&mut self) -> Option<Value> {
-        let event = self.running.as_mut()?.signalling.event()?;
+        let running = self.running.as_mut()?;
+        // What sockets say is bounded, and PDUs wait for no answer.
+        let said = running.sockets.event().map(Event::Isp);
+        let event = said.or_else(|| running.signalling.event())?;
         serde_json::to_value(event).ok()
     }
 }

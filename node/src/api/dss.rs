@@ -13,13 +13,15 @@ use utoipa::{IntoParams, ToSchema};
 use super::listing::{Listing, routes};
 use super::problem::{Problem, Refusal};
 use super::routes::{Answer, Node, ask, bad_query};
-use crate::dss::Shown;
+use crate::dss::{Permanent, PermanentShown, Shown};
 
 pub(super) fn listing() -> Listing {
     Listing::default()
         .routes(routes!(get_signalling))
         .routes(routes!(post_route, delete_route))
         .routes(routes!(delete_call))
+        .routes(routes!(get_permanents, post_permanent))
+        .routes(routes!(delete_permanent))
 }
 
 /// A route of calls.
@@ -146,4 +148,71 @@ async fn delete_call(
 ) -> Answer<ReleasedCall> {
     ask(control, move |node| node.release_call(&guest, call)).await?;
     Ok(Json(ReleasedCall { call }))
+}
+
+/// Permanent ends of connections, how far each is, and what was granted
+#[utoipa::path(get, path = "/v1/guests/{guest}/dss/permanents", tag = "dss",
+    params(("guest" = String, Path, description = "Name of the guest")),
+    responses(
+        (status = 200, description = "All of them, by name", body = Vec<PermanentShown>),
+        (status = 404, description = "No such guest, or it has no signalling", body = Problem),
+    )
+)]
+async fn get_permanents(
+    State(control): Node,
+    Path(guest): Path<String>,
+) -> Answer<Vec<PermanentShown>> {
+    let all = ask(control, move |node| node.permanents(&guest));
+    all.await.map(Json)
+}
+
+/// Adds a permanent end of connections, until the node ends
+#[utoipa::path(post, path = "/v1/guests/{guest}/dss/permanents", tag = "dss",
+    params(("guest" = String, Path, description = "Name of the guest")),
+    request_body = Permanent,
+    responses(
+        (status = 200, description = "It is there, and signalled for", body = Permanent),
+        (status = 400, description = "The body is no permanent end", body = Problem),
+        (status = 404, description = "No such guest, or it has no signalling", body = Problem),
+        (status = 422, description = "There cannot be such a one, or its place is taken", body = Problem),
+    )
+)]
+async fn post_permanent(
+    State(control): Node,
+    Path(guest): Path<String>,
+    body: Result<Json<Permanent>, JsonRejection>,
+) -> Answer<Permanent> {
+    let Json(permanent) =
+        body.map_err(|error| Refusal::new(error.status(), "body", error.body_text()))?;
+    let added = permanent.clone();
+    ask(control, move |node| node.add_permanent(&guest, added)).await?;
+    Ok(Json(permanent))
+}
+
+/// A permanent end that was taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemovedPermanent {
+    /// Which.
+    pub name: String,
+}
+
+/// Takes a permanent end away; its connections are released
+#[utoipa::path(delete, path = "/v1/guests/{guest}/dss/permanents/{name}", tag = "dss",
+    params(
+        ("guest" = String, Path, description = "Name of the guest"),
+        ("name" = String, Path, description = "Its name"),
+    ),
+    responses(
+        (status = 200, description = "It is gone", body = RemovedPermanent),
+        (status = 404, description = "No such guest, or it has no signalling", body = Problem),
+        (status = 422, description = "There is none, or it is of the configuration", body = Problem),
+    )
+)]
+async fn delete_permanent(
+    State(control): Node,
+    Path((guest, name)): Path<(String, String)>,
+) -> Answer<RemovedPermanent> {
+    let which = name.clone();
+    ask(control, move |node| node.remove_permanent(&guest, &which)).await?;
+    Ok(Json(RemovedPermanent { name }))
 }

@@ -153,6 +153,22 @@ impl Control for Fake {
     fn release_call(&self, guest: &str, call: u64) -> Result<(), ControlError> {
         super::dss::tests::release(guest, call)
     }
+
+    fn permanents(&self, guest: &str) -> Result<Vec<crate::dss::PermanentShown>, ControlError> {
+        super::dss::tests::permanents(guest)
+    }
+
+    fn add_permanent(
+        &self,
+        guest: &str,
+        permanent: crate::dss::Permanent,
+    ) -> Result<(), ControlError> {
+        super::dss::tests::add_permanent(guest, &permanent)
+    }
+
+    fn remove_permanent(&self, guest: &str, name: &str) -> Result<(), ControlError> {
+        super::dss::tests::remove_permanent(guest, name)
+    }
 }
 
 pub(super) struct Running {
@@ -482,6 +498,8 @@ fn the_document_is_served_and_the_checked_in_copy_is_current() {
             "/v1/guests/{guest}/console",
             "/v1/guests/{guest}/dss",
             "/v1/guests/{guest}/dss/calls/{call}",
+            "/v1/guests/{guest}/dss/permanents",
+            "/v1/guests/{guest}/dss/permanents/{name}",
             "/v1/guests/{guest}/dss/routes",
             "/v1/guests/{guest}/ipv6/addresses",
             "/v1/guests/{guest}/ipv6/classes",

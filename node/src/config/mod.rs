@@ -25,6 +25,7 @@ mod identity;
 mod json;
 mod level2;
 mod node;
+mod permanent;
 mod pi;
 mod port;
 mod problem;
@@ -65,10 +66,12 @@ pub use node::{
     Cpus, ETHERNET_HEADER, FCS, GuestImage, IdleMode, Isolation, NodeConfig, PhaseConfig, PiConfig,
     PihMode, Police, PortConfig, PortMode,
 };
+pub use permanent::place_of as permanent_place_of;
 pub use pi::NOBODY;
 pub use problem::{ConfigError, Problem};
+pub(crate) use reader::check_name;
 pub use schedule::{Demand, Needs, ScheduleError, schedule_problems};
-pub use signaling::{RouteConfig, SignalingConfig, of as signaling_of};
+pub use signaling::{RouteConfig, SignalingConfig, of as signaling_of, sockets_of};
 pub use strict::StrictFlows;
 pub use unit::{BitRate, Nanoseconds, Octets, UnitError};
 

@@ -9,9 +9,10 @@ use pinode_signaling::daemon::{
 
 use super::level2::Level2Config;
 use super::node::{GuestImage, NodeConfig, PortConfig, PortMode};
+use super::permanent;
 use super::reader::{Item, Section};
 use super::unit::Nanoseconds;
-use crate::dss;
+use crate::dss::{self, Permanent, PermanentEnds};
 
 /// Routes of a node: what one packet to the daemon holds.
 const ROUTES: usize = 1024;
@@ -30,6 +31,8 @@ pub struct SignalingConfig {
     /// By how much frames may be held up before the node looks at them, nanoseconds: as much earlier than it should a
     /// frame behind them may come.
     pub jitter_ns: u64,
+    /// Permanent ends of connections.
+    pub permanents: Vec<Permanent>,
 }
 
 /// A static route.
@@ -60,8 +63,13 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<SignalingConfig> {
         Some(item) => item.parsed::<Nanoseconds>().map(|jitter| jitter.0),
         None => Some(JITTER_NS),
     };
+    let permanents = match section.optional("permanent") {
+        Some(item) => permanent::read(&item),
+        None => Some(Vec::new()),
+    };
     section.finish();
     Some(SignalingConfig {
+        permanents: permanents?,
         ports: ports?,
         routes: routes?,
         calls: calls?,
@@ -94,7 +102,7 @@ fn routes(item: &Item<'_, '_>) -> Option<Vec<RouteConfig>> {
 }
 
 /// Whether a connection of this PI could leave by the port.
-fn carries(config: &NodeConfig, slot: usize, port: &PortConfig) -> bool {
+pub(super) fn carries(config: &NodeConfig, slot: usize, port: &PortConfig) -> bool {
     let own = u8::try_from(slot).ok();
     let vns = config.pis.get(slot).map(|pi| pi.vns);
     port.phases
@@ -235,6 +243,7 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
                 are_known = false;
             }
         }
+        check_permanents(config, slot, &problem);
         // The daemon's own look at it: routes that are there twice, or lead to too many ports.
         let told = of(config, slot).filter(|_| are_known);
         for found in told
@@ -245,4 +254,32 @@ pub(super) fn check(config: &NodeConfig, pis: &Item<'_, '_>) {
             problem(&[], found.to_string());
         }
     }
+}
+
+/// Permanent ends are where they can be, and no two of them at one place.
+fn check_permanents(config: &NodeConfig, slot: usize, problem: &dyn Fn(&[&str], String)) {
+    let Some(pi) = config.pis.get(slot) else {
+        return;
+    };
+    let mut ends = PermanentEnds::new(sockets_of(config, slot));
+    for permanent in pi.signaling.iter().flat_map(|own| &own.permanents) {
+        let wrong = |what: String| problem(&["permanent"], format!("{}: {what}", permanent.name));
+        match permanent::place_of(config, slot, permanent) {
+            Ok(at) => {
+                if let Err(what) = ends.add(permanent.clone(), at, true) {
+                    wrong(what);
+                }
+            }
+            Err((key, what)) => wrong(format!("{key}: {what}")),
+        }
+    }
+}
+
+/// Sockets that the guest in `slot` may have.
+#[must_use]
+pub fn sockets_of(config: &NodeConfig, slot: usize) -> u32 {
+    let pi = config.pis.get(slot);
+    let read = pi.map(|pi| pinode_guest_dss::Configuration::read(&config.guest_config(pi, 0)));
+    // One that cannot be read is told of elsewhere.
+    read.and_then(Result::ok).map_or(0, |own| own.sockets)
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use pinode_signaling::daemon::LabelRange;
 
-use super::{ConfigError, GuestImage, NodeConfig, parse, signaling_of};
+use super::{ConfigError, GuestImage, NodeConfig, parse, permanent_place_of, signaling_of};
+use crate::dss::End;
 
 const PORTS: &str = r#"[node]
 name = "n1"
@@ -179,9 +180,90 @@ fn mistakes_are_named() {
         "pi.dss.signaling.calls: 0 is not allowed; allowed: 1 to 1048576"
     );
     assert!(signaling("label = 5").contains("label: unknown key"));
+    let permanent = |keys: &str| {
+        problem(&format!(
+            "{STREAMS}[[pi.dss.signaling.permanent]]\nname = \"camera\"\n{keys}\n"
+        ))
+    };
+    let called = "called = \"4700000000000000000000000000000000000205\"";
+    let listen = "listen = \"4700000000000000000000000000000000000205\"";
+    for (keys, what) in [
+        (
+            format!("port = \"north\"\nlabel = 100\n{listen}"),
+            "camera: port: no connection of this PI leaves by port \"north\"; allowed: west, east",
+        ),
+        (
+            format!("port = \"west\"\nvn = 0\nlabel = 100\n{listen}"),
+            "camera: vn: port \"west\" does not carry virtual network 0; allowed: 5",
+        ),
+        (
+            format!("port = \"west\"\nlabel = 15\n{listen}"),
+            "label: 15 is not allowed; allowed: 16 to 1048575",
+        ),
+        (
+            format!("port = \"west\"\nlabel = 1048575\nlabels = 2\n{listen}"),
+            "camera: label: 2 labels from 1048575 on; allowed: 1 to 1024, of 16 to 1048575",
+        ),
+        (
+            format!("port = \"west\"\nlabel = 100\n{called}"),
+            "camera: rate: nothing is asked for; needed: rate, back or ubr",
+        ),
+        (
+            format!("port = \"west\"\nlabel = 100\n{called}\nrate = \"1Mbps\"\ncdvt = \"1s\""),
+            "camera: cdvt: 1000000000 ns; allowed: up to 100000000",
+        ),
+        (
+            format!("port = \"west\"\nlabel = 100\n{called}\n{listen}"),
+            "needs either called or listen",
+        ),
+        (
+            format!("port = \"west\"\nlabel = 100\n{listen}\nrate = \"1Mbps\""),
+            "rate: unknown key",
+        ),
+        (
+            format!("port = \"west\"\nlabel = 100\nlabels = 64\n{listen}"),
+            "the guest would need 65 sockets; allowed: 64",
+        ),
+    ] {
+        let said = permanent(&keys);
+        assert!(said.contains(what), "{said}\nand not\n{what}");
+    }
     let twice = "{ prefix = \"47/8\", port = \"east\" }";
     assert!(
         signaling(&format!("route = [{twice}, {twice}]"))
             .contains("47/8 leads to port east already")
     );
+}
+
+#[test]
+fn permanent_ends_are_read_with_what_is_left_out() {
+    let more = "[[pi.dss.signaling.permanent]]
+name = \"camera\"
+port = \"west\"
+label = 100
+called = \"4700000000000000000000000000000000000205\"
+rate = \"10Mbps\"
+[[pi.dss.signaling.permanent]]
+name = \"screen\"
+port = \"east\"
+label = 200
+labels = 4
+listen = \"4700000000000000000000000000000000000206\"
+";
+    let node = read(&format!("{STREAMS}{more}")).unwrap();
+    let signaling = node.pis[1].signaling.as_ref().unwrap();
+    let [camera, screen] = &signaling.permanents[..] else {
+        panic!("two ends")
+    };
+    let at = permanent_place_of(&node, 1, camera).unwrap();
+    assert_eq!((at.port, at.vn, at.label, at.labels), (0, 5, 100, 1));
+    let End::Call { address, qos, .. } = camera.end else {
+        panic!("{camera:?}")
+    };
+    let sent = qos.transmit.unwrap();
+    assert_eq!((address, qos.receive), (None, None));
+    assert_eq!(sent.wire_bps(), Some(10_000_000));
+    assert_eq!((sent.max_sdu, sent.cdvt_ns), (1_400, 2_000_000));
+    let at = permanent_place_of(&node, 1, screen).unwrap();
+    assert_eq!((at.port, at.vn, at.label, at.labels), (1, 0, 200, 4));
 }

@@ -177,6 +177,7 @@ pub(super) fn hear(signalling: &Signalling, socket: &OwnedFd, post: &Post) -> St
             }
         }
         let mut ops = Vec::new();
+        let mut isp = Vec::new();
         for _ in 0..AT_ONCE {
             let octets = match recv(socket, &mut buffer[..], RecvFlags::DONTWAIT) {
                 Ok((0, _)) => return "it closed its socket".into(),
@@ -187,6 +188,10 @@ pub(super) fn hear(signalling: &Signalling, socket: &OwnedFd, post: &Post) -> St
             };
             match packet::read(buffer.get(..octets).unwrap_or_default()) {
                 Ok(Packet::Pdu(port, _, pdu)) => post.send(port, pdu),
+                Ok(Packet::Isp(message)) => isp.push(message),
+                Ok(Packet::Message(ToNode::Dropped { life, why })) => {
+                    signalling.with_sockets(|sockets| sockets.dropped(life, &why));
+                }
                 Ok(Packet::Message(ToNode::Switch(more))) => ops.extend(more),
                 Ok(Packet::Message(answer @ (ToNode::Shown(id, _) | ToNode::Done(id, _)))) => {
                     signalling.answered(id, answer);
@@ -194,6 +199,7 @@ pub(super) fn hear(signalling: &Signalling, socket: &OwnedFd, post: &Post) -> St
                 Err(error) => return format!("it says what cannot be read: {error}"),
             }
         }
+        signalling.tell_sockets(isp);
         let done = signalling.switch(&ops);
         for done in done.chunks(OPS) {
             answers.push_back(packet::message(&ToDaemon::Switched(done.to_vec())));
@@ -216,15 +222,22 @@ fn listen(signalling: &Signalling, guest: &Listener) {
                         signalling.say(&packet::pdu(port, punted.vn, &punted.pdu.0));
                     }
                 }
+                Ok(Event::Isp(event)) => signalling.with_sockets(|sockets| sockets.said(event)),
                 Err(error) => {
                     tracing::warn!(guest = %signalling.guest, %error, "the guest says what is not understood");
                 }
             },
-            Ok(GuestNotice::Running) => signalling.guest_is_new(),
-            // What is to be set is kept until the next one comes.
-            Ok(GuestNotice::Down) => {}
+            Ok(GuestNotice::Running) => {
+                signalling.guest_is_new();
+                signalling.with_sockets(|sockets| sockets.guest_is(true));
+            }
+            // What is to be set is kept until the next one comes; sockets are gone.
+            Ok(GuestNotice::Down) => signalling.with_sockets(|sockets| sockets.guest_is(false)),
             Err(RecvTimeoutError::Timeout) => signalling.settle(),
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if !signalling.has_ended() {
+            signalling.look_after_sockets();
         }
     }
 }

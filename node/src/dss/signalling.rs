@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use pinode_guest_dss::control::{Octets, Request};
-use pinode_signaling::daemon::switch::packet::{self, ToDaemon, ToNode};
-use pinode_signaling::daemon::switch::{Op, OpId, Refusal, Way, What};
+use pinode_signaling::daemon::switch::packet::{self, Isp, ToDaemon, ToNode};
+use pinode_signaling::daemon::switch::{Op, OpId, Refusal, Span, Way, What};
 use pinode_signaling::daemon::view::View;
 use pinode_signaling::daemon::{Configuration, RouteConfiguration};
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
+use super::permanent::{Permanent, PermanentShown};
 use super::reserve::Reserved;
+use super::sockets::Sockets;
 use super::table::{self, Table};
 use crate::control::Control;
 
@@ -62,6 +64,7 @@ pub struct Signalling {
     pub(super) guest: String,
     pub(super) configuration: Configuration,
     set: Mutex<Set>,
+    sockets: Mutex<Sockets>,
     daemon: Mutex<Option<Current>>,
     asked: Mutex<HashMap<u64, SyncSender<ToNode>>>,
     last_id: AtomicU64,
@@ -88,7 +91,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Signalling {
     /// That of `guest`, whose daemon is to be told `configuration`; `ports`: all of the node's, in order; `jitter_ns`:
-    /// by how much frames may be held up before the node looks at them.
+    /// by how much frames may be held up before the node looks at them; `sockets`: how many the guest may have.
     #[must_use]
     pub fn new(
         control: Weak<dyn Control>,
@@ -96,6 +99,7 @@ impl Signalling {
         configuration: Configuration,
         ports: Vec<String>,
         jitter_ns: u64,
+        sockets: u32,
     ) -> Self {
         let set = Set {
             table: Table::new(guest, ports.clone(), jitter_ns),
@@ -106,6 +110,7 @@ impl Signalling {
             guest: guest.to_owned(),
             configuration,
             set: Mutex::new(set),
+            sockets: Mutex::new(Sockets::new(guest, sockets)),
             daemon: Mutex::new(None),
             asked: Mutex::default(),
             last_id: AtomicU64::new(0),
@@ -154,7 +159,61 @@ impl Signalling {
     ) -> Result<(), SignallingError> {
         match self.ask(|id| ToDaemon::Route { id, delete, route })? {
             ToNode::Done(_, done) => done.map_err(SignallingError::Refused),
-            ToNode::Shown(..) | ToNode::Switch(_) => Err(SignallingError::NoAnswer),
+            _ => Err(SignallingError::NoAnswer),
+        }
+    }
+
+    /// One more permanent end, at a place of the switch; of the configuration if `configured`.
+    ///
+    /// # Errors
+    ///
+    /// Why there cannot be.
+    pub fn add_permanent(
+        &self,
+        permanent: Permanent,
+        at: Span,
+        configured: bool,
+    ) -> Result<(), String> {
+        lock(&self.sockets).ends.add(permanent, at, configured)
+    }
+
+    /// One less; its connections are released.
+    ///
+    /// # Errors
+    ///
+    /// There is none that may be taken away.
+    pub fn remove_permanent(&self, name: &str) -> Result<(), String> {
+        lock(&self.sockets).ends.remove(name)
+    }
+
+    /// Permanent ends, by name, without their calls, and where each is.
+    #[must_use]
+    pub fn permanents(&self) -> Vec<(Span, PermanentShown)> {
+        lock(&self.sockets).shown()
+    }
+
+    /// Has something to do with the guest's sockets, and then hands what they say to the daemon.
+    pub(super) fn with_sockets(&self, does: impl FnOnce(&mut Sockets)) {
+        let sockets = &mut *lock(&self.sockets);
+        does(sockets);
+        sockets.flush(|packet| self.say(packet));
+    }
+
+    /// Does what is to be done for the guest's sockets now.
+    pub(super) fn look_after_sockets(&self) {
+        let Some(control) = self.control.upgrade() else {
+            return;
+        };
+        let daemon = lock(&self.daemon).as_ref().map(|current| current.process);
+        self.with_sockets(|sockets| sockets.look_after(&*control, daemon));
+    }
+
+    /// What the daemon says to the guest's sockets.
+    pub(super) fn tell_sockets(&self, messages: Vec<Isp>) {
+        if let Some(control) = self.control.upgrade()
+            && !messages.is_empty()
+        {
+            self.with_sockets(|sockets| sockets.told(&*control, messages));
         }
     }
 
@@ -166,7 +225,7 @@ impl Signalling {
     pub fn release(&self, call: u64) -> Result<(), SignallingError> {
         match self.ask(|id| ToDaemon::Release { id, call })? {
             ToNode::Done(_, done) => done.map_err(SignallingError::Refused),
-            ToNode::Shown(..) | ToNode::Switch(_) => Err(SignallingError::NoAnswer),
+            _ => Err(SignallingError::NoAnswer),
         }
     }
 
@@ -243,7 +302,7 @@ impl Signalling {
         };
         let pdus = pdus.into_iter().map(Octets).collect();
         // What the guest does not take is sent again by the link layer.
-        let _ = table::ask(&*control, &self.guest, &Request::Send { port, vn, pdus });
+        let _ = table::ask(&self.guest, &*control, &Request::Send { port, vn, pdus });
     }
 
     /// Does operations in their order, as the daemon asks for them; what became of each.

@@ -7,8 +7,39 @@ use std::collections::BTreeMap;
 
 use pinode_guest_dss::control::{Answer, Connection, Key, Kind, MOST_ITEMS, Request};
 use pinode_signaling::daemon::switch::{Refusal, Way};
+use thiserror::Error;
 
 use crate::control::{Control, ControlError};
+
+/// Why a guest has not done what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum Unanswered {
+    /// It refuses: its own words.
+    #[error("{0}")]
+    Refused(String),
+    /// It does not answer, or not so that it is understood.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Asks a guest, and waits for its answer.
+pub(super) fn ask(
+    guest: &str,
+    control: &dyn Control,
+    request: &Request,
+) -> Result<Answer, Unanswered> {
+    let failed = |error: serde_json::Error| {
+        Unanswered::Failed(format!("the guest's answer is not understood: {error}"))
+    };
+    let body = serde_json::to_value(request).map_err(failed)?;
+    let answer = control
+        .guest_request(guest, body)
+        .map_err(|error| match error {
+            ControlError::Refused { what, .. } => Unanswered::Refused(what),
+            other => Unanswered::Failed(other.to_string()),
+        })?;
+    serde_json::from_value(answer).map_err(failed)
+}
 
 /// The table of one switch.
 pub(super) struct Table {
@@ -46,8 +77,8 @@ impl Table {
         }
     }
 
-    fn ask(&self, control: &dyn Control, request: &Request) -> Result<Answer, ControlError> {
-        ask(control, &self.guest, request)
+    fn ask(&self, control: &dyn Control, request: &Request) -> Result<Answer, Unanswered> {
+        ask(&self.guest, control, request)
     }
 
     /// The guest runs anew and knows nothing.
@@ -209,19 +240,4 @@ fn connection(way: &Way, jitter_ns: u64) -> Option<Connection> {
         tolerance_ns: way.traffic.cdvt_ns.saturating_add(jitter_ns),
         police: way.police && way.traffic.wire_bps().is_some(),
     })
-}
-
-/// Asks a guest, and waits for its answer.
-pub(super) fn ask(
-    control: &dyn Control,
-    guest: &str,
-    request: &Request,
-) -> Result<Answer, ControlError> {
-    let failed = |error: serde_json::Error| ControlError::Failed {
-        at: format!("guest.{guest}"),
-        what: format!("its answer is not understood: {error}"),
-    };
-    let body = serde_json::to_value(request).map_err(failed)?;
-    let answer = control.guest_request(guest, body)?;
-    serde_json::from_value(answer).map_err(failed)
 }

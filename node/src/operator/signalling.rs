@@ -9,7 +9,7 @@ use crate::dss::{Shown, Signalling, SignallingError};
 
 impl Operator {
     /// That of `guest`.
-    fn signalling_of(&self, guest: &str) -> Result<&Signalling, ControlError> {
+    pub(super) fn signalling_of(&self, guest: &str) -> Result<&Signalling, ControlError> {
         let slot = self.slot("guest", guest)?;
         let all = self.signalling.get();
         let own = all.and_then(|all| all.get(slot)).and_then(Option::as_deref);

@@ -42,8 +42,12 @@ pub(super) enum Leg {
 pub(super) enum Target {
     /// A neighbour, on this connection of its link.
     Link(Place),
-    /// A socket that listens.
-    Listener { client: ClientId, vcc: Vcc },
+    /// A socket that listens; on this connection at a port, if it is one of the switch itself.
+    Listener {
+        client: ClientId,
+        vcc: Vcc,
+        place: Option<Place>,
+    },
 }
 
 /// What the switch has of a call.
@@ -88,7 +92,8 @@ pub(super) struct Call {
     pub from: Leg,
     pub to: Leg,
     pub target: Option<Target>,
-    /// Its labels, held until all of it is gone: the link it came by, and the link it goes by.
+    /// Its labels, held until all of it is gone: the link it came by, and the link it goes by; or the places that
+    /// sockets of the switch stand for.
     pub came_by: Option<Place>,
     pub goes_by: Option<Place>,
     pub ways: Vec<Way>,

@@ -8,9 +8,10 @@ use alloc::vec::Vec;
 use super::ClientId;
 use super::call::{Call, Key};
 use super::configuration::{Configuration, PortConfiguration, Problem, RouteConfiguration};
+use super::labels::Labels;
 use super::link::Link;
 use super::share::Share;
-use super::switch::{Op, OpId};
+use super::switch::{Op, OpId, Place, Span};
 use crate::address::Address;
 use crate::entity::{CallId, Limits};
 use crate::isp::{Demon, ToKernel, Vcc, Words};
@@ -44,6 +45,8 @@ pub(super) struct Listener {
     pub vcc: Vcc,
     /// The most that it takes, as it sees it.
     pub qos: Qos,
+    /// What it stands for, if it is a socket of the switch.
+    pub at: Option<Span>,
 }
 
 /// A signalling daemon: pure, told what happens and when. After each call that tells it something,
@@ -53,6 +56,8 @@ pub struct Daemon {
     pub(super) configuration: Configuration,
     pub(super) routes: Routes,
     pub(super) links: BTreeMap<u16, Link>,
+    /// Labels that calls of the switch's own sockets have at ports without a link.
+    pub(super) edges: BTreeMap<u16, Labels>,
     pub(super) clients: BTreeMap<ClientId, Demon>,
     pub(super) listeners: BTreeMap<Address, Listener>,
     pub(super) calls: BTreeMap<Key, Call>,
@@ -96,6 +101,7 @@ impl Daemon {
             routes,
             links,
             configuration,
+            edges: BTreeMap::new(),
             clients: BTreeMap::new(),
             listeners: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -187,5 +193,39 @@ impl Daemon {
 
     pub(super) fn push(&mut self, output: Output) {
         self.outputs.push_back(output);
+    }
+
+    /// Takes a label for a call of a socket of the switch; false: it is in use.
+    pub(super) fn hold(&mut self, place: Place) -> bool {
+        let Place { port, vn, label } = place;
+        let labels = match self.links.get_mut(&port) {
+            Some(link) => &mut link.labels,
+            None => self
+                .edges
+                .entry(port)
+                .or_insert_with(|| Labels::beginning_at(0)),
+        };
+        labels.hold(vn, label)
+    }
+
+    /// Whether a call has this label.
+    pub(super) fn is_held(&self, place: Place) -> bool {
+        let Place { port, vn, label } = place;
+        let link = self.links.get(&port).map(|link| &link.labels);
+        let labels = link.or_else(|| self.edges.get(&port));
+        labels.is_some_and(|labels| labels.has(vn, label))
+    }
+
+    /// Lets go of a label.
+    pub(super) fn free(&mut self, place: Place) {
+        let Place { port, vn, label } = place;
+        if let Some(link) = self.links.get_mut(&port) {
+            link.labels.free(vn, label);
+        } else if let Some(labels) = self.edges.get_mut(&port) {
+            labels.free(vn, label);
+            if labels.is_empty() {
+                self.edges.remove(&port);
+            }
+        }
     }
 }

@@ -98,9 +98,21 @@ impl Labels {
             && self.used.insert((vn, label))
     }
 
+    /// Takes this label for who neither calls nor is called by the other side of the link, whatever its parity; false:
+    /// it is in use or out of range.
+    pub fn hold(&mut self, vn: u8, label: u32) -> bool {
+        (LEAST..=MOST).contains(&label) && self.used.insert((vn, label))
+    }
+
     /// Lets go of a label.
     pub fn free(&mut self, vn: u8, label: u32) {
         self.used.remove(&(vn, label));
+    }
+
+    /// Whether a label is in use.
+    #[must_use]
+    pub fn has(&self, vn: u8, label: u32) -> bool {
+        self.used.contains(&(vn, label))
     }
 
     /// How many are in use.

@@ -4,7 +4,7 @@ use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
 use super::call::{Call, Key, Leg, Phase, Switched, Target};
-use super::core::{Daemon, Output};
+use super::core::{Daemon, Listener, Output};
 use super::switch::{Op, OpId, Place, Refusal, Way, What};
 use crate::entity::CallError;
 use crate::isp::{Pvc, Sap};
@@ -40,12 +40,7 @@ impl Daemon {
         // On a host, frames between two applications have to go by the network: there is no switch here.
         if !(of_host && from_socket) {
             if let Some(listener) = self.listeners.get(&call.called) {
-                let (client, vcc) = (listener.client, listener.vcc);
-                return if covers(listener.qos, call.qos.turned()) {
-                    Ok(Target::Listener { client, vcc })
-                } else {
-                    Err(Cause::IncompatibleDestination.into())
-                };
+                return self.taken_by(listener, call).map_err(Reason::from);
             }
             if self.configuration.is_own(&call.called) {
                 return Err(Cause::NoUserResponding.into());
@@ -54,10 +49,7 @@ impl Daemon {
                 return Err(Cause::UnallocatedNumber.into());
             }
         }
-        let vn = call.came_by.map_or_else(
-            || self.configuration.vns.first().copied().unwrap_or(0),
-            |place| place.vn,
-        );
+        let vn = self.network(call);
         let mut why = Reason::from(Cause::NoRouteToDestination);
         for &port in self.routes.lookup(&call.called) {
             let Some(link) = self.links.get(&port) else {
@@ -79,6 +71,34 @@ impl Daemon {
         Err(why)
     }
 
+    /// The network that a call is of.
+    fn network(&self, call: &Call) -> u8 {
+        let lowest = || self.configuration.vns.first().copied().unwrap_or(0);
+        call.came_by.map_or_else(lowest, |place| place.vn)
+    }
+
+    /// Whether a socket that listens takes a call, and where.
+    fn taken_by(&self, listener: &Listener, call: &Call) -> Result<Target, Cause> {
+        let Listener {
+            client,
+            vcc,
+            qos,
+            at,
+        } = *listener;
+        if !covers(qos, call.qos.turned()) || at.is_some_and(|at| at.vn != self.network(call)) {
+            return Err(Cause::IncompatibleDestination);
+        }
+        let place = match at {
+            None => None,
+            Some(at) => {
+                let mut places = at.places().into_iter().flatten();
+                let free = places.find(|place| !self.is_held(*place));
+                Some(free.ok_or(Cause::UserBusy)?)
+            }
+        };
+        Ok(Target::Listener { client, vcc, place })
+    }
+
     fn reserve(&mut self, key: Key, target: Target) {
         let target = match target {
             Target::Link(place) => {
@@ -92,6 +112,9 @@ impl Daemon {
                     None => return self.end_call(key, Cause::NoVpciVciAvailable),
                 }
             }
+            Target::Listener {
+                place: Some(place), ..
+            } if !self.hold(place) => return self.end_call(key, Cause::UserBusy),
             listener @ Target::Listener { .. } => listener,
         };
         let edge = |place: Option<Place>| {
@@ -101,22 +124,26 @@ impl Daemon {
         let Some(call) = self.calls.get(&key) else {
             return;
         };
-        let goes_by = match target {
-            Target::Link(place) => Some(place),
-            Target::Listener { .. } => None,
+        let from_socket = matches!(call.from, Leg::Socket { .. });
+        let (goes_by, to_socket) = match target {
+            Target::Link(place) => (Some(place), false),
+            Target::Listener { place, .. } => (place, true),
         };
         let mut ways = Vec::new();
         if self.configuration.switch {
-            let way = |from: Option<Place>, to: Option<Place>, traffic: Option<Traffic>| {
+            // The network begins where a socket stands for a device, too.
+            let way = |(from, begins): (Option<Place>, bool), to: Option<Place>, traffic| {
+                let traffic: Option<Traffic> = traffic;
                 Some(Way {
                     from,
                     to: to?,
                     traffic: traffic?,
-                    police: edge(from),
+                    police: from.is_some() && (begins || edge(from)),
                 })
             };
-            ways.extend(way(call.came_by, goes_by, call.qos.transmit));
-            ways.extend(way(goes_by, call.came_by, call.qos.receive));
+            let (came_by, qos) = (call.came_by, call.qos);
+            ways.extend(way((came_by, from_socket), goes_by, qos.transmit));
+            ways.extend(way((goes_by, to_socket), came_by, qos.receive));
         }
         let Some(call) = self.calls.get_mut(&key) else {
             return;
@@ -212,7 +239,7 @@ impl Daemon {
                     None => self.end_call(key, Cause::DestinationOutOfOrder),
                 }
             }
-            Some(Target::Listener { client, vcc }) => {
+            Some(Target::Listener { client, vcc, .. }) => {
                 self.last_token += 1;
                 let token = self.last_token;
                 let qos = call.qos.turned();
@@ -220,7 +247,8 @@ impl Daemon {
                     address: call.calling,
                     bllis: super::blli::bllis(&call.blli),
                 };
-                let pvc = pvc(call.came_by);
+                // As with okay: where a socket of the switch is, or where the call comes from.
+                let pvc = pvc(call.goes_by.or(call.came_by));
                 let demon = self.clients.get_mut(&client);
                 let said = demon.and_then(|demon| demon.indicate(vcc, token, pvc, qos, svc).ok());
                 match said {

@@ -132,9 +132,7 @@ impl Daemon {
         self.share.give(call.origin());
         self.calls.remove(&key);
         for place in labels.into_iter().flatten() {
-            if let Some(link) = self.links.get_mut(&place.port) {
-                link.labels.free(place.vn, place.label);
-            }
+            self.free(place);
         }
     }
 }

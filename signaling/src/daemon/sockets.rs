@@ -4,6 +4,7 @@ use super::ClientId;
 use super::call::{Call, Key, Leg, Phase, Switched};
 use super::core::{Daemon, Listener, Output};
 use super::path::pvc;
+use super::switch::{Place, Span};
 use crate::address::Address;
 use crate::isp::demon::{Event, NotNow};
 use crate::isp::{Demon, ErrorCode, Sap, ToDemon, ToKernel, Vcc};
@@ -47,12 +48,24 @@ impl Daemon {
 
     /// What an application says.
     pub fn client_says(&mut self, now_ns: u64, client: ClientId, message: ToDemon) {
+        self.client_says_at(now_ns, client, None, message);
+    }
+
+    /// What an application says whose socket stands for a place of the switch: where it calls from, or its calls are to
+    /// go. Told with `as_connect` and `as_listen`.
+    pub fn client_says_at(
+        &mut self,
+        now_ns: u64,
+        client: ClientId,
+        at: Option<Span>,
+        message: ToDemon,
+    ) {
         self.at(now_ns);
         let Some(demon) = self.clients.get_mut(&client) else {
             return;
         };
         match demon.hears(message) {
-            Ok(event) => self.asked(client, event),
+            Ok(event) => self.asked(client, at, event),
             Err(violation) => {
                 self.forget_client(client);
                 self.push(Output::Drop(client, alloc::format!("{violation}")));
@@ -61,7 +74,7 @@ impl Daemon {
         self.hear_links();
     }
 
-    fn asked(&mut self, client: ClientId, event: Event) {
+    fn asked(&mut self, client: ClientId, at: Option<Span>, event: Event) {
         match event {
             Event::Bind { vcc, svc, .. } => match self.local(svc.address) {
                 Some(address) => {
@@ -76,8 +89,11 @@ impl Daemon {
                 qos,
                 svc,
                 ..
-            } => self.connects(client, vcc, local, qos, svc),
-            Event::Listen { vcc, qos, svc, .. } => self.listens(client, vcc, qos, &svc),
+            } => match self.begins_at(at, local) {
+                Ok((calling, place)) => self.connects(client, vcc, calling, place, qos, svc),
+                Err(cause) => self.error(client, vcc, cause),
+            },
+            Event::Listen { vcc, qos, svc, .. } => self.listens(client, vcc, at, qos, &svc),
             Event::Accept { vcc, call, .. } => self.accepts(client, vcc, call),
             Event::Reject { call, reply, .. } => {
                 let cause = super::cause(reply).unwrap_or(Cause::CallRejected);
@@ -107,19 +123,54 @@ impl Daemon {
         }
     }
 
-    fn connects(&mut self, client: ClientId, vcc: Vcc, local: Address, qos: Qos, svc: Sap) {
+    /// Who calls from there, and where that is.
+    fn begins_at(
+        &self,
+        at: Option<Span>,
+        local: Address,
+    ) -> Result<(Address, Option<Place>), Cause> {
+        let Some(at) = at else {
+            let calling = self.local(local).ok_or(Cause::UnallocatedNumber)?;
+            return Ok((calling, None));
+        };
+        let mut places = self
+            .carried(at)
+            .ok_or(Cause::IdentifiedChannelDoesNotExist)?;
+        // A device that is not called needs no address.
+        let calling = self.local(local).unwrap_or(Address::NULL);
+        match (places.next(), places.next()) {
+            (Some(place), None) => Ok((calling, Some(place))),
+            _ => Err(Cause::IdentifiedChannelDoesNotExist),
+        }
+    }
+
+    /// Places that connections of this switch can have.
+    fn carried(&self, at: Span) -> Option<impl Iterator<Item = Place>> {
+        let is_carried = self.configuration.switch && self.configuration.vns.contains(&at.vn);
+        at.places().filter(|_| is_carried)
+    }
+
+    fn connects(
+        &mut self,
+        client: ClientId,
+        vcc: Vcc,
+        calling: Address,
+        place: Option<Place>,
+        qos: Qos,
+        svc: Sap,
+    ) {
         let why = if !self.share.has_room(None) {
             Some(self.no_room(None))
         } else if !is_asked_for(&qos) || !self.configuration.carries(&qos) {
             Some(Cause::TrafficParametersNotSupported.into())
+        } else if place.is_some_and(|place| !self.hold(place)) {
+            Some(Cause::RequestedVpciVciNotAvailable.into())
         } else {
             None
         };
-        let calling = match (why, self.local(local)) {
-            (Some(reason), _) => return self.error(client, vcc, reason),
-            (None, None) => return self.error(client, vcc, Cause::UnallocatedNumber),
-            (None, Some(calling)) => calling,
-        };
+        if let Some(reason) = why {
+            return self.error(client, vcc, reason);
+        }
         let key = self.begin(Call {
             called: svc.address,
             calling,
@@ -129,7 +180,7 @@ impl Daemon {
             from: Leg::Socket { client, vcc },
             to: Leg::None,
             target: None,
-            came_by: None,
+            came_by: place,
             goes_by: None,
             ways: alloc::vec::Vec::new(),
             switched: Switched::Nothing,
@@ -139,15 +190,23 @@ impl Daemon {
         self.route(key);
     }
 
-    fn listens(&mut self, client: ClientId, vcc: Vcc, qos: Qos, svc: &Sap) {
+    fn listens(&mut self, client: ClientId, vcc: Vcc, at: Option<Span>, qos: Qos, svc: &Sap) {
+        if at.is_some_and(|at| self.carried(at).is_none()) {
+            return self.error(client, vcc, Cause::IdentifiedChannelDoesNotExist);
+        }
         let Some(address) = self.local(svc.address) else {
             return self.error(client, vcc, Cause::UnallocatedNumber);
         };
         if self.listeners.contains_key(&address) {
             return self.error(client, vcc, Cause::UserBusy);
         }
-        self.listeners
-            .insert(address, Listener { client, vcc, qos });
+        let listener = Listener {
+            client,
+            vcc,
+            qos,
+            at,
+        };
+        self.listeners.insert(address, listener);
         self.tell(client, |demon| demon.okay_listen(vcc));
     }
 
@@ -227,7 +286,8 @@ impl Daemon {
         let Some(call) = self.calls.get(&key) else {
             return;
         };
-        let place = pvc(call.goes_by);
+        // A socket of the switch is told where it is itself; others where the network begins.
+        let place = pvc(call.came_by.or(call.goes_by));
         let (local, qos) = (call.calling, call.qos);
         self.tell(client, |demon| demon.okay_connect(vcc, place, local, qos));
     }

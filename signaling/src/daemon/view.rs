@@ -19,6 +19,9 @@ pub struct View {
     pub links: Vec<LinkView>,
     /// Applications.
     pub clients: usize,
+    /// Labels in use at ports without a link, by calls of the switch's own sockets.
+    #[serde(default)]
+    pub edge_labels: usize,
     /// Addresses that are listened on; more than are listed, if there are many.
     #[cfg_attr(feature = "schema", schema(value_type = Vec<String>))]
     pub listening: Vec<Address>,
@@ -85,6 +88,7 @@ impl Daemon {
         View {
             links: self.links.values().map(link).collect(),
             clients: self.clients.len(),
+            edge_labels: self.edges.values().map(super::labels::Labels::len).sum(),
             listening: self.listeners.keys().take(LISTED_MOST).copied().collect(),
             calls: self
                 .calls

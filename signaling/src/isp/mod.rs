@@ -50,7 +50,7 @@ pub mod words;
 pub use demon::Demon;
 pub use field::{Aal, Blli, Bllis, ErrorCode, Pvc, Sap, Vcc};
 pub use kernel::Kernel;
-pub use layout::Malformed;
+pub use layout::{MAX_OCTETS, Malformed};
 pub use message::Message;
 pub use table::Refused;
 pub use to_demon::ToDemon;

@@ -13,9 +13,10 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use thiserror::Error;
 
 use super::{Clock, random};
-use crate::daemon::switch::packet::{self, OPS, Packet, ToDaemon, ToNode};
-use crate::daemon::{Daemon, Output, Problem};
+use crate::daemon::switch::packet::{self, Isp, OPS, Packet, ToDaemon, ToNode};
+use crate::daemon::{ClientId, Daemon, Output, Problem};
 use crate::entity::Limits;
+use crate::isp::ToDemon;
 
 /// Packets that may wait for the node before nothing more is heard.
 const WAITING: usize = 1_024;
@@ -44,6 +45,8 @@ struct Child {
     clock: Clock,
     daemon: Daemon,
     waiting: VecDeque<Vec<u8>>,
+    /// The switch's own sockets.
+    guest: Option<ClientId>,
 }
 
 /// Serves the node at the other end of `socket` until it goes.
@@ -66,6 +69,7 @@ pub fn serve(socket: OwnedFd) -> Result<(), NodeError> {
         clock: Clock::start(),
         daemon: daemon.map_err(NodeError::Configuration)?,
         waiting: VecDeque::new(),
+        guest: None,
     };
     loop {
         child.daemon.tick(child.clock.now_ns());
@@ -95,8 +99,20 @@ impl Child {
                 Output::Switch(op) => ops.push(op),
                 // Label 1 is carried in the lowest network of a link; calls in it are of any.
                 Output::Pdu(port, pdu) => pdus.push(packet::pdu(port, 0, &pdu)),
-                // No application speaks to the daemon of a node.
-                Output::Say(..) | Output::Explain(..) | Output::Drop(..) => {}
+                // The switch's own sockets: the only application of a node's daemon.
+                Output::Say(ClientId(life), message) => {
+                    self.waiting.push_back(packet::isp(&Isp {
+                        life,
+                        at: None,
+                        octets: message.encode(),
+                    }));
+                }
+                // They are told the cause.
+                Output::Explain(..) => {}
+                Output::Drop(ClientId(life), why) => {
+                    let dropped = ToNode::Dropped { life, why };
+                    self.waiting.push_back(packet::message(&dropped));
+                }
             }
         }
         for ops in ops.chunks(OPS) {
@@ -105,6 +121,38 @@ impl Child {
         }
         // Behind operations, which calls wait for.
         self.waiting.extend(pdus);
+    }
+
+    /// The switch's own sockets speak over another transport, or over none.
+    fn guest_is(&mut self, now_ns: u64, life: Option<u64>) {
+        let new = life.map(ClientId);
+        if new == self.guest {
+            return;
+        }
+        if let Some(old) = self.guest.take() {
+            self.daemon.client_goes(now_ns, old);
+        }
+        if let Some(new) = new {
+            self.daemon.client_comes(new);
+        }
+        self.guest = new;
+    }
+
+    /// A message of the switch's own sockets, as one of an application's; those of another transport are over.
+    fn guest_says(&mut self, now_ns: u64, said: &Isp) {
+        let Some(guest) = self.guest.filter(|guest| guest.0 == said.life) else {
+            return;
+        };
+        match ToDemon::decode(&said.octets) {
+            Ok(message) => self.daemon.client_says_at(now_ns, guest, said.at, message),
+            Err(error) => {
+                self.guest = None;
+                self.daemon.client_goes(now_ns, guest);
+                let (life, why) = (said.life, error.to_string());
+                self.waiting
+                    .push_back(packet::message(&ToNode::Dropped { life, why }));
+            }
+        }
     }
 
     /// Says as much as the node takes.
@@ -154,6 +202,8 @@ impl Child {
             let now_ns = self.clock.now_ns();
             match packet::read(buffer.get(..octets).unwrap_or_default())? {
                 Packet::Pdu(port, _, pdu) => self.daemon.pdu(now_ns, port, &pdu),
+                Packet::Isp(said) => self.guest_says(now_ns, &said),
+                Packet::Message(ToDaemon::Guest(life)) => self.guest_is(now_ns, life),
                 Packet::Message(ToDaemon::Switched(all)) => {
                     for (op, done) in all {
                         self.daemon.switched(now_ns, op, done);

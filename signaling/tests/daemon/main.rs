@@ -2,5 +2,6 @@
 
 mod calls;
 mod claims;
+mod edges;
 mod endings;
 mod world;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use pinode_signaling::daemon::switch::{Op, OpId, Place, Refusal, What};
+use pinode_signaling::daemon::switch::{Op, OpId, Place, Refusal, Span, Way, What};
 use pinode_signaling::daemon::{
     ClientId, Configuration, Daemon, Output, PortConfiguration, RouteConfiguration,
 };
@@ -59,6 +59,8 @@ pub struct Switch {
     pub reserved: BTreeMap<Place, u64>,
     /// What may be reserved at each port, bits/s.
     pub capacity_bps: u64,
+    /// Ways that were unset.
+    pub unset: Vec<Way>,
 }
 
 impl Switch {
@@ -70,6 +72,7 @@ impl Switch {
                         self.entries.remove(&from);
                     }
                     self.reserved.remove(&way.to);
+                    self.unset.push(*way);
                 }
                 Ok(())
             }
@@ -126,7 +129,7 @@ pub struct Station {
 #[derive(Debug)]
 enum Under {
     Pdu(usize, u16, Vec<u8>),
-    Asked(usize, u64, ClientId, ToDemon),
+    Asked(usize, u64, ClientId, Option<Span>, ToDemon),
     Told(usize, u64, ClientId, ToKernel),
     Op(usize, u64, Op),
     Done(usize, u64, OpId, Result<(), Refusal>),
@@ -298,8 +301,13 @@ impl World {
 
     /// What an application says to its daemon.
     pub fn say(&mut self, station: usize, client: ClientId, message: ToDemon) {
+        self.say_at(station, client, None, message);
+    }
+
+    /// What a socket says to its daemon that stands for places of the switch.
+    pub fn say_at(&mut self, station: usize, client: ClientId, at: Option<Span>, message: ToDemon) {
         let life = self.stations[station].life;
-        self.later(LOCAL_NS, Under::Asked(station, life, client, message));
+        self.later(LOCAL_NS, Under::Asked(station, life, client, at, message));
     }
 
     /// What an application has heard.
@@ -374,10 +382,10 @@ impl World {
         }
         match what {
             Under::Pdu(_, port, pdu) => station.daemon.pdu(now_ns, port, &pdu),
-            Under::Asked(_, _, client, message) => {
+            Under::Asked(_, _, client, at, message) => {
                 // As octets, as they really go.
                 let message = ToDemon::decode(&message.encode()).unwrap();
-                station.daemon.client_says(now_ns, client, message);
+                station.daemon.client_says_at(now_ns, client, at, message);
             }
             Under::Told(_, _, client, message) => {
                 let Some(application) = station.applications.get_mut(&client) else {
@@ -451,6 +459,9 @@ impl World {
                     view.calls
                 ));
             }
+            if view.edge_labels > 0 {
+                left.push(format!("{index}: {} labels at edges", view.edge_labels));
+            }
             for link in &view.links {
                 if link.labels > 0 || link.calls > 0 {
                     left.push(format!("{index}: {link:?}"));
@@ -472,8 +483,15 @@ impl World {
 
     /// Follows a frame from where a host sends it to the host that gets it, by the entries of switches.
     pub fn follow(&self, from: usize, label: u32) -> Option<(usize, u32)> {
-        let (mut station, mut port) = *self.cables.get(&(from, 0))?;
-        let mut label = label;
+        let (station, port) = *self.cables.get(&(from, 0))?;
+        let (station, place) = self.follow_from(station, port, label)?;
+        let (host, _) = *self.cables.get(&(station, place.port))?;
+        Some((host, place.label))
+    }
+
+    /// Follows a frame from where it comes into a switch to where it leaves the last one.
+    pub fn follow_from(&self, station: usize, port: u16, label: u32) -> Option<(usize, Place)> {
+        let (mut station, mut port, mut label) = (station, port, label);
         let mut seen = BTreeSet::new();
         loop {
             let vn = 0;
@@ -483,9 +501,10 @@ impl World {
                 .get(&Place { port, vn, label })?;
             assert!(seen.insert((station, *to)), "a loop");
             label = to.label;
-            (station, port) = *self.cables.get(&(station, to.port))?;
-            if self.stations[station].configuration.host.is_some() {
-                return Some((station, label));
+            let next = self.cables.get(&(station, to.port)).copied();
+            match next.filter(|(next, _)| self.stations[*next].configuration.host.is_none()) {
+                Some(next) => (station, port) = next,
+                None => return Some((station, *to)),
             }
         }
     }

@@ -190,6 +190,36 @@ impl Host {
     }
 }
 
+/// The same nodes, and devices in place of hosts, which do not signal.
+pub struct Quiet {
+    pub nodes: [Node; 2],
+    pub devices: [Namespace; 2],
+    /// Where the nodes are.
+    pub labs: [Namespace; 2],
+}
+
+impl Quiet {
+    /// `more`: what is added to the configuration of each node.
+    pub fn start(more: [&str; 2]) -> Result<Self> {
+        let labs = [Namespace::new()?, Namespace::new()?];
+        let devices = [Namespace::new()?, Namespace::new()?];
+        cable((&labs[0], "trunk"), (&labs[1], "trunk"))?;
+        for (lab, device) in labs.iter().zip(&devices) {
+            cable((lab, "host"), (device, "eth0"))?;
+        }
+        let [first, second] = &labs;
+        let node = |number: usize, lab, more: &str| {
+            let text = configuration(number, &Plan::default()) + more;
+            Node::start(&text, Some(lab))
+        };
+        Ok(Self {
+            nodes: [node(1, first, more[0])?, node(2, second, more[1])?],
+            devices,
+            labs,
+        })
+    }
+}
+
 impl Bed {
     pub fn start(plan: &Plan) -> Result<Self> {
         let labs = [Namespace::new()?, Namespace::new()?];
@@ -229,49 +259,18 @@ impl Bed {
 
     /// `pinode dss list` of a node.
     pub fn shown(&self, node: &Node) -> Result<Value> {
-        node.json(&["dss", "list", "--json"])
+        shown(node)
     }
 
     /// Waits until nothing is left of any call on either node.
     pub fn wait_nothing_left(&self) -> Result<()> {
         for node in &self.nodes {
             until("nothing to be left of calls", SOON, || {
-                let left = self.left(node).map_err(|error| format!("{error:#}"))?;
+                let left = left(node).map_err(|error| format!("{error:#}"))?;
                 if left.is_empty() { Ok(()) } else { Err(left) }
             })?;
         }
         Ok(())
-    }
-
-    /// What is left of calls on a node: in its daemon, its guest and level 2.
-    fn left(&self, node: &Node) -> Result<String> {
-        let shown = self.shown(node)?;
-        let mut left = Vec::new();
-        for key in ["switched", "reserved", "guest"] {
-            if shown[key] != 0 {
-                left.push(format!("{key}: {}", shown[key]));
-            }
-        }
-        for key in ["call_count", "switching"] {
-            if shown["daemon"][key] != 0 {
-                left.push(format!("{key}: {}", shown["daemon"][key]));
-            }
-        }
-        let links = shown["daemon"]["links"].as_array().cloned();
-        for link in links.unwrap_or_default() {
-            if link["labels"] != 0 || link["calls"] != 0 {
-                left.push(link.to_string());
-            }
-        }
-        for port in ["west", "east"] {
-            let streams = streams(node, port)?;
-            for key in ["reserved_bps", "count"] {
-                if streams[key] != 0 {
-                    left.push(format!("{port}: {key}: {}", streams[key]));
-                }
-            }
-        }
-        Ok(left.join("; "))
     }
 
     /// Descriptors that a node's process and its daemon have open.
@@ -284,6 +283,42 @@ impl Bed {
         };
         Ok(count(u64::from(node.pid()))? + count(daemon)?)
     }
+}
+
+/// `pinode dss list` of a node.
+pub fn shown(node: &Node) -> Result<Value> {
+    node.json(&["dss", "list", "--json"])
+}
+
+/// What is left of calls on a node: in its daemon, its guest and level 2.
+pub fn left(node: &Node) -> Result<String> {
+    let shown = shown(node)?;
+    let mut left = Vec::new();
+    for key in ["switched", "reserved", "guest"] {
+        if shown[key] != 0 {
+            left.push(format!("{key}: {}", shown[key]));
+        }
+    }
+    for key in ["call_count", "switching", "edge_labels"] {
+        if shown["daemon"][key] != 0 {
+            left.push(format!("{key}: {}", shown["daemon"][key]));
+        }
+    }
+    let links = shown["daemon"]["links"].as_array().cloned();
+    for link in links.unwrap_or_default() {
+        if link["labels"] != 0 || link["calls"] != 0 {
+            left.push(link.to_string());
+        }
+    }
+    for port in ["west", "east"] {
+        let streams = streams(node, port)?;
+        for key in ["reserved_bps", "count"] {
+            if streams[key] != 0 {
+                left.push(format!("{port}: {key}: {}", streams[key]));
+            }
+        }
+    }
+    Ok(left.join("; "))
 }
 
 /// What level 2 of a port has for connections.

@@ -4,10 +4,12 @@
 //! bed      two nodes joined by a trunk, a host with a daemon at each
 //! streams  connections are set up, carry what they are given, and are refused and released
 //! crashes  whatever dies: nothing of a call is left
+//! permanent connections of devices that do not signal: they come by themselves, and come back
 //! ```
 
 mod bed;
 mod crashes;
+mod permanent;
 mod streams;
 
 use pinode_tests::need::Need;
@@ -25,7 +27,7 @@ fn needs() -> Vec<Need> {
 }
 
 pub fn cases() -> Vec<Case> {
-    [streams::cases(), crashes::cases()]
+    [streams::cases(), crashes::cases(), permanent::cases()]
         .into_iter()
         .flatten()
         .collect()

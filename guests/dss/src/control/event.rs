@@ -1,10 +1,10 @@
-//! What a switch says unasked: signalling that came in.
+//! What a switch says unasked: signalling that came in, and what its sockets say.
 
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mac, Octets};
+use super::{IspEvent, Mac, Octets};
 
 /// Something that the host did not ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub enum Event {
     /// Link layer PDUs that came in with label 1 (router alert), the first first; of one port and virtual network in
     /// their order.
     Signalling(Vec<Punted>),
+    /// Messages of its sockets for the signalling daemon.
+    Isp(IspEvent),
 }
 
 /// A link layer PDU that came in.

@@ -3,6 +3,7 @@
 //! ```text
 //! request   what is asked, and the answers
 //! event     what is said unasked
+//! socket    sockets of the switch, and messages between them and the signalling daemon
 //! octets    octets of signalling, as text
 //! mac       addresses of stations, as text
 //! ```
@@ -14,6 +15,7 @@ mod event;
 mod mac;
 mod octets;
 mod request;
+mod socket;
 
 pub use event::{Event, Punted};
 pub use mac::Mac;
@@ -21,4 +23,7 @@ pub use octets::Octets;
 pub use request::{
     Answer, Connection, Counters, Counts, Held, Key, Kind, MOST_ITEMS, MOST_LISTED, PortCounters,
     Request,
+};
+pub use socket::{
+    IspEvent, IspRequest, MOST_MESSAGES, MOST_SOCKETS, Said, SocketRequest, SocketState, SocketView,
 };

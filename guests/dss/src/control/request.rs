@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mac, Octets};
+use super::{IspRequest, Mac, Octets, SocketRequest, SocketView};
 
 /// Most items of a request, as frames wait while it is done.
 pub const MOST_ITEMS: usize = 256;
@@ -49,6 +49,10 @@ pub enum Request {
     },
     /// Takes all connections down; answered with [`Answer::Cleared`] when none is left.
     Clear {},
+    /// Sockets of the switch itself.
+    Socket(SocketRequest),
+    /// Messages of the signalling daemon for them; answered with [`Answer::Sockets`].
+    Isp(IspRequest),
 }
 
 /// How frames of a connection come in: a virtual network of a port, and a label.
@@ -214,4 +218,10 @@ pub enum Answer {
     },
     /// See [`Request::Clear`].
     Cleared {},
+    /// See [`SocketRequest::Start`].
+    Started {},
+    /// A socket as it is now.
+    Socket(SocketView),
+    /// Sockets, each as it is now.
+    Sockets(Vec<SocketView>),
 }

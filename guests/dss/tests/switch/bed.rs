@@ -2,7 +2,7 @@
 
 use pinode_guest_dss::Switch;
 use pinode_guest_dss::control::{
-    Answer, Connection, Counters, Event, Key, Octets, Punted, Request,
+    Answer, Connection, Counters, Event, IspEvent, Key, Octets, Punted, Request,
 };
 use pinode_guest_runtime::hosted::Stand;
 use pinode_guest_runtime::{Config, Function};
@@ -231,8 +231,23 @@ impl Bed {
         let mut events = Vec::new();
         while self.switch.has_event() {
             let event = self.switch.event().expect("there is one");
-            let Event::Signalling(punted) = serde_json::from_value(event).unwrap();
-            events.push(punted);
+            match serde_json::from_value(event).unwrap() {
+                Event::Signalling(punted) => events.push(punted),
+                Event::Isp(said) => panic!("{said:?}"),
+            }
+        }
+        events
+    }
+
+    /// What its sockets say, line by line.
+    pub fn isp(&mut self) -> Vec<IspEvent> {
+        let mut events = Vec::new();
+        while self.switch.has_event() {
+            let event = self.switch.event().expect("there is one");
+            match serde_json::from_value(event).unwrap() {
+                Event::Isp(said) => events.push(said),
+                Event::Signalling(punted) => panic!("{punted:?}"),
+            }
         }
         events
     }

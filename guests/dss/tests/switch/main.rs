@@ -8,6 +8,7 @@ mod policed;
 mod requests;
 mod script;
 mod signalling;
+mod sockets;
 
 /// The same seed in every run.
 fn seeded(cases: u32) -> proptest::test_runner::Config {

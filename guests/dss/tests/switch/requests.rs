@@ -302,7 +302,7 @@ fn a_wrong_configuration_is_refused_and_says_what_is_allowed() {
     let with = |pi| check(config(2, &[0], true, pi));
     assert_eq!(
         with(json!({ "speed": 9 })),
-        "unknown field `speed`, expected `connections` or `punted`; keys are connections and punted, numbers both"
+        "unknown field `speed`, expected one of `connections`, `punted`, `sockets`; keys are connections, punted and sockets, all of them numbers"
     );
     assert_eq!(
         with(json!({ "connections": 0 })),

@@ -2,11 +2,13 @@
 
 use hyper::Method;
 use pinode_signaling::daemon::view::{LinkView, View};
+use pinode_signaling::{Address, Peak, Qos, Traffic};
 use serde_json::{Value, json};
 
 use super::super::tests::{refusal, running, unknown};
 use super::*;
 use crate::control::ControlError;
+use crate::dss::{End, PermanentState};
 
 const PATH: &str = "/v1/guests/dss/dss";
 
@@ -69,6 +71,81 @@ pub(in super::super) fn release(guest: &str, call: u64) -> Result<(), ControlErr
         7 => Ok(()),
         _ => Err(refused("there is no such call")),
     }
+}
+
+fn camera() -> Permanent {
+    Permanent {
+        name: "camera".into(),
+        port: "west".into(),
+        vn: None,
+        label: 100,
+        end: End::Call {
+            called: Address([0x47; 20]),
+            address: None,
+            qos: Qos::sending(Traffic::cbr(Peak::Bits(1_000_000), 1_400)),
+        },
+    }
+}
+
+/// The camera is there, and refused.
+pub(in super::super) fn permanents(guest: &str) -> Result<Vec<PermanentShown>, ControlError> {
+    known(guest)?;
+    Ok(vec![PermanentShown {
+        permanent: camera(),
+        configured: true,
+        state: PermanentState::Refused,
+        tries: 3,
+        cause: Some(27),
+        why: Some("destination out of order".into()),
+        again_in_ns: Some(500_000_000),
+        calls: Vec::new(),
+    }])
+}
+
+pub(in super::super) fn add_permanent(
+    guest: &str,
+    permanent: &Permanent,
+) -> Result<(), ControlError> {
+    known(guest)?;
+    match &*permanent.name {
+        "camera" => Err(refused("there is a permanent end \"camera\" already")),
+        _ => Ok(()),
+    }
+}
+
+/// There is only the camera, which is of the configuration.
+pub(in super::super) fn remove_permanent(guest: &str, name: &str) -> Result<(), ControlError> {
+    known(guest)?;
+    match name {
+        "screen" => Ok(()),
+        _ => Err(refused("it is of the configuration file")),
+    }
+}
+
+#[test]
+fn permanent_ends_come_are_shown_and_go() {
+    let api = running();
+    let path = format!("{PATH}/permanents");
+    let all: Vec<PermanentShown> = api.client.get(&path).unwrap();
+    assert_eq!(all, permanents("dss").unwrap());
+    let screen = json!({
+        "name": "screen", "port": "east", "vn": 5, "label": 200,
+        "end": { "listen": { "address": "47".repeat(20), "labels": 4, "max_sdu": 1491 } },
+    });
+    let done: Value = api.client.send(Method::POST, &path, &screen).unwrap();
+    assert_eq!(done["name"], "screen");
+    assert_eq!(done["end"]["listen"]["labels"], 4);
+    let twice = api.client.send::<Value>(Method::POST, &path, &camera());
+    assert_eq!(refusal(twice).0, 422);
+    let bad = json!({ "name": "screen", "port": "east", "label": 200, "end": { "wait": {} } });
+    let bad = api.client.send::<Value>(Method::POST, &path, &bad);
+    assert_eq!(refusal(bad).0, 422);
+    let gone: Value = api.client.delete(&format!("{path}/screen")).unwrap();
+    assert_eq!(gone, json!({ "name": "screen" }));
+    let kept = api.client.delete::<Value>(&format!("{path}/camera"));
+    assert_eq!(refusal(kept).0, 422);
+    let error = api.client.get::<Value>("/v1/guests/can/dss/permanents");
+    assert_eq!(refusal(error).0, 404);
 }
 
 #[test]

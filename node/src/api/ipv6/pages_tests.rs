@@ -151,6 +151,22 @@ impl Control for Listing {
     fn release_call(&self, _guest: &str, _call: u64) -> Result<(), ControlError> {
         nothing()
     }
+
+    fn permanents(&self, _guest: &str) -> Result<Vec<crate::dss::PermanentShown>, ControlError> {
+        nothing()
+    }
+
+    fn add_permanent(
+        &self,
+        _guest: &str,
+        _permanent: crate::dss::Permanent,
+    ) -> Result<(), ControlError> {
+        nothing()
+    }
+
+    fn remove_permanent(&self, _guest: &str, _name: &str) -> Result<(), ControlError> {
+        nothing()
+    }
 }
 
 fn on_a_runtime<T>(what: impl Future<Output = T>) -> T {

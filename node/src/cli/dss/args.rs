@@ -20,7 +20,8 @@ Beside a running node:
   pinode dss list
   pinode dss show 17
   pinode dss close 17
-  pinode dss route add 47.0005.80/24 east";
+  pinode dss route add 47.0005.80/24 east
+  pinode dss permanent add camera west 100 --called 4700000000000000000000000000000000000205 --rate 10Mbps";
 
 /// Help of `pinode dss pipe`.
 const PIPE: &str = "\
@@ -29,6 +30,14 @@ Example:
   pinode dss pipe 4700000000000000000000000000000000000200 --rate 10Mbps < film.ts
 
 Exit code 1 if anything was lost on the way; 128 and the number of the signal if one ends it before the stream does.";
+
+/// Help of `pinode dss permanent add`.
+const PERMANENT: &str = "\
+Example:
+  pinode dss permanent add camera west 100 --called 4700000000000000000000000000000000000205 --rate 10Mbps
+  pinode dss permanent add screen east 200 --listen 4700000000000000000000000000000000000205
+  pinode dss permanent list
+  pinode dss permanent del camera";
 
 /// `pinode dss`
 #[derive(Debug, Subcommand)]
@@ -48,6 +57,9 @@ pub enum Dss {
         after_help = "Example:\n  pinode dss route add 47.0005.80/24 east"
     )]
     Route(Route),
+    /// Connections of devices that do not signal, which a running node signals for
+    #[command(subcommand, after_help = PERMANENT)]
+    Permanent(Permanent),
     /// Send stdin on a connection, or receive one to stdout
     #[command(after_help = PIPE)]
     Pipe(Pipe),
@@ -127,6 +139,66 @@ pub struct OneRoute {
     pub switch: Switch,
 }
 
+/// `pinode dss permanent`
+#[derive(Debug, Subcommand)]
+pub enum Permanent {
+    /// Signal for a device at a port, until the node ends
+    #[command(after_help = PERMANENT)]
+    Add(AddPermanent),
+    /// Take a permanent end away; its connections are released
+    #[command(after_help = "Example:\n  pinode dss permanent del camera")]
+    Del(OnePermanent),
+    /// Permanent ends, and how far each is
+    #[command(after_help = "Example:\n  pinode dss permanent list --json")]
+    List(List),
+}
+
+/// `pinode dss permanent add`
+#[derive(Debug, Args)]
+pub struct AddPermanent {
+    /// What it is called: letters, digits and dashes, up to 15
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Name of the port that the device is at
+    #[arg(value_name = "PORT")]
+    pub port: String,
+    /// The label that the device sends with and hears, 16 to 1048575; with --labels the first of them
+    #[arg(value_name = "LABEL", value_parser = clap::value_parser!(u32).range(16..=1_048_575))]
+    pub label: u32,
+    /// Virtual network [default: that of the access port, or the lowest of the PI]
+    #[arg(long, value_name = "VN", value_parser = clap::value_parser!(u8).range(0..=31))]
+    pub vn: Option<u8>,
+    /// Address of the other end, 40 hexadecimal digits: it is called, and again whenever the connection is gone
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "listen")]
+    pub called: Option<Address>,
+    /// Address of the device, if it is to be told to who is called
+    #[arg(long, value_name = "ADDRESS", requires = "called")]
+    pub address: Option<Address>,
+    /// Accept calls to this address
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["called", "rate", "back", "ubr"])]
+    pub listen: Option<Address>,
+    /// Labels, and so calls at most
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "listen", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub labels: u16,
+    /// What the connection is promised.
+    #[command(flatten)]
+    pub promise: Promise,
+    /// Which switch.
+    #[command(flatten)]
+    pub switch: Switch,
+}
+
+/// A permanent end.
+#[derive(Debug, Args)]
+pub struct OnePermanent {
+    /// What it is called
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Which switch.
+    #[command(flatten)]
+    pub switch: Switch,
+}
+
 /// `pinode dss daemon`
 #[derive(Debug, Args)]
 pub struct Daemon {
@@ -180,9 +252,9 @@ pub struct Promise {
     /// Best effort: nothing is reserved, --rate is the most that is sent
     #[arg(long)]
     pub ubr: bool,
-    /// Octets of payload in a frame at most, 1 to 1491
-    #[arg(long, value_name = "N", default_value_t = 1400, value_parser = clap::value_parser!(u16).range(1..=1491))]
-    pub size: u16,
+    /// Octets of payload in a frame at most, 1 to 1491 [default: 1400; of who listens 1491]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1491))]
+    pub size: Option<u16>,
     /// By how much frames may come early (CDVT)
     #[arg(long, value_name = "TIME", default_value = "2ms")]
     pub cdvt: Nanoseconds,
@@ -245,6 +317,11 @@ pub struct Pipe {
     pub at: DaemonSocket,
 }
 
+/// Payload of a connection that is asked for, octets.
+const SIZE: u16 = 1400;
+/// The same of one that is listened for.
+const LISTENING: u16 = 1491;
+
 /// A peak rate as people write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate(pub Peak);
@@ -267,13 +344,23 @@ impl FromStr for Rate {
 }
 
 impl Promise {
+    /// The largest payload of a connection that is asked for, octets.
+    pub fn sending(&self) -> u16 {
+        self.size.unwrap_or(SIZE)
+    }
+
+    /// The largest payload that who listens takes, octets.
+    pub fn listening(&self) -> u16 {
+        self.size.unwrap_or(LISTENING)
+    }
+
     /// As the daemon is asked for it.
     pub fn qos(&self) -> Qos {
         let traffic = |rate: Option<Rate>| Traffic {
             class: if self.ubr { Class::Ubr } else { Class::Cbr },
             peak: rate.map(|rate| rate.0),
             cdvt_ns: self.cdvt.0,
-            max_sdu: self.size,
+            max_sdu: self.sending(),
         };
         Qos {
             transmit: (self.rate.is_some() || self.ubr).then(|| traffic(self.rate)),

@@ -15,34 +15,38 @@ mod show;
 mod stream;
 
 use pinode_signaling::daemon::view::CallView;
+use serde::Serialize;
 use serde_json::Value;
 
-use self::args::{Dss, OneCall, Route, Switch};
+use self::args::{Dss, Route, Switch};
 use super::change::segment;
 use super::client::{Client, ClientError};
 use super::failure::Failure;
 use super::{print, print_json};
 use crate::api::CallRoute;
-use crate::dss::{GUEST, Shown};
+use crate::dss::{End, GUEST, Permanent, PermanentShown, Shown};
 use crate::status::GuestStatus;
 
 pub(super) fn run(args: Dss) -> Result<(), Failure> {
     match args {
         Dss::List(args) => {
-            let shown = Signalling::find(&args.switch)?.shown()?;
+            let signalling = Signalling::find(&args.switch)?;
+            let (shown, permanents) = (signalling.shown()?, signalling.permanents()?);
             if args.format.json {
-                print_json(&shown)
+                print_json(&Listed { shown, permanents })
             } else {
-                print(&show::all(&shown))
+                print(&(show::all(&shown) + &show::permanents(&permanents)))
             }
         }
         Dss::Show(args) => {
-            let call = call(&args)?;
+            let signalling = Signalling::find(&args.switch)?;
+            let call = call(&signalling, args.call)?;
             if args.format.json {
-                print_json(&call)
-            } else {
-                print(&show::one(&call))
+                return print_json(&call);
             }
+            let permanents = signalling.permanents()?;
+            let own = |end: &&PermanentShown| end.calls.iter().any(|own| own.call == call.id);
+            print(&show::one(&call, permanents.iter().find(own)))
         }
         Dss::Close(args) => {
             let signalling = Signalling::find(&args.switch)?;
@@ -66,11 +70,20 @@ pub(super) fn run(args: Dss) -> Result<(), Failure> {
             let _: Value = signalling.client.send(method, &path, &body)?;
             Ok(())
         }
+        Dss::Permanent(args) => permanent(args),
         Dss::Pipe(args) => pipe::pipe(&args),
         Dss::Connect(args) => stream::connect(&args),
         Dss::Listen(args) => stream::listen(&args),
         Dss::Daemon(args) => daemon::run(args),
     }
+}
+
+/// What `pinode dss list` prints as JSON.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    shown: Shown,
+    permanents: Vec<PermanentShown>,
 }
 
 /// The signalling of a running node.
@@ -104,6 +117,10 @@ impl Signalling {
         Ok(shown)
     }
 
+    fn permanents(&self) -> Result<Vec<PermanentShown>, ClientError> {
+        self.client.get(&format!("{}/permanents", self.path))
+    }
+
     fn behind(&self, after: u64) -> Result<Shown, ClientError> {
         self.client.get(&format!("{}?after={after}", self.path))
     }
@@ -123,10 +140,60 @@ fn only_switch(guests: &[GuestStatus]) -> Result<String, Failure> {
     }
 }
 
-fn call(args: &OneCall) -> Result<CallView, Failure> {
-    let shown = Signalling::find(&args.switch)?.behind(args.call.saturating_sub(1))?;
+fn call(signalling: &Signalling, number: u64) -> Result<CallView, Failure> {
+    let shown = signalling.behind(number.saturating_sub(1))?;
     let mut calls = shown.daemon.calls.into_iter();
     calls
-        .find(|call| call.id == args.call)
-        .ok_or_else(|| Failure::Failed(anyhow::anyhow!("there is no call {}", args.call)))
+        .find(|call| call.id == number)
+        .ok_or_else(|| Failure::Failed(anyhow::anyhow!("there is no call {number}")))
+}
+
+fn permanent(args: args::Permanent) -> Result<(), Failure> {
+    match args {
+        args::Permanent::Add(args) => {
+            let signalling = Signalling::find(&args.switch)?;
+            let end = match (args.called, args.listen) {
+                (Some(called), _) => End::Call {
+                    called,
+                    address: args.address,
+                    qos: args.promise.qos(),
+                },
+                (None, Some(address)) => End::Listen {
+                    address,
+                    labels: args.labels,
+                    max_sdu: args.promise.listening(),
+                },
+                (None, None) => {
+                    let what = "needs --called or --listen";
+                    return Err(Failure::Usage(what.into()));
+                }
+            };
+            let permanent = Permanent {
+                name: args.name,
+                port: args.port,
+                vn: args.vn,
+                label: args.label,
+                end,
+            };
+            let path = format!("{}/permanents", signalling.path);
+            let method = hyper::Method::POST;
+            let _: Value = signalling.client.send(method, &path, &permanent)?;
+            Ok(())
+        }
+        args::Permanent::Del(args) => {
+            let signalling = Signalling::find(&args.switch)?;
+            let name = segment("permanent end", &args.name)?;
+            let path = format!("{}/permanents/{name}", signalling.path);
+            let _: Value = signalling.client.delete(&path)?;
+            Ok(())
+        }
+        args::Permanent::List(args) => {
+            let permanents = Signalling::find(&args.switch)?.permanents()?;
+            if args.format.json {
+                print_json(&permanents)
+            } else {
+                print(&show::permanents(&permanents))
+            }
+        }
+    }
 }

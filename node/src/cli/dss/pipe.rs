@@ -35,7 +35,7 @@ pub(super) fn pipe(args: &Pipe) -> Result<(), Failure> {
         (None, Some(called)) => {
             let stream = ask(&signaling, called, args.promise.qos())?;
             eprint!("{}", text("connected", &stream));
-            send(&stream, usize::from(args.promise.size))
+            send(&stream, usize::from(args.promise.sending()))
         }
         (None, None) => Err(Failure::Usage("needed: ADDRESS or --listen".into())),
     }

@@ -6,7 +6,7 @@ use pinode_signaling::daemon::switch::Place;
 use pinode_signaling::daemon::view::{CallView, LinkView};
 use pinode_signaling::{Class, Traffic};
 
-use crate::dss::Shown;
+use crate::dss::{End, Permanent, PermanentCall, PermanentShown, PermanentState, Shown};
 
 /// All of it.
 pub(super) fn all(shown: &Shown) -> String {
@@ -34,7 +34,7 @@ pub(super) fn all(shown: &Shown) -> String {
 }
 
 /// One call.
-pub(super) fn one(call: &CallView) -> String {
+pub(super) fn one(call: &CallView, end: Option<&PermanentShown>) -> String {
     let mut text = String::new();
     line(&mut text, &format!("call {}: {}", call.id, call.state));
     line(&mut text, &format!("  called   {}", call.called));
@@ -49,7 +49,75 @@ pub(super) fn one(call: &CallView) -> String {
         &mut text,
         &format!("  backward {}", traffic(call.qos.receive)),
     );
+    if let Some(end) = end {
+        line(
+            &mut text,
+            &format!("  permanent end {}", end.permanent.name),
+        );
+    }
     text
+}
+
+/// Permanent ends, and the connections of each.
+pub(super) fn permanents(all: &[PermanentShown]) -> String {
+    let mut text = String::new();
+    for shown in all {
+        line(&mut text, &permanent(shown));
+        for call in &shown.calls {
+            line(&mut text, &permanent_call(call));
+        }
+    }
+    text
+}
+
+fn permanent(shown: &PermanentShown) -> String {
+    let Permanent {
+        name,
+        port,
+        vn,
+        label,
+        end,
+    } = &shown.permanent;
+    let vn = vn.map_or_else(String::new, |vn| format!(".{vn}"));
+    let what = match end {
+        End::Call { called, .. } => format!("calls {called}"),
+        End::Listen { address, .. } => format!("listens on {address}"),
+    };
+    let state = match shown.state {
+        PermanentState::Waiting => "waits for daemon and guest",
+        PermanentState::Connecting => "asked for",
+        PermanentState::Up => "up",
+        PermanentState::Listening => "accepts calls",
+        PermanentState::Refused => "not there",
+    };
+    let why = match (&shown.why, shown.cause) {
+        (Some(why), Some(cause)) => format!(": {why} (cause {cause})"),
+        (Some(why), None) => format!(": {why}"),
+        (None, _) => String::new(),
+    };
+    let again = shown.again_in_ns.map_or_else(String::new, |ns| {
+        format!("; again in {} ms", ns.div_ceil(1_000_000))
+    });
+    format!("{name}: {port}{vn}/{label} {what}: {state}{why}{again}")
+}
+
+fn permanent_call(call: &PermanentCall) -> String {
+    let way = |asked: Option<Traffic>, delay_ns: Option<u64>| {
+        let bound = delay_ns.map_or_else(String::new, |ns| {
+            format!(" within {} us", ns.div_ceil(1_000))
+        });
+        format!("{}{bound}", traffic(asked))
+    };
+    format!(
+        "  {}: {} label {} <-> {}, forward {}, backward {}, {}",
+        call.call,
+        call.state,
+        call.label,
+        place(call.network),
+        way(call.qos.transmit, call.transmit_delay_ns),
+        way(call.qos.receive, call.receive_delay_ns),
+        call.peer
+    )
 }
 
 fn line(text: &mut String, line: &str) {

@@ -11,7 +11,7 @@ use pinode_signaling::{Class, Peak, Prefix, Traffic};
 use serde_json::Value;
 
 use crate::control::*;
-use crate::dss::Shown;
+use crate::dss::{Permanent, PermanentShown, Shown};
 use crate::status::{GuestStatus, PortPhases, Status};
 
 /// Far above what anything here takes.
@@ -285,6 +285,18 @@ impl Control for Node {
     }
 
     fn release_call(&self, _: &str, _: u64) -> Result<(), ControlError> {
+        is_asked("itself")
+    }
+
+    fn permanents(&self, _: &str) -> Result<Vec<PermanentShown>, ControlError> {
+        is_asked("itself")
+    }
+
+    fn add_permanent(&self, _: &str, _: Permanent) -> Result<(), ControlError> {
+        is_asked("itself")
+    }
+
+    fn remove_permanent(&self, _: &str, _: &str) -> Result<(), ControlError> {
         is_asked("itself")
     }
 

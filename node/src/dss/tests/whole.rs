@@ -30,7 +30,14 @@ fn signalling(node: &Arc<Node>) -> Arc<Signalling> {
     };
     let node: Arc<dyn Control> = Arc::clone(node) as Arc<_>;
     let weak = Arc::downgrade(&node);
-    Arc::new(Signalling::new(weak, "dss", configuration, ports(), 500))
+    Arc::new(Signalling::new(
+        weak,
+        "dss",
+        configuration,
+        ports(),
+        500,
+        64,
+    ))
 }
 
 /// A connection of both ways: label `label` at port 0, the next one at port 1.
