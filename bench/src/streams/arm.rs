@@ -78,7 +78,7 @@ impl Arm {
         let operator = Arc::downgrade(node.operator());
         let ports = PORTS.map(str::to_owned).to_vec();
         let configuration = Configuration::default();
-        let signalling = Signalling::new(operator, GUEST, configuration, ports, plan.jitter_ns);
+        let signalling = Signalling::new(operator, GUEST, configuration, ports, plan.jitter_ns, 64);
         let mut arm = Self {
             node: Some(node),
             signalling,

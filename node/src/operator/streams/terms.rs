@@ -45,8 +45,9 @@ impl InForce {
         }
     }
 
-    /// What may gather at the peak rate while the gate is closed, what the tolerance lets go early, and what comes
-    /// early.
+    /// Frames that may wait at once: what comes at the peak rate, and early, while one waits for as long as its
+    /// tolerance says, and in a cycle, as buffers come back later than frames go. A tolerance that grows with the other
+    /// connections grows up to the interval: beyond, there is no bound by turns.
     pub(super) fn buffer(
         &self,
         peak: LinkRate,
@@ -55,10 +56,15 @@ impl InForce {
         largest: u32,
     ) -> u32 {
         let frame_ns = (peak.wire_time_ps(largest) / 1_000).max(1);
-        let early_ns = tolerance.ns(self.untold_ns);
-        let early = early_ns.saturating_add(comes_early_ns).div_ceil(frame_ns);
-        let frames = self.cycle_ns.div_ceil(frame_ns).saturating_add(early);
-        u32::try_from(frames.saturating_add(1)).unwrap_or(u32::MAX)
+        let waits_ns = match tolerance {
+            Tolerance::Own(own_ns) => own_ns,
+            Tolerance::Shared(_) => tolerance.ns(self.untold_ns.max(frame_ns)),
+        };
+        let all_ns = { self.cycle_ns }
+            .saturating_add(waits_ns)
+            .saturating_add(comes_early_ns);
+        let frames = all_ns.div_ceil(frame_ns).saturating_add(1);
+        u32::try_from(frames).unwrap_or(u32::MAX)
     }
 
     /// What a connection got. `sum`: all connections of now.
