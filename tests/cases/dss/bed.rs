@@ -18,7 +18,7 @@ use serde_json::Value;
 /// How long anything may take here.
 pub const SOON: Duration = Duration::from_secs(30);
 /// What a node may let frames wait before it looks at them: tests share two cores with what builds them.
-const JITTER: &str = "50ms";
+const JITTER: &str = "100ms";
 
 /// What can be different.
 #[derive(Debug, Clone, Copy)]
