@@ -1,7 +1,7 @@
 //! Where a frame is copied to that has arrived, as DPDK's `net_null` with `copy=1` does.
 //!
-//! Each sink has a page of its own: where the allocator laid the octets across a line or a page, storing a frame of 75
-//! took 14 ns instead of 3, for one sink and not for the one beside it.
+//! Each sink has a page of its own: where the allocator laid the octets across lines, storing a frame took several times
+//! as long, for one sink and not for the one beside it (docs/performance.md, `bench/switched`).
 
 /// Octets of a longest frame.
 const OCTETS: usize = 2048;

@@ -15,6 +15,7 @@ pub mod machine;
 pub mod node;
 pub mod routed;
 pub mod stand;
+mod stolen;
 pub mod streams;
 pub mod switched;
 #[allow(unsafe_code)]

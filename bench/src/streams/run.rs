@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::plan::{DSS, NAMES, PORTS};
 use super::{Arm, Away, sink, source};
 use crate::gated::PIS;
+use crate::stolen::stolen_ns;
 
 /// From the order on until the first frame is due.
 const SOON_NS: u64 = 20_000_000;
@@ -119,6 +120,8 @@ pub struct Run {
     pub left_late_ns: u64,
     /// When the worker was away.
     pub away: Away,
+    /// What the hypervisor took of the worker's core and of the guests' meanwhile, nanoseconds; to 10 ms.
+    pub stolen_ns: [u64; 2],
     /// The others.
     pub others: Vec<Other>,
     /// Where frames were dropped.
@@ -217,6 +220,7 @@ impl Arm {
         let from_ns = Monotonic.now_ns() + SOON_NS;
         let until_ns = from_ns + span.as_nanos() as u64;
         let begin = self.plan.begin(&self.connections, number);
+        let stolen_before = self.stolen_ns();
         let too_fast = excess.map(|excess| (excess.connection, excess.times));
         let flow = source::Flow::new(&self.connections, &begin, (from_ns, until_ns), too_fast);
         ensure!(self.source.order(source::Order::Send(Box::new(flow))), gone);
@@ -231,6 +235,7 @@ impl Arm {
         std::thread::sleep(Duration::from_nanos(longest) + DRAIN);
         ensure!(self.sink.order(sink::Order::Give), gone);
         let kept = self.sink.kept.recv_timeout(PATIENCE).context(gone)?;
+        let stolen = self.stolen_ns();
         let after = self.read()?;
         let took = (Monotonic.now_ns() - from_ns + SOON_NS) as f64 / 1e9;
         self.load([0.0; PIS])?;
@@ -243,10 +248,20 @@ impl Arm {
             put_late_ns: sent.latest_ns,
             left_late_ns: kept.latest_ns,
             away: sent.away,
+            stolen_ns: std::array::from_fn(|at| stolen[at] - stolen_before[at]),
             others: others(ceiling_fps * took, (&before, &after), &kept),
             stages: stages(&before, &after),
         };
         Ok((run, meant))
+    }
+
+    /// Of worker's and guests' core.
+    fn stolen_ns(&self) -> [u64; 2] {
+        let cpus = self
+            .plan
+            .cpus
+            .map_or([0, 1], |(worker, guests)| [worker, guests]);
+        cpus.map(stolen_ns)
     }
 
     fn load(&self, fps: [f64; PIS]) -> anyhow::Result<()> {

@@ -146,17 +146,19 @@ pub(super) fn after(document: &Document<'_>) {
         println!("{row}");
     }
     println!(
-        "\n| run | worker away at most, ms | together, less 2 % | share of the time | put in late, ms | left after the computed start, ms | put in to computed end p50, p99, most, ms | others: offered, left, by their ceiling |"
+        "\n| run | stolen of both cores, ms | worker away at most, ms | together, less 2 % | share of the time | put in late, ms | left after the computed start, ms | put in to computed end p50, p99, most, ms | others: offered, left, by their ceiling |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for run in document.runs {
         let others = run
             .others
             .iter()
             .map(|one| format!("{} {:.2}, {:.3}", one.name, one.offered, one.left));
         println!(
-            "| {} | {} | {} | {:.2} % | {} | {} | {}, {}, {} | {} |",
+            "| {} | {}, {} | {} | {} | {:.2} % | {} | {} | {}, {}, {} | {} |",
             kind(run),
+            run.stolen_ns[0] / 1_000_000,
+            run.stolen_ns[1] / 1_000_000,
             ms(run.away.longest_ns),
             ms(run.away.together_ns),
             run.away.total_ns as f64 / 1e7 / run.seconds,
