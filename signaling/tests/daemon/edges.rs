@@ -308,6 +308,75 @@ fn a_label_at_a_port_with_a_neighbour_is_not_given_to_the_neighbour() {
 }
 
 #[test]
+fn ends_have_the_part_of_applications_and_a_neighbour_keeps_its_own() {
+    // 8 calls: half of them for who comes first, the other half for the host's port and what begins here, 2 each.
+    let mut world = World::chain_with(1, &[(1, 0)], 100 * MBPS, 17, |configuration| {
+        configuration.calls = 8;
+    });
+    assert!(world.is_up());
+    let ends = world.application(0, 1);
+    let listening = listens(&mut world, 0, ends, span(SCREEN, 16));
+    // At the very port where the host is, whose label is another one's all the same.
+    let camera = |number: u32| Span {
+        port: 3,
+        ..span(CAMERA + number, 1).unwrap()
+    };
+    let mut calling = Vec::new();
+    for number in 0..6 {
+        let at = Some(camera(number));
+        calling.push(call(&mut world, 0, ends, at, screen(), cbr(MBPS)));
+        world.run(5 * MS);
+        accept(&mut world, 0, ends, listening);
+        world.run(5 * MS);
+    }
+    world.heard(0, ends);
+    let at = Some(camera(6));
+    call(&mut world, 0, ends, at, screen(), cbr(MBPS));
+    world.run(5 * MS);
+    assert_eq!(refused(&mut world, 0, ends), Cause::ResourcesUnavailable);
+    let (.., why) = world.explained.last().unwrap();
+    assert!(
+        why.starts_with("this daemon's applications: has 6 of 8"),
+        "{why}"
+    );
+    assert_eq!(world.stations[0].daemon.view(0).call_count, 6);
+
+    let host = world.application(1, 5);
+    for has in [7, 8, 8] {
+        connect(&mut world, 1, host, screen(), cbr(MBPS));
+        world.run(5 * MS);
+        assert_eq!(world.stations[0].daemon.view(0).call_count, has);
+    }
+    assert_eq!(refused(&mut world, 1, host), Cause::ResourcesUnavailable);
+
+    // What ends is given back to whom it was counted for.
+    world.heard(0, ends);
+    close(&mut world, 0, ends, calling[0]);
+    world.run(5 * MS);
+    let told = world
+        .heard(0, ends)
+        .into_iter()
+        .find_map(|event| match event {
+            Event::Closed { vcc, .. } if vcc != calling[0] => Some(vcc),
+            _ => None,
+        });
+    close(
+        &mut world,
+        0,
+        ends,
+        told.expect("the other end was not told"),
+    );
+    world.run(5 * MS);
+    call(&mut world, 0, ends, at, screen(), cbr(MBPS));
+    world.run(5 * MS);
+    assert_eq!(world.stations[0].daemon.view(0).call_count, 8);
+    world.kill(1, host);
+    world.kill(0, ends);
+    world.run(5 * S);
+    assert_eq!(world.left(), [""; 0]);
+}
+
+#[test]
 fn frames_of_devices_are_policed_where_they_come_in() {
     let (mut world, first, ..) = joined();
     world.kill(0, first);
