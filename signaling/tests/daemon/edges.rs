@@ -1,7 +1,7 @@
 //! Sockets of switches themselves: connections that begin or end at a port for a device that does not signal.
 
 use pinode_signaling::daemon::switch::{Place, Span};
-use pinode_signaling::daemon::{ClientId, cause};
+use pinode_signaling::daemon::{ClientId, LabelRange, cause};
 use pinode_signaling::isp::kernel::Event;
 use pinode_signaling::isp::{Aal, Pvc, Sap, Vcc};
 use pinode_signaling::q2931::Cause;
@@ -305,6 +305,36 @@ fn a_label_at_a_port_with_a_neighbour_is_not_given_to_the_neighbour() {
     world.kill(1, second);
     world.run(5 * S);
     assert_eq!(world.left(), [""; 0]);
+}
+
+#[test]
+fn labels_that_nobody_signals_are_no_ends_and_what_listens_passes_over_them() {
+    let mut world = World::chain_with(1, &[(1, 0)], 100 * MBPS, 17, |configuration| {
+        let (first, last) = (SCREEN, SCREEN + 1);
+        for port in &mut configuration.ports {
+            port.labels = vec![LabelRange { vn: 0, first, last }];
+        }
+    });
+    let ends = world.application(0, 1);
+    let at = |label, labels| {
+        Some(Span {
+            port: 3,
+            ..span(label, labels).unwrap()
+        })
+    };
+    let listening = listens(&mut world, 0, ends, at(SCREEN, 3));
+    call(&mut world, 0, ends, at(SCREEN + 1, 1), screen(), cbr(MBPS));
+    world.run(5 * MS);
+    assert_eq!(
+        refused(&mut world, 0, ends),
+        Cause::RequestedVpciVciNotAvailable
+    );
+    call(&mut world, 0, ends, at(CAMERA, 1), screen(), cbr(MBPS));
+    world.run(5 * MS);
+    accept(&mut world, 0, ends, listening);
+    world.run(5 * MS);
+    let (_, to) = world.follow_from(0, 3, CAMERA).unwrap();
+    assert_eq!((to.port, to.label), (3, SCREEN + 2));
 }
 
 #[test]
