@@ -1,6 +1,7 @@
 //! Sockets of switches themselves: connections that begin or end at a port for a device that does not signal.
 
 use pinode_signaling::daemon::switch::{Place, Span};
+use pinode_signaling::daemon::view::CallView;
 use pinode_signaling::daemon::{ClientId, LabelRange, cause};
 use pinode_signaling::isp::kernel::Event;
 use pinode_signaling::isp::{Aal, Pvc, Sap, Vcc};
@@ -163,6 +164,34 @@ fn two_silent_devices_are_joined_both_ways_and_from_either_side_released() {
         world.run(5 * MS);
         assert_eq!(world.left(), [""; 0]);
     }
+}
+
+#[test]
+fn a_call_is_shown_with_the_legs_that_are_sockets_of_the_switch() {
+    let legs = |world: &World, station: usize| {
+        let calls = world.stations[station].daemon.view(0).calls;
+        let legs = |call: &CallView| (call.from_switch, call.to_switch);
+        calls.iter().map(legs).collect::<Vec<_>>()
+    };
+    let (mut world, first, _, calling, _) = joined();
+    assert_eq!(legs(&world, 0), [(true, false)]);
+    assert_eq!(legs(&world, 1), [(false, true)]);
+    // As long as it has its label, and not only as long as there is the socket.
+    let closing = world.kernel(0, first).close(calling).unwrap();
+    world.say(0, first, closing.send.unwrap());
+    world.run(4_000);
+    assert_eq!(legs(&world, 0), [(true, false)]);
+
+    // Calls of hosts have labels of neighbours.
+    let (mut world, ..) = two();
+    let (caller, called) = (world.application(2, 5), world.application(3, 5));
+    let listening = listen(&mut world, 3, called, application(2, 5));
+    connect(&mut world, 2, caller, application(2, 5), cbr(MBPS));
+    world.run(5 * MS);
+    accept(&mut world, 3, called, listening);
+    world.run(5 * MS);
+    assert_eq!(legs(&world, 0), [(false, false)]);
+    assert_eq!(legs(&world, 1), [(false, false)]);
 }
 
 #[test]
