@@ -67,10 +67,11 @@ impl Measured {
         self.bound_ns - self.wire_ns
     }
 
-    /// Whether all came, within the bound.
+    /// Whether there was anything, and each frame came or was policed, one or the other, within the bound.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.lost() == 0
+        self.sent > 0
+            && self.policed.checked_add(self.received) == Some(self.sent)
             && self.disordered == 0
             && self.delay_ns.1 <= self.bound_ns
             && self.variation_ns() <= self.variation_bound_ns()
@@ -161,14 +162,18 @@ impl Run {
         self.connections.iter().max_by_key(beyond)
     }
 
-    /// Whether all came within their bounds, and nobody was policed but who was too fast.
+    /// Whether all came within their bounds, nobody was policed but who was too fast, and the node has counted no
+    /// other drop of theirs.
     #[must_use]
     pub fn holds(&self) -> bool {
         let too_fast = self.excess.map(|excess| excess.connection);
-        self.connections
-            .iter()
-            .enumerate()
-            .all(|(at, one)| one.holds() && (one.policed > 0) == (too_fast == Some(at)))
+        let own = &self.connections;
+        !own.is_empty()
+            && self.stages.level2_full == 0
+            && own
+                .iter()
+                .enumerate()
+                .all(|(at, one)| one.holds() && (one.policed > 0) == (too_fast == Some(at)))
     }
 }
 
@@ -331,4 +336,91 @@ fn dropped(status: &Status) -> [u64; 3] {
     let (all, full) = drops.unwrap_or_default();
     let before = west.map_or(0, |west| west.drops.total());
     [before, all - full, full]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAME: Measured = Measured {
+        sent: 10,
+        policed: 0,
+        received: 10,
+        disordered: 0,
+        delay_ns: (20, 90),
+        bound_ns: 100,
+        wire_ns: 20,
+    };
+
+    fn run(connections: Vec<Measured>, excess: Option<Excess>) -> Run {
+        Run {
+            excess,
+            seconds: 1.0,
+            connections,
+            delay_ns: Summary::default(),
+            node_ns: Summary::default(),
+            put_late_ns: 0,
+            left_late_ns: 0,
+            away: Away::default(),
+            others: Vec::new(),
+            stages: Stages::default(),
+        }
+    }
+
+    #[test]
+    fn a_connection_holds_if_each_frame_of_some_came_or_was_policed() {
+        let of = |sent, policed, received| Measured {
+            sent,
+            policed,
+            received,
+            ..CAME
+        };
+        for (measured, holds) in [
+            (of(10, 0, 10), true),
+            (of(10, 4, 6), true),
+            (of(0, 0, 0), false),
+            (of(10, 0, 9), false),
+            // One is counted as both, which would hide one that is missing.
+            (of(10, 1, 10), false),
+            (of(10, u64::MAX, 11), false),
+            (
+                Measured {
+                    disordered: 1,
+                    ..CAME
+                },
+                false,
+            ),
+            (
+                Measured {
+                    delay_ns: (20, 101),
+                    ..CAME
+                },
+                false,
+            ),
+        ] {
+            assert_eq!(measured.holds(), holds, "{measured:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_holds_if_only_who_is_too_fast_is_policed_and_nothing_else_is_dropped() {
+        let policed = Measured {
+            policed: 4,
+            received: 6,
+            ..CAME
+        };
+        let excess = Some(Excess {
+            connection: 1,
+            times: 3.0,
+        });
+        assert!(run(vec![CAME, CAME], None).holds());
+        assert!(run(vec![CAME, policed], excess).holds());
+        assert!(!run(Vec::new(), None).holds());
+        assert!(!run(vec![CAME, policed], None).holds());
+        assert!(!run(vec![policed, CAME], excess).holds());
+        assert!(!run(vec![CAME, CAME], excess).holds());
+        let mut dropped = run(vec![CAME], None);
+        dropped.stages.level2_full = 1;
+        assert!(!dropped.holds());
+    }
 }

@@ -182,6 +182,27 @@ pub fn place_of(
         );
         return Err(("label", what));
     }
+    // The daemon gives those to nobody: the end would be asked for without end.
+    let pi = config.pis.get(slot);
+    let streams = pi.into_iter().flat_map(|pi| pi.level2.streams(&port.name));
+    let place = |vn, label| Span {
+        port: at.port,
+        vn,
+        label,
+        labels: 1,
+    };
+    let taken = streams
+        .filter(|stream| at.meets(place(stream.vn.get(), stream.label)))
+        .map(|stream| stream.label)
+        .min();
+    if let Some(label) = taken {
+        let what = format!(
+            "{label} in virtual network {vn} at port {:?} is a connection's of level2.connections; \
+             allowed: 16 to 1048575 but for those",
+            permanent.port
+        );
+        return Err(("label", what));
+    }
     can_be(&permanent.end)?;
     Ok(at)
 }
@@ -202,7 +223,11 @@ fn can_be(end: &End) -> Result<(), (&'static str, String)> {
             }
             sizes(max_sdu)
         }
-        End::Call { qos, .. } => {
+        End::Call { called, qos, .. } => {
+            if called.is_null() {
+                let what = "the null address is nobody's; allowed: the address of who listens";
+                return Err(("called", what.into()));
+            }
             let ways = [("rate", qos.transmit), ("back", qos.receive)];
             if qos == Qos::default() {
                 let what = "nothing is asked for; needed: rate, back or ubr";

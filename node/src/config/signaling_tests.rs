@@ -228,11 +228,49 @@ fn mistakes_are_named() {
         let said = permanent(&keys);
         assert!(said.contains(what), "{said}\nand not\n{what}");
     }
+    let null = "called = \"0000000000000000000000000000000000000000\"";
+    let said = permanent(&format!(
+        "port = \"west\"\nlabel = 100\n{null}\nrate = \"1Mbps\""
+    ));
+    assert!(
+        said.contains("camera: called: the null address is nobody's; allowed: "),
+        "{said}"
+    );
     let twice = "{ prefix = \"47/8\", port = \"east\" }";
     assert!(
         signaling(&format!("route = [{twice}, {twice}]"))
             .contains("47/8 leads to port east already")
     );
+}
+
+#[test]
+fn no_permanent_end_has_the_label_of_a_connection_of_the_file() {
+    let with = |port: &str, vn: u8, label: u32, labels: u16| {
+        let connections = "connections = [{ port = \"east\", vn = 5, label = 102, rate = \"100kbps\" }, \
+                           { port = \"east\", vn = 5, label = 101, rate = \"100kbps\" }]";
+        let listen = "listen = \"4700000000000000000000000000000000000205\"";
+        read(&format!(
+            "queue = 4096\n{STREAMS}{connections}\n[[pi.dss.signaling.permanent]]\nname = \"screen\"\n\
+             port = \"{port}\"\nvn = {vn}\nlabel = {label}\nlabels = {labels}\n{listen}\n"
+        ))
+    };
+    for (label, labels, first) in [(101, 1, 101), (102, 3, 102), (90, 20, 101)] {
+        let error = with("east", 5, label, labels).expect_err("a label of the file");
+        let said = error.to_string();
+        let what = format!(
+            "screen: label: {first} in virtual network 5 at port \"east\" is a connection's of level2.connections; \
+             allowed: 16 to 1048575 but for those"
+        );
+        assert!(said.contains(&what), "{said}\nand not\n{what}");
+    }
+    for (port, vn, label, labels) in [
+        ("east", 5, 100, 1),
+        ("east", 5, 103, 8),
+        ("east", 0, 101, 2),
+        ("west", 5, 101, 2),
+    ] {
+        with(port, vn, label, labels).unwrap();
+    }
 }
 
 #[test]

@@ -122,7 +122,10 @@ fn device(at: Span, call: &CallView) -> Option<Places> {
         })
     };
     let (came_by, goes_by) = (call.came_by, call.goes_by);
-    places(came_by, goes_by, true).or_else(|| places(goes_by, came_by, false))
+    // A neighbour's call may have had the label before it was the end's.
+    let caller = came_by.filter(|_| call.from_switch);
+    let called = goes_by.filter(|_| call.to_switch);
+    places(caller, goes_by, true).or_else(|| places(called, came_by, false))
 }
 
 fn one(call: &CallView, places: Places, bounds: &Bounds) -> PermanentCall {

@@ -89,6 +89,8 @@ pub(super) struct Call {
     pub hops: u8,
     /// As its caller sees it.
     pub qos: Qos,
+    /// Whom it is counted for.
+    pub origin: Origin,
     pub from: Leg,
     pub to: Leg,
     pub target: Option<Target>,
@@ -102,11 +104,6 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Whom it is counted for.
-    pub fn origin(&self) -> Origin {
-        self.came_by.map(|place| place.port)
-    }
-
     /// Whether nothing is left of it.
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Ending(_))

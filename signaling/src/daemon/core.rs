@@ -195,7 +195,7 @@ impl Daemon {
         self.outputs.push_back(output);
     }
 
-    /// Takes a label for a call of a socket of the switch; false: it is in use.
+    /// Takes a label for a call of a socket of the switch; false: it is in use, or nobody may signal it.
     pub(super) fn hold(&mut self, place: Place) -> bool {
         let Place { port, vn, label } = place;
         let labels = match self.links.get_mut(&port) {
@@ -208,12 +208,12 @@ impl Daemon {
         labels.hold(vn, label)
     }
 
-    /// Whether a call has this label.
+    /// Whether no socket of the switch can have this label: a call has it, or nobody may signal it.
     pub(super) fn is_held(&self, place: Place) -> bool {
         let Place { port, vn, label } = place;
         let link = self.links.get(&port).map(|link| &link.labels);
         let labels = link.or_else(|| self.edges.get(&port));
-        labels.is_some_and(|labels| labels.has(vn, label))
+        labels.is_some_and(|labels| !labels.is_free(vn, label))
     }
 
     /// Lets go of a label.

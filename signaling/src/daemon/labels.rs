@@ -60,7 +60,9 @@ impl Labels {
         self.kept.insert((vn, first), last);
     }
 
-    fn is_free(&self, vn: u8, label: u32) -> bool {
+    /// Whether a label is neither in use nor another's.
+    #[must_use]
+    pub fn is_free(&self, vn: u8, label: u32) -> bool {
         let kept = self.kept.range((vn, 0)..=(vn, label)).next_back();
         kept.is_none_or(|(_, last)| *last < label) && !self.used.contains(&(vn, label))
     }
@@ -99,20 +101,14 @@ impl Labels {
     }
 
     /// Takes this label for who neither calls nor is called by the other side of the link, whatever its parity; false:
-    /// it is in use or out of range.
+    /// it is in use, another's, or out of range.
     pub fn hold(&mut self, vn: u8, label: u32) -> bool {
-        (LEAST..=MOST).contains(&label) && self.used.insert((vn, label))
+        (LEAST..=MOST).contains(&label) && self.is_free(vn, label) && self.used.insert((vn, label))
     }
 
     /// Lets go of a label.
     pub fn free(&mut self, vn: u8, label: u32) {
         self.used.remove(&(vn, label));
-    }
-
-    /// Whether a label is in use.
-    #[must_use]
-    pub fn has(&self, vn: u8, label: u32) -> bool {
-        self.used.contains(&(vn, label))
     }
 
     /// How many are in use.
@@ -159,6 +155,9 @@ mod tests {
         assert_eq!(labels.take(0, true), Some(25));
         assert!(!labels.accept(0, 21, true));
         assert!(labels.accept(0, 17, true));
+        for another in [18, 21] {
+            assert!(!labels.hold(0, another), "nor held");
+        }
         assert_eq!(labels.take(1, true), None);
         assert!(!labels.accept(1, 4_000, false));
         assert_eq!(labels.len(), 4, "those of others do not count");

@@ -60,6 +60,7 @@ impl Daemon {
             blli: setup.blli,
             hops: setup.hops,
             qos: setup.qos.turned(),
+            origin: Some(port),
             from: Leg::Link { port, call },
             to: Leg::None,
             target: None,

@@ -17,7 +17,7 @@ impl Daemon {
     pub(super) fn begin(&mut self, call: Call) -> Key {
         self.last_key += 1;
         let key = Key(self.last_key);
-        self.share.take(call.origin());
+        self.share.take(call.origin);
         self.calls.insert(key, call);
         key
     }

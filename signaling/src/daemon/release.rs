@@ -129,7 +129,7 @@ impl Daemon {
             return;
         }
         let labels = [call.came_by, call.goes_by];
-        self.share.give(call.origin());
+        self.share.give(call.origin);
         self.calls.remove(&key);
         for place in labels.into_iter().flatten() {
             self.free(place);

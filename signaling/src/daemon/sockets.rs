@@ -177,6 +177,8 @@ impl Daemon {
             blli: super::blli::octets(&svc.bllis),
             hops: 0,
             qos,
+            // As all that begins here, wherever its socket stands for.
+            origin: None,
             from: Leg::Socket { client, vcc },
             to: Leg::None,
             target: None,

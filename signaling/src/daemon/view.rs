@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::{Call, Key, Leg, Phase};
+use super::call::{Call, Key, Leg, Phase, Target};
 use super::core::Daemon;
 use super::switch::Place;
 use crate::address::Address;
@@ -69,6 +69,12 @@ pub struct CallView {
     pub came_by: Option<Place>,
     /// The connection that it goes by; none: it ends here.
     pub goes_by: Option<Place>,
+    /// Whether it began at a socket of the switch itself: what it came by is where that socket is.
+    #[serde(default)]
+    pub from_switch: bool,
+    /// Whether it ends at a socket of the switch itself: what it goes by is where that socket is.
+    #[serde(default)]
+    pub to_switch: bool,
 }
 
 /// Calls, and addresses listened on, that a view lists at most: a packet has to hold them.
@@ -120,6 +126,8 @@ impl Call {
             qos: self.qos,
             came_by: self.came_by,
             goes_by: self.goes_by,
+            from_switch: self.origin.is_none() && self.came_by.is_some(),
+            to_switch: matches!(self.target, Some(Target::Listener { place: Some(_), .. })),
         }
     }
 }

@@ -33,11 +33,12 @@ impl Reason {
         }
     }
 
-    /// The same with words for a person; of more than [`WORDS_OCTETS`] the first, and nothing that moves a cursor.
+    /// The same with words for a person; of more than [`WORDS_OCTETS`] the first, and nothing that moves a cursor, begins
+    /// a line or turns the order of what is shown.
     #[must_use]
     pub fn saying(mut self, words: &str) -> Self {
         self.words.clear();
-        for character in words.chars().filter(|character| !character.is_control()) {
+        for character in words.chars().filter(|character| is_shown(*character)) {
             if self.words.len() + character.len_utf8() > WORDS_OCTETS {
                 break;
             }
@@ -68,6 +69,16 @@ impl Reason {
     }
 }
 
+/// Whether a character stands for itself alone: no control (Unicode 4.4), no separator of lines or paragraphs, and none
+/// of the controls of bidirectional text (UAX #9 2).
+fn is_shown(character: char) -> bool {
+    !character.is_control()
+        && !matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
 impl From<Cause> for Reason {
     fn from(cause: Cause) -> Self {
         Self::new(cause, &[])
@@ -85,6 +96,21 @@ mod tests {
             saying("port \u{1b}[2J\u{9b}1A\nwest").words(),
             "port [2J1Awest"
         );
+        // All that turns or breaks a line, and what stands beside it and does not.
+        for hidden in ['\u{61c}', '\u{200e}', '\u{200f}']
+            .into_iter()
+            .chain('\u{2028}'..='\u{202e}')
+            .chain('\u{2066}'..='\u{2069}')
+        {
+            assert_eq!(
+                saying(&format!("po{hidden}rt")).words(),
+                "port",
+                "{hidden:?}"
+            );
+        }
+        for shown in ['\u{2027}', '\u{202f}', '\u{5d0}', '\u{627}', '\u{206a}'] {
+            assert_eq!(saying(&shown.to_string()).words(), shown.to_string());
+        }
         let long = "\u{e9}".repeat(WORDS_OCTETS);
         let kept = saying(&long);
         assert_eq!(kept.words().len(), WORDS_OCTETS);

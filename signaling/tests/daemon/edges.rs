@@ -1,7 +1,8 @@
 //! Sockets of switches themselves: connections that begin or end at a port for a device that does not signal.
 
 use pinode_signaling::daemon::switch::{Place, Span};
-use pinode_signaling::daemon::{ClientId, cause};
+use pinode_signaling::daemon::view::CallView;
+use pinode_signaling::daemon::{ClientId, LabelRange, cause};
 use pinode_signaling::isp::kernel::Event;
 use pinode_signaling::isp::{Aal, Pvc, Sap, Vcc};
 use pinode_signaling::q2931::Cause;
@@ -166,6 +167,34 @@ fn two_silent_devices_are_joined_both_ways_and_from_either_side_released() {
 }
 
 #[test]
+fn a_call_is_shown_with_the_legs_that_are_sockets_of_the_switch() {
+    let legs = |world: &World, station: usize| {
+        let calls = world.stations[station].daemon.view(0).calls;
+        let legs = |call: &CallView| (call.from_switch, call.to_switch);
+        calls.iter().map(legs).collect::<Vec<_>>()
+    };
+    let (mut world, first, _, calling, _) = joined();
+    assert_eq!(legs(&world, 0), [(true, false)]);
+    assert_eq!(legs(&world, 1), [(false, true)]);
+    // As long as it has its label, and not only as long as there is the socket.
+    let closing = world.kernel(0, first).close(calling).unwrap();
+    world.say(0, first, closing.send.unwrap());
+    world.run(4_000);
+    assert_eq!(legs(&world, 0), [(true, false)]);
+
+    // Calls of hosts have labels of neighbours.
+    let (mut world, ..) = two();
+    let (caller, called) = (world.application(2, 5), world.application(3, 5));
+    let listening = listen(&mut world, 3, called, application(2, 5));
+    connect(&mut world, 2, caller, application(2, 5), cbr(MBPS));
+    world.run(5 * MS);
+    accept(&mut world, 3, called, listening);
+    world.run(5 * MS);
+    assert_eq!(legs(&world, 0), [(false, false)]);
+    assert_eq!(legs(&world, 1), [(false, false)]);
+}
+
+#[test]
 fn a_host_calls_a_device_and_a_device_a_host() {
     let (mut world, first, second) = two();
     let (caller, called) = (world.application(2, 5), world.application(3, 5));
@@ -303,6 +332,105 @@ fn a_label_at_a_port_with_a_neighbour_is_not_given_to_the_neighbour() {
     world.kill(0, first);
     world.run(5 * S);
     world.kill(1, second);
+    world.run(5 * S);
+    assert_eq!(world.left(), [""; 0]);
+}
+
+#[test]
+fn labels_that_nobody_signals_are_no_ends_and_what_listens_passes_over_them() {
+    let mut world = World::chain_with(1, &[(1, 0)], 100 * MBPS, 17, |configuration| {
+        let (first, last) = (SCREEN, SCREEN + 1);
+        for port in &mut configuration.ports {
+            port.labels = vec![LabelRange { vn: 0, first, last }];
+        }
+    });
+    let ends = world.application(0, 1);
+    let at = |label, labels| {
+        Some(Span {
+            port: 3,
+            ..span(label, labels).unwrap()
+        })
+    };
+    let listening = listens(&mut world, 0, ends, at(SCREEN, 3));
+    call(&mut world, 0, ends, at(SCREEN + 1, 1), screen(), cbr(MBPS));
+    world.run(5 * MS);
+    assert_eq!(
+        refused(&mut world, 0, ends),
+        Cause::RequestedVpciVciNotAvailable
+    );
+    call(&mut world, 0, ends, at(CAMERA, 1), screen(), cbr(MBPS));
+    world.run(5 * MS);
+    accept(&mut world, 0, ends, listening);
+    world.run(5 * MS);
+    let (_, to) = world.follow_from(0, 3, CAMERA).unwrap();
+    assert_eq!((to.port, to.label), (3, SCREEN + 2));
+}
+
+#[test]
+fn ends_have_the_part_of_applications_and_a_neighbour_keeps_its_own() {
+    // 8 calls: half of them for who comes first, the other half for the host's port and what begins here, 2 each.
+    let mut world = World::chain_with(1, &[(1, 0)], 100 * MBPS, 17, |configuration| {
+        configuration.calls = 8;
+    });
+    assert!(world.is_up());
+    let ends = world.application(0, 1);
+    let listening = listens(&mut world, 0, ends, span(SCREEN, 16));
+    // At the very port where the host is, whose label is another one's all the same.
+    let camera = |number: u32| Span {
+        port: 3,
+        ..span(CAMERA + number, 1).unwrap()
+    };
+    let mut calling = Vec::new();
+    for number in 0..6 {
+        let at = Some(camera(number));
+        calling.push(call(&mut world, 0, ends, at, screen(), cbr(MBPS)));
+        world.run(5 * MS);
+        accept(&mut world, 0, ends, listening);
+        world.run(5 * MS);
+    }
+    world.heard(0, ends);
+    let at = Some(camera(6));
+    call(&mut world, 0, ends, at, screen(), cbr(MBPS));
+    world.run(5 * MS);
+    assert_eq!(refused(&mut world, 0, ends), Cause::ResourcesUnavailable);
+    let (.., why) = world.explained.last().unwrap();
+    assert!(
+        why.starts_with("this daemon's applications: has 6 of 8"),
+        "{why}"
+    );
+    assert_eq!(world.stations[0].daemon.view(0).call_count, 6);
+
+    let host = world.application(1, 5);
+    for has in [7, 8, 8] {
+        connect(&mut world, 1, host, screen(), cbr(MBPS));
+        world.run(5 * MS);
+        assert_eq!(world.stations[0].daemon.view(0).call_count, has);
+    }
+    assert_eq!(refused(&mut world, 1, host), Cause::ResourcesUnavailable);
+
+    // What ends is given back to whom it was counted for.
+    world.heard(0, ends);
+    close(&mut world, 0, ends, calling[0]);
+    world.run(5 * MS);
+    let told = world
+        .heard(0, ends)
+        .into_iter()
+        .find_map(|event| match event {
+            Event::Closed { vcc, .. } if vcc != calling[0] => Some(vcc),
+            _ => None,
+        });
+    close(
+        &mut world,
+        0,
+        ends,
+        told.expect("the other end was not told"),
+    );
+    world.run(5 * MS);
+    call(&mut world, 0, ends, at, screen(), cbr(MBPS));
+    world.run(5 * MS);
+    assert_eq!(world.stations[0].daemon.view(0).call_count, 8);
+    world.kill(1, host);
+    world.kill(0, ends);
     world.run(5 * S);
     assert_eq!(world.left(), [""; 0]);
 }

@@ -156,6 +156,17 @@ pub struct World {
 impl World {
     /// A chain of `nodes`, with hosts of these numbers: each at a node.
     pub fn chain(nodes: usize, hosts: &[(u8, usize)], capacity_bps: u64, seed: u64) -> Self {
+        Self::chain_with(nodes, hosts, capacity_bps, seed, |_| ())
+    }
+
+    /// The same, and all daemons configured otherwise.
+    pub fn chain_with(
+        nodes: usize,
+        hosts: &[(u8, usize)],
+        capacity_bps: u64,
+        seed: u64,
+        change: impl Fn(&mut Configuration),
+    ) -> Self {
         let mut world = Self {
             now_ns: 0,
             stations: Vec::new(),
@@ -220,7 +231,8 @@ impl World {
                 ..Configuration::default()
             });
         }
-        for configuration in configurations {
+        for mut configuration in configurations {
+            change(&mut configuration);
             let daemon = world.daemon(&configuration);
             world.stations.push(Station {
                 configuration,

@@ -300,9 +300,17 @@ fn come_and_go() -> Result<()> {
     second.succeed(&listen)?;
     wait(first, "camera", "up")?;
     carries(&near, &far, "one way", "too early")?;
-    // The one label is taken: another camera is refused, and the place of this one as well.
-    let again = first.command(&[&add[..], &["10Mbps"]].concat())?;
-    ensure!(!again.status.success(), "added twice");
+    // The one name and the one label are taken.
+    let refused = |name: &str, words: &str| -> Result<()> {
+        let mut other = add;
+        other[3] = name;
+        let refused = first.command(&[&other[..], &["10Mbps"]].concat())?;
+        let said = String::from_utf8_lossy(&refused.stderr);
+        ensure!(!refused.status.success() && said.contains(words), "{said}");
+        Ok(())
+    };
+    refused("camera", "there is a permanent end \"camera\" already")?;
+    refused("second", "its labels are those of \"camera\" too")?;
     // Whoever is taken away first, the other end waits for it, and nothing is left in between.
     second.succeed(&["dss", "permanent", "del", "screen"])?;
     wait(first, "camera", "refused")?;

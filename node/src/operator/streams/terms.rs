@@ -47,7 +47,8 @@ impl InForce {
 
     /// Frames that may wait at once: what comes at the peak rate, and early, while one waits for as long as its
     /// tolerance says, and in a cycle, as buffers come back later than frames go. A tolerance that grows with the other
-    /// connections grows up to the interval: beyond, there is no bound by turns.
+    /// connections grows up to the interval: beyond, there is no bound by turns. They are frames of `largest`: shorter
+    /// ones at the whole rate are more.
     pub(super) fn buffer(
         &self,
         peak: LinkRate,
@@ -212,3 +213,7 @@ fn signalling(pi: &PiConfig, all: &[PiBounds]) -> (u64, u64) {
     let waits = each().map(|(_, tolerance_ns)| tolerance_ns);
     (rates.min().unwrap_or(0), waits.max().unwrap_or(0))
 }
+
+#[cfg(test)]
+#[path = "terms_tests.rs"]
+mod tests;
