@@ -312,6 +312,14 @@ pub enum ControlError {
         /// What is in the way.
         what: String,
     },
+    /// Nothing was asked, as too much is waiting: the same may be asked again later.
+    #[error("{at}: {what}")]
+    Busy {
+        /// Such as `guest.can`.
+        at: String,
+        /// What waits.
+        what: String,
+    },
     /// The node could not do it.
     #[error("{at}: {what}")]
     Failed {
@@ -328,9 +336,10 @@ impl ControlError {
     pub fn at(&self) -> String {
         match self {
             Self::Unknown { kind, name, .. } => format!("{kind}.{name}"),
-            Self::Refused { at, .. } | Self::Conflict { at, .. } | Self::Failed { at, .. } => {
-                at.clone()
-            }
+            Self::Refused { at, .. }
+            | Self::Conflict { at, .. }
+            | Self::Busy { at, .. }
+            | Self::Failed { at, .. } => at.clone(),
         }
     }
 
@@ -341,6 +350,7 @@ impl ControlError {
             Self::Unknown { .. } => self.to_string(),
             Self::Refused { what, .. }
             | Self::Conflict { what, .. }
+            | Self::Busy { what, .. }
             | Self::Failed { what, .. } => what.clone(),
         }
     }

@@ -350,9 +350,8 @@ impl Control for Operator {
                 RequestError::Refused(_) | RequestError::TooLong { .. } | RequestError::Full(_) => {
                     ControlError::Refused { at, what }
                 }
-                RequestError::Down(_) | RequestError::Deaf | RequestError::Busy => {
-                    ControlError::Conflict { at, what }
-                }
+                RequestError::Down(_) | RequestError::Deaf => ControlError::Conflict { at, what },
+                RequestError::Busy => ControlError::Busy { at, what },
                 RequestError::NoAnswer | RequestError::Lost | RequestError::Ended => {
                     ControlError::Failed { at, what }
                 }

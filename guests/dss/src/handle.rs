@@ -42,7 +42,7 @@ impl Running {
                 Answer::Cleared {}
             }
             Request::Socket(request) => self.sockets.asked(request)?,
-            Request::Isp(request) => Answer::Sockets(self.sockets.heard(&request)?),
+            Request::Isp(request) => self.sockets.heard(&request)?,
         };
         serde_json::to_value(answer).map_err(|error| error.to_string())
     }

@@ -39,7 +39,7 @@ impl From<ControlError> for Refusal {
         let status = match error {
             ControlError::Unknown { .. } => StatusCode::NOT_FOUND,
             ControlError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            ControlError::Conflict { .. } => StatusCode::CONFLICT,
+            ControlError::Conflict { .. } | ControlError::Busy { .. } => StatusCode::CONFLICT,
             ControlError::Failed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.at(), error.what())

@@ -31,6 +31,8 @@ pub struct Ends {
     last_socket: u32,
     /// Sockets of ends that are wanted no more, and are still to be closed.
     unwanted: BTreeSet<u32>,
+    /// All sockets of such ends that the guest may still have, and what they stand for.
+    leaving: BTreeMap<u32, Span>,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,7 @@ impl Ends {
             all: BTreeMap::new(),
             last_socket: 0,
             unwanted: BTreeSet::new(),
+            leaving: BTreeMap::new(),
         }
     }
 
@@ -133,6 +136,7 @@ impl Ends {
             Some(kept) => {
                 if let State::Has { socket, .. } = kept.state {
                     self.unwanted.insert(socket);
+                    self.leaving.insert(socket, kept.at);
                 }
                 self.all.remove(name);
                 Ok(())
@@ -148,6 +152,7 @@ impl Ends {
     /// Another life of the guest's sockets: all of them are asked for now.
     pub(super) fn begin(&mut self, now_ns: u64) {
         self.unwanted.clear();
+        self.leaving.clear();
         for kept in self.all.values_mut() {
             kept.state = State::Due(now_ns);
             kept.wait_ns = 0;
@@ -157,6 +162,7 @@ impl Ends {
     /// That life is over.
     pub(super) fn cease(&mut self) {
         self.unwanted.clear();
+        self.leaving.clear();
         for kept in self.all.values_mut() {
             kept.state = State::Waiting;
         }
@@ -185,6 +191,34 @@ impl Ends {
         Some((socket, kept.request(socket)))
     }
 
+    /// The guest could not be asked for this socket.
+    pub(super) fn not_asked(&mut self, socket: u32, now_ns: u64) {
+        if let Some(kept) = self.of(socket) {
+            kept.state = State::Due(now_ns);
+            kept.tries -= 1;
+        } else {
+            // Taken away meanwhile: there is nothing to be closed.
+            self.unwanted.remove(&socket);
+            self.closed(socket);
+        }
+    }
+
+    /// The guest could not be asked to close this socket.
+    pub(super) fn not_closed(&mut self, socket: u32) {
+        self.unwanted.insert(socket);
+    }
+
+    /// The guest has no such socket any more.
+    pub(super) fn closed(&mut self, socket: u32) {
+        self.leaving.remove(&socket);
+    }
+
+    /// Whether a socket of the guest that was asked for stands for this.
+    pub(super) fn asked_for(&self, at: Span) -> bool {
+        let has = |kept: &Kept| kept.at == at && matches!(kept.state, State::Has { .. });
+        self.all.values().any(has) || self.leaving.values().any(|own| *own == at)
+    }
+
     /// The guest refuses what was asked for this socket.
     pub(super) fn refused(&mut self, socket: u32, words: String, now_ns: u64) {
         if let Some(kept) = self.of(socket) {
@@ -195,6 +229,9 @@ impl Ends {
     /// How a socket of the guest is now.
     pub(super) fn heard(&mut self, view: &SocketView, now_ns: u64) {
         let Some(kept) = self.of(view.socket) else {
+            if view.state == SocketState::Ended {
+                self.closed(view.socket);
+            }
             return;
         };
         match view.state {
@@ -274,10 +311,9 @@ impl Kept {
     fn shown(&self, now_ns: u64) -> PermanentShown {
         let is_listener = matches!(self.permanent.end, End::Listen { .. });
         let state = match self.state {
-            State::Waiting => PermanentState::Waiting,
-            State::Due(_) if self.why.is_some() => PermanentState::Refused,
-            State::Due(_)
-            | State::Has {
+            State::Due(_) if self.why.is_some() => PermanentState::Down,
+            State::Waiting | State::Due(_) => PermanentState::Waiting,
+            State::Has {
                 is_there: false, ..
             } => PermanentState::Connecting,
             State::Has { .. } if is_listener => PermanentState::Listening,

@@ -89,7 +89,7 @@ fn what_is_refused_is_asked_for_later_each_time() {
     for wait_ms in [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
         ends.heard(&view(socket, SocketState::Ended, Some(reply)), now_ns);
         let state = shown(&ends, now_ns);
-        assert_eq!(state.state, PermanentState::Refused);
+        assert_eq!(state.state, PermanentState::Down);
         assert_eq!(state.cause, Some(27));
         assert_eq!(state.again_in_ns, Some(wait_ms * MS));
         assert_eq!(ends.ask(now_ns + wait_ms * MS - 1), None, "too early");

@@ -199,45 +199,66 @@ pub(super) fn hear(signalling: &Signalling, socket: &OwnedFd, post: &Post) -> St
                 Err(error) => return format!("it says what cannot be read: {error}"),
             }
         }
-        signalling.tell_sockets(isp);
+        // Frames of a call go before its device hears of it.
         let done = signalling.switch(&ops);
+        signalling.tell_sockets(isp);
         for done in done.chunks(OPS) {
             answers.push_back(packet::message(&ToDaemon::Switched(done.to_vec())));
         }
     }
 }
 
-/// Hears the guest until the node ends.
-fn listen(signalling: &Signalling, guest: &Listener) {
+/// Hears the guest until the node ends, and asks for its sockets whenever all is heard: of what waits for too long some
+/// would be lost.
+pub(super) fn listen(signalling: &Signalling, guest: &Listener) {
+    signalling.wakes(guest.waker());
+    let mut is_due = false;
+    let mut heard = 0;
     while !signalling.has_ended() {
-        match guest.next(LOOK_EVERY) {
-            Ok(GuestNotice::Event(event)) => match serde_json::from_value(event) {
-                Ok(Event::Signalling(all)) => {
-                    for punted in all {
-                        let port = u16::from(punted.port);
-                        if signalling.network(port) != Some(punted.vn) {
-                            continue;
-                        }
-                        // What it does not take is sent again by the neighbour.
-                        signalling.say(&packet::pdu(port, punted.vn, &punted.pdu.0));
-                    }
+        let patience = if is_due { Duration::ZERO } else { LOOK_EVERY };
+        match guest.next(patience) {
+            Ok(notice) => {
+                hear_guest(signalling, notice);
+                is_due = true;
+                heard += 1;
+                if heard < AT_ONCE {
+                    continue;
                 }
-                Ok(Event::Isp(event)) => signalling.with_sockets(|sockets| sockets.said(event)),
-                Err(error) => {
-                    tracing::warn!(guest = %signalling.guest, %error, "the guest says what is not understood");
-                }
-            },
-            Ok(GuestNotice::Running) => {
-                signalling.guest_is_new();
-                signalling.with_sockets(|sockets| sockets.guest_is(true));
             }
-            // What is to be set is kept until the next one comes; sockets are gone.
-            Ok(GuestNotice::Down) => signalling.with_sockets(|sockets| sockets.guest_is(false)),
+            Err(RecvTimeoutError::Timeout) if is_due => {}
             Err(RecvTimeoutError::Timeout) => signalling.settle(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
+        heard = 0;
         if !signalling.has_ended() {
-            signalling.look_after_sockets();
+            is_due = signalling.look_after_sockets();
         }
+    }
+}
+
+fn hear_guest(signalling: &Signalling, notice: GuestNotice) {
+    match notice {
+        GuestNotice::Event(event) => match serde_json::from_value(event) {
+            Ok(Event::Signalling(all)) => {
+                for punted in all {
+                    let port = u16::from(punted.port);
+                    if signalling.network(port) != Some(punted.vn) {
+                        continue;
+                    }
+                    // What it does not take is sent again by the neighbour.
+                    signalling.say(&packet::pdu(port, punted.vn, &punted.pdu.0));
+                }
+            }
+            Ok(Event::Isp(event)) => signalling.with_sockets(|sockets| sockets.said(event)),
+            Err(error) => {
+                tracing::warn!(guest = %signalling.guest, %error, "the guest says what is not understood");
+            }
+        },
+        GuestNotice::Running => {
+            signalling.guest_is_new();
+            signalling.with_sockets(|sockets| sockets.guest_is(true));
+        }
+        // What is to be set is kept until the next one comes; sockets are gone.
+        GuestNotice::Down => signalling.with_sockets(|sockets| sockets.guest_is(false)),
     }
 }

@@ -79,7 +79,7 @@ impl Permanent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PermanentState {
-    /// There is no daemon, or no guest, just now.
+    /// There is no daemon, or no guest, just now; or its turn to be asked for has not come.
     Waiting,
     /// It was asked for.
     Connecting,
@@ -88,7 +88,7 @@ pub enum PermanentState {
     /// Calls are accepted.
     Listening,
     /// It was refused, or has ended, and is asked for again soon.
-    Refused,
+    Down,
 }
 
 /// A permanent end and how far it is.

@@ -22,9 +22,13 @@ use super::reserve::Reserved;
 use super::sockets::Sockets;
 use super::table::{self, Table};
 use crate::control::Control;
+use crate::supervisor::Waker;
 
 /// How long a daemon is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Questions for sockets that are asked one after the other, before it is heard what the guest says meanwhile: each
+/// makes it say something, and few events wait.
+const ASKED_AT_ONCE: usize = 16;
 
 /// Why a daemon was not asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -65,6 +69,7 @@ pub struct Signalling {
     pub(super) configuration: Configuration,
     set: Mutex<Set>,
     sockets: Mutex<Sockets>,
+    waker: Mutex<Option<Waker>>,
     daemon: Mutex<Option<Current>>,
     asked: Mutex<HashMap<u64, SyncSender<ToNode>>>,
     last_id: AtomicU64,
@@ -111,6 +116,7 @@ impl Signalling {
             configuration,
             set: Mutex::new(set),
             sockets: Mutex::new(Sockets::new(guest, sockets)),
+            waker: Mutex::default(),
             daemon: Mutex::new(None),
             asked: Mutex::default(),
             last_id: AtomicU64::new(0),
@@ -174,7 +180,9 @@ impl Signalling {
         at: Span,
         configured: bool,
     ) -> Result<(), String> {
-        lock(&self.sockets).ends.add(permanent, at, configured)
+        lock(&self.sockets).ends.add(permanent, at, configured)?;
+        self.wake();
+        Ok(())
     }
 
     /// One less; its connections are released.
@@ -183,7 +191,9 @@ impl Signalling {
     ///
     /// There is none that may be taken away.
     pub fn remove_permanent(&self, name: &str) -> Result<(), String> {
-        lock(&self.sockets).ends.remove(name)
+        lock(&self.sockets).ends.remove(name)?;
+        self.wake();
+        Ok(())
     }
 
     /// Permanent ends, by name, without their calls, and where each is.
@@ -192,28 +202,48 @@ impl Signalling {
         lock(&self.sockets).shown()
     }
 
-    /// Has something to do with the guest's sockets, and then hands what they say to the daemon.
-    pub(super) fn with_sockets(&self, does: impl FnOnce(&mut Sockets)) {
+    /// Has something to do with the guest's sockets, and then hands what they say to the daemon. Never asks the guest:
+    /// operators and the daemon wait for this.
+    pub(super) fn with_sockets<T>(&self, does: impl FnOnce(&mut Sockets) -> T) -> T {
         let sockets = &mut *lock(&self.sockets);
-        does(sockets);
+        let done = does(sockets);
         sockets.flush(|packet| self.say(packet));
+        done
     }
 
-    /// Does what is to be done for the guest's sockets now.
-    pub(super) fn look_after_sockets(&self) {
+    /// Asks some of what is to be asked for the guest's sockets now, on the one thread that does; whether more is to be.
+    pub(super) fn look_after_sockets(&self) -> bool {
         let Some(control) = self.control.upgrade() else {
-            return;
+            return false;
         };
-        let daemon = lock(&self.daemon).as_ref().map(|current| current.process);
-        self.with_sockets(|sockets| sockets.look_after(&*control, daemon));
+        for _ in 0..ASKED_AT_ONCE {
+            let daemon = lock(&self.daemon).as_ref().map(|current| current.process);
+            let Some(question) = self.with_sockets(|sockets| sockets.next(daemon)) else {
+                return false;
+            };
+            let answer = table::ask(&self.guest, &*control, &question.request);
+            self.with_sockets(|sockets| sockets.answered(&question, answer));
+        }
+        true
     }
 
-    /// What the daemon says to the guest's sockets.
+    /// What the daemon says to the guest's sockets, which who looks after them tells it.
     pub(super) fn tell_sockets(&self, messages: Vec<Isp>) {
-        if let Some(control) = self.control.upgrade()
-            && !messages.is_empty()
-        {
-            self.with_sockets(|sockets| sockets.told(&*control, messages));
+        if messages.is_empty() {
+            return;
+        }
+        self.with_sockets(|sockets| sockets.told(messages));
+        self.wake();
+    }
+
+    /// Who is to be woken when there is something to be done for sockets.
+    pub(super) fn wakes(&self, waker: Waker) {
+        *lock(&self.waker) = Some(waker);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*lock(&self.waker) {
+            waker.wake();
         }
     }
 

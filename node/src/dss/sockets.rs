@@ -21,11 +21,14 @@ use pinode_signaling::daemon::switch::packet::{self, Isp, ToDaemon};
 
 use super::ends::Ends;
 use super::permanent::PermanentShown;
-use super::table::{Unanswered, ask};
-use crate::control::Control;
+use super::table::Unanswered;
 
 /// Packets that may wait for a daemon that does not take them.
 const WAITING: usize = 4_096;
+/// Messages of the daemon that may wait for a guest that does not take them.
+const UNTOLD: usize = 16_384;
+/// A guest that has no room, or could not be asked, is asked again after so long.
+const LATER: Duration = Duration::from_millis(20);
 /// A life that was ended begins again after so long.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -37,10 +40,32 @@ pub(super) struct Sockets {
     guest_runs: bool,
     last_life: u64,
     life: Option<Life>,
-    /// When the next may begin.
+    /// Nothing is asked sooner.
     not_before: Instant,
     /// Packets for the daemon.
     waiting: VecDeque<Vec<u8>>,
+    /// Messages for the guest, of this life.
+    untold: VecDeque<Octets>,
+}
+
+/// What the guest is to be asked, while nobody waits for its answer but who asks.
+pub(super) struct Question {
+    pub request: Request,
+    life: u64,
+    of: Of,
+}
+
+/// What a question is for.
+#[derive(Clone, Copy)]
+enum Of {
+    /// A life, with this daemon.
+    Life(u32),
+    /// So many messages.
+    Messages(usize),
+    /// A socket that is to be.
+    Socket(u32),
+    /// One that is to be no more.
+    Close(u32),
 }
 
 /// A life of the transport.
@@ -64,6 +89,7 @@ impl Sockets {
             life: None,
             not_before: now,
             waiting: VecDeque::new(),
+            untold: VecDeque::new(),
         }
     }
 
@@ -99,6 +125,7 @@ impl Sockets {
         self.life = None;
         self.not_before = Instant::now() + pause;
         self.ends.cease();
+        self.untold.clear();
         self.waiting.clear();
         self.waiting
             .push_back(packet::message(&ToDaemon::Guest(None)));
@@ -109,60 +136,100 @@ impl Sockets {
         }
     }
 
-    /// Begins, ends and asks what is to be; `daemon`: the process of that of the moment.
-    pub fn look_after(&mut self, control: &dyn Control, daemon: Option<u32>) {
+    /// Ends what is over; then what is to be asked next, if anything is. `daemon`: the process of that of the moment.
+    pub fn next(&mut self, daemon: Option<u32>) -> Option<Question> {
         if let Some(life) = &self.life
             && daemon != Some(life.daemon)
         {
             self.cease("the daemon has ended", Duration::ZERO);
         }
-        if daemon.is_none() {
+        let Some(daemon) = daemon else {
             // The next one knows of none.
             self.waiting.clear();
+            return None;
+        };
+        if Instant::now() < self.not_before {
+            return None;
         }
-        match (daemon, &self.life) {
-            (Some(daemon), None) => self.begin(control, daemon),
-            (Some(_), Some(_)) => {}
-            (None, _) => return,
-        }
-        while self.life.is_some()
-            && let Some((socket, request)) = self.ends.ask(self.now_ns())
-        {
-            self.ask(control, socket, request);
-        }
+        let Some(life) = self.life.as_ref().map(|life| life.number) else {
+            return self.begin(daemon);
+        };
+        let (of, request) = if self.untold.is_empty() {
+            let (socket, request) = self.ends.ask(self.now_ns())?;
+            let of = match request {
+                SocketRequest::Close { .. } => Of::Close(socket),
+                _ => Of::Socket(socket),
+            };
+            (of, Request::Socket(request))
+        } else {
+            let messages: Vec<_> = self.untold.iter().take(MOST_MESSAGES).cloned().collect();
+            let of = Of::Messages(messages.len());
+            (of, Request::Isp(IspRequest { life, messages }))
+        };
+        Some(Question { request, life, of })
     }
 
-    fn begin(&mut self, control: &dyn Control, daemon: u32) {
-        if self.ends.is_empty() || !self.guest_runs || Instant::now() < self.not_before {
+    fn begin(&mut self, daemon: u32) -> Option<Question> {
+        if self.ends.is_empty() || !self.guest_runs {
+            return None;
+        }
+        self.last_life += 1;
+        let life = self.last_life;
+        Some(Question {
+            request: Request::Socket(SocketRequest::Start { life }),
+            life,
+            of: Of::Life(daemon),
+        })
+    }
+
+    /// What the guest answers; nothing of a life that ended while it was asked.
+    pub fn answered(&mut self, question: &Question, answer: Result<Answer, Unanswered>) {
+        let Question { life, of, .. } = *question;
+        if let Of::Life(daemon) = of {
+            return match answer {
+                Ok(Answer::Started {}) => self.begun(life, daemon),
+                Ok(_) | Err(_) => self.not_before = Instant::now() + AGAIN,
+            };
+        }
+        if !self.is(life) {
             return;
         }
-        let number = self.last_life + 1;
-        self.last_life = number;
-        let start = Request::Socket(SocketRequest::Start { life: number });
-        match ask(&self.guest, control, &start) {
-            Ok(Answer::Started {}) => {
-                self.life = Some(Life {
-                    number,
-                    daemon,
-                    heard: 0,
-                });
-                let begins = ToDaemon::Guest(Some(number));
-                self.waiting.push_back(packet::message(&begins));
-                self.ends.begin(self.now_ns());
+        match (of, answer) {
+            (_, Ok(Answer::Later {}) | Err(Unanswered::NotAsked(_))) => self.later(of),
+            (Of::Messages(count), Ok(Answer::Sockets(views))) => {
+                self.untold.drain(..count.min(self.untold.len()));
+                self.heard(&views);
             }
-            Ok(_) | Err(_) => self.not_before = Instant::now() + AGAIN,
+            (Of::Socket(_) | Of::Close(_), Ok(Answer::Socket(view))) => self.heard(&[view]),
+            // It has ended meanwhile: that is all that a close is refused for.
+            (Of::Close(socket), Err(Unanswered::Refused(_))) => self.ends.closed(socket),
+            (Of::Socket(socket), Err(Unanswered::Refused(words))) => {
+                self.ends.refused(socket, words, self.now_ns());
+            }
+            (_, Ok(_)) => self.cease("the guest answers something else", AGAIN),
+            (_, Err(error)) => self.cease(&error.to_string(), AGAIN),
         }
     }
 
-    fn ask(&mut self, control: &dyn Control, socket: u32, request: SocketRequest) {
-        let closes = matches!(request, SocketRequest::Close { .. });
-        match ask(&self.guest, control, &Request::Socket(request)) {
-            Ok(Answer::Socket(view)) => self.heard(&[view]),
-            // It has ended meanwhile.
-            Err(Unanswered::Refused(_)) if closes => {}
-            Err(Unanswered::Refused(words)) => self.ends.refused(socket, words, self.now_ns()),
-            Ok(_) => self.cease("the guest answers something else", AGAIN),
-            Err(error) => self.cease(&error.to_string(), AGAIN),
+    fn begun(&mut self, number: u64, daemon: u32) {
+        self.life = Some(Life {
+            number,
+            daemon,
+            heard: 0,
+        });
+        let begins = ToDaemon::Guest(Some(number));
+        self.waiting.push_back(packet::message(&begins));
+        self.ends.begin(self.now_ns());
+    }
+
+    /// Nothing was done.
+    fn later(&mut self, of: Of) {
+        self.not_before = Instant::now() + LATER;
+        match of {
+            // They are still there.
+            Of::Life(_) | Of::Messages(_) => {}
+            Of::Socket(socket) => self.ends.not_asked(socket, self.now_ns()),
+            Of::Close(socket) => self.ends.not_closed(socket),
         }
     }
 
@@ -186,6 +253,11 @@ impl Sockets {
         }
         life.heard += event.messages.len() as u64;
         let life = event.life;
+        // The daemon takes a place for that of the socket: a guest stands for none but those that it was asked for.
+        let foreign = |said: &Said| said.at.is_some_and(|at| !self.ends.asked_for(at));
+        if event.messages.iter().any(foreign) {
+            return self.cease("the guest says what is of no permanent end", AGAIN);
+        }
         for Said { at, octets } in event.messages {
             let octets = octets.0;
             let message = Isp { life, at, octets };
@@ -196,21 +268,15 @@ impl Sockets {
         }
     }
 
-    /// What the daemon says to the guest's sockets.
-    pub fn told(&mut self, control: &dyn Control, messages: Vec<Isp>) {
-        let own = messages.into_iter().filter(|isp| self.is(isp.life));
-        let own: Vec<Octets> = own.map(|isp| Octets(isp.octets)).collect();
-        for messages in own.chunks(MOST_MESSAGES) {
-            let Some(life) = self.life.as_ref().map(|life| life.number) else {
-                return;
-            };
-            let messages = messages.to_vec();
-            let request = Request::Isp(IspRequest { life, messages });
-            match ask(&self.guest, control, &request) {
-                Ok(Answer::Sockets(views)) => self.heard(&views),
-                Ok(_) => self.cease("the guest answers something else", AGAIN),
-                Err(error) => self.cease(&error.to_string(), AGAIN),
+    /// What the daemon says to the guest's sockets: it is told that in its turn.
+    pub fn told(&mut self, messages: Vec<Isp>) {
+        for isp in messages {
+            if self.is(isp.life) {
+                self.untold.push_back(Octets(isp.octets));
             }
+        }
+        if self.untold.len() > UNTOLD {
+            self.cease("the guest takes no messages", AGAIN);
         }
     }
 

@@ -3,7 +3,9 @@
 //! What is here is what the guest is to have. A guest that did not answer may have more than that: it is cleared and
 //! told all of it before it is told anything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::sleep;
+use std::time::Duration;
 
 use pinode_guest_dss::control::{Answer, Connection, Key, Kind, MOST_ITEMS, Request};
 use pinode_signaling::daemon::switch::{Refusal, Way};
@@ -11,12 +13,19 @@ use thiserror::Error;
 
 use crate::control::{Control, ControlError};
 
+/// A guest that could not be asked is asked again so often, after so long each time.
+const TRIES: usize = 50;
+const AGAIN: Duration = Duration::from_millis(10);
+
 /// Why a guest has not done what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum Unanswered {
     /// It refuses: its own words.
     #[error("{0}")]
     Refused(String),
+    /// It was not asked, as too much is waiting: all is as before.
+    #[error("{0}")]
+    NotAsked(String),
     /// It does not answer, or not so that it is understood.
     #[error("{0}")]
     Failed(String),
@@ -36,6 +45,7 @@ pub(super) fn ask(
         .guest_request(guest, body)
         .map_err(|error| match error {
             ControlError::Refused { what, .. } => Unanswered::Refused(what),
+            ControlError::Busy { what, .. } => Unanswered::NotAsked(what),
             other => Unanswered::Failed(other.to_string()),
         })?;
     serde_json::from_value(answer).map_err(failed)
@@ -51,6 +61,18 @@ pub(super) struct Table {
     jitter_ns: u64,
     /// The guest may have something else.
     in_doubt: bool,
+    /// What it still has and is not to have, because it could not be asked.
+    unwanted: BTreeSet<Key>,
+}
+
+/// Why the guest has not taken connections.
+enum Untaken {
+    /// It refuses one of them, after so many that it took.
+    One(usize, Refusal),
+    /// It was told nothing: it has what it had.
+    None(Refusal),
+    /// Nobody knows what it has now.
+    InDoubt(Refusal),
 }
 
 impl Table {
@@ -61,6 +83,7 @@ impl Table {
             has: BTreeMap::new(),
             jitter_ns,
             in_doubt: false,
+            unwanted: BTreeSet::new(),
         }
     }
 
@@ -78,7 +101,15 @@ impl Table {
     }
 
     fn ask(&self, control: &dyn Control, request: &Request) -> Result<Answer, Unanswered> {
-        ask(&self.guest, control, request)
+        let mut tries = 1;
+        loop {
+            let answer = ask(&self.guest, control, request);
+            if tries == TRIES || !matches!(answer, Err(Unanswered::NotAsked(_))) {
+                return answer;
+            }
+            tries += 1;
+            sleep(AGAIN);
+        }
     }
 
     /// The guest runs anew and knows nothing.
@@ -90,20 +121,20 @@ impl Table {
     /// Makes the guest have what it is to have, if it may have something else; whether it has.
     pub fn settle(&mut self, control: &dyn Control) -> bool {
         if !self.in_doubt {
-            return true;
+            return self.unset_unwanted(control);
         }
         if self.ask(control, &Request::Clear {}) != Ok(Answer::Cleared {}) {
             return false;
         }
         let all: Vec<Connection> = self.has.values().copied().collect();
         let mut rest = all.as_slice();
-        self.in_doubt = false;
+        self.unwanted.clear();
         while !rest.is_empty() {
             let items = rest.get(..MOST_ITEMS).unwrap_or(rest);
             let done = match self.connect(control, items) {
                 Ok(()) => items.len(),
-                Err(_) if self.in_doubt => return false,
-                Err((taken, refusal)) => {
+                Err(Untaken::None(_) | Untaken::InDoubt(_)) => return false,
+                Err(Untaken::One(taken, refusal)) => {
                     // It had it once, and does not take it again: the others do not go because of that.
                     if let Some(refused) = items.get(taken) {
                         self.has.remove(&refused.key());
@@ -114,6 +145,7 @@ impl Table {
             };
             rest = rest.get(done..).unwrap_or_default();
         }
+        self.in_doubt = false;
         true
     }
 
@@ -122,12 +154,8 @@ impl Table {
         name.map_or("", String::as_str)
     }
 
-    /// Tells the guest; where it refuses, how many it has taken before.
-    fn connect(
-        &mut self,
-        control: &dyn Control,
-        items: &[Connection],
-    ) -> Result<(), (usize, Refusal)> {
+    /// Tells the guest.
+    fn connect(&mut self, control: &dyn Control, items: &[Connection]) -> Result<(), Untaken> {
         let request = Request::Connect {
             items: items.to_vec(),
         };
@@ -147,18 +175,17 @@ impl Table {
                     Some(Kind::Full) => Refusal::Full(what),
                     _ => Refusal::Failed(what),
                 };
-                Err((done, refusal))
+                Err(Untaken::One(done, refusal))
             }
             Ok(_) => {
                 self.in_doubt = true;
-                Err((
-                    0,
-                    Refusal::Failed("the guest answers something else".into()),
-                ))
+                let why = "the guest answers something else";
+                Err(Untaken::InDoubt(Refusal::Failed(why.into())))
             }
+            Err(Unanswered::NotAsked(why)) => Err(Untaken::None(Refusal::Failed(why))),
             Err(error) => {
                 self.in_doubt = true;
-                Err((0, Refusal::Failed(error.to_string())))
+                Err(Untaken::InDoubt(Refusal::Failed(error.to_string())))
             }
         }
     }
@@ -181,16 +208,19 @@ impl Table {
                 done.push(Ok(()));
                 continue;
             }
-            let (taken, refusal) = match self.connect(control, &chunk) {
-                Ok(()) => (chunk.len(), None),
-                Err((taken, refusal)) => (taken, Some(refusal)),
+            let (taken, refusal, goes_on) = match self.connect(control, &chunk) {
+                Ok(()) => (chunk.len(), None, true),
+                Err(Untaken::One(taken, refusal)) => (taken, Some(refusal), true),
+                Err(Untaken::None(refusal) | Untaken::InDoubt(refusal)) => {
+                    (0, Some(refusal), false)
+                }
             };
             for item in chunk.iter().take(taken) {
                 self.has.insert(item.key(), *item);
                 done.push(Ok(()));
             }
             done.extend(refusal.map(Err));
-            if self.in_doubt {
+            if !goes_on {
                 // It does not answer; it is not asked for each of them.
                 break;
             }
@@ -209,14 +239,27 @@ impl Table {
             .map(|item| item.key())
             .filter(|key| self.has.remove(key).is_some())
             .collect();
+        self.unwanted.extend(keys);
+        self.unset_unwanted(control);
+    }
+
+    /// Whether none of them is left.
+    fn unset_unwanted(&mut self, control: &dyn Control) -> bool {
+        let keys: Vec<Key> = self.unwanted.iter().copied().collect();
         for items in keys.chunks(MOST_ITEMS) {
             let request = Request::Disconnect {
                 items: items.to_vec(),
             };
-            if !matches!(self.ask(control, &request), Ok(Answer::Disconnected { .. })) {
-                self.in_doubt = true;
+            match self.ask(control, &request) {
+                Ok(Answer::Disconnected { .. }) => {}
+                Err(Unanswered::NotAsked(_)) => return false,
+                _ => self.in_doubt = true,
+            }
+            for key in items {
+                self.unwanted.remove(key);
             }
         }
+        !self.in_doubt
     }
 
     /// Forgets all of it.

@@ -33,7 +33,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// There was none; or the supervisor has ended, and all was heard.
+    /// There was none, or it was woken; or the supervisor has ended, and all was heard.
     pub fn next(&self, patience: Duration) -> Result<GuestNotice, RecvTimeoutError> {
         let until = Instant::now().checked_add(patience);
         let mut notices = self.0.notices();
@@ -47,7 +47,7 @@ impl Listener {
             let left = until.map_or(Duration::MAX, |until| {
                 until.saturating_duration_since(Instant::now())
             });
-            if left.is_zero() {
+            if std::mem::take(&mut notices.woken) || left.is_zero() {
                 return Err(RecvTimeoutError::Timeout);
             }
             let waited = self.0.changed.wait_timeout(notices, left);
@@ -55,10 +55,30 @@ impl Listener {
         }
     }
 
+    /// What wakes who waits for a notice.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::downgrade(&self.0))
+    }
+
     /// Events that were lost because too many waited.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.0.notices().missed
+    }
+}
+
+/// Wakes who waits for a notice, or will wait next, as if time were up.
+#[derive(Debug)]
+pub struct Waker(Weak<Waiting>);
+
+impl Waker {
+    /// See there.
+    pub fn wake(&self) {
+        if let Some(waiting) = self.0.upgrade() {
+            waiting.notices().woken = true;
+            waiting.changed.notify_all();
+        }
     }
 }
 
@@ -81,6 +101,7 @@ struct Notices {
     /// Events in the queue.
     events: usize,
     missed: u64,
+    woken: bool,
     ended: bool,
 }
 
@@ -114,17 +135,17 @@ impl Notices {
 
 /// The supervisor's end of all who listen to one guest.
 #[derive(Debug, Default)]
-pub(super) struct Listeners {
+pub(crate) struct Listeners {
     all: Vec<Speaker>,
     runs: bool,
 }
 
 /// The supervisor's end of a listener.
 #[derive(Debug)]
-pub(super) struct Speaker(Weak<Waiting>);
+pub(crate) struct Speaker(Weak<Waiting>);
 
 /// A listener and what is said to it.
-pub(super) fn listener() -> (Listener, Speaker) {
+pub(crate) fn listener() -> (Listener, Speaker) {
     let waiting = Arc::new(Waiting::default());
     let speaker = Speaker(Arc::downgrade(&waiting));
     (Listener(waiting), speaker)
@@ -154,14 +175,14 @@ impl Drop for Speaker {
 }
 
 impl Listeners {
-    pub(super) fn add(&mut self, speaker: Speaker) {
+    pub(crate) fn add(&mut self, speaker: Speaker) {
         if self.runs {
             speaker.say(GuestNotice::Running);
         }
         self.all.push(speaker);
     }
 
-    pub(super) fn event(&mut self, event: Value) {
+    pub(crate) fn event(&mut self, event: Value) {
         // The one that is there mostly gets it without a copy.
         let Some((last, others)) = self.all.split_last() else {
             return;
@@ -174,13 +195,13 @@ impl Listeners {
         }
     }
 
-    pub(super) fn runs(&mut self) {
+    pub(crate) fn runs(&mut self) {
         self.runs = true;
         self.say(&GuestNotice::Running);
     }
 
     /// Also of one that does not run: says nothing then.
-    pub(super) fn down(&mut self) {
+    pub(crate) fn down(&mut self) {
         if std::mem::take(&mut self.runs) {
             self.say(&GuestNotice::Down);
         }
@@ -251,6 +272,20 @@ mod tests {
             (0..EVENTS).map(event).collect::<Vec<_>>()
         );
         assert_eq!(notices.last(), Some(&GuestNotice::Down));
+    }
+
+    #[test]
+    fn who_waits_is_woken_once_and_hears_what_there_is_first() {
+        let (mut listeners, (listener, speaker)) = (Listeners::default(), listener());
+        listeners.add(speaker);
+        let waker = listener.waker();
+        waker.wake();
+        waker.wake();
+        listeners.event(0.into());
+        assert_eq!(listener.next(Duration::from_secs(20)), Ok(event(0)));
+        let woken = listener.next(Duration::from_secs(20));
+        assert_eq!(woken, Err(RecvTimeoutError::Timeout));
+        assert!(!listener.0.notices().woken);
     }
 
     #[test]

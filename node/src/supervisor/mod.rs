@@ -46,6 +46,8 @@ mod words;
 pub use asking::{Journal, Untold};
 pub use engine::LaunchError;
 pub use handle::{Action, GuestView, SupervisorHandle};
-pub use listening::{GuestNotice, Listener};
+pub use listening::{GuestNotice, Listener, Waker};
+#[cfg(test)]
+pub(crate) use listening::{Listeners, listener};
 pub use requests::RequestError;
 pub use watch::Supervisor;

@@ -224,4 +224,6 @@ pub enum Answer {
     Socket(SocketView),
     /// Sockets, each as it is now.
     Sockets(Vec<SocketView>),
+    /// Nothing was done, as too many messages for the daemon wait: to be asked again once some of them were heard.
+    Later {},
 }

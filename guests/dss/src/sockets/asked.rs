@@ -14,6 +14,13 @@ use crate::control::{Answer, MOST_SOCKETS, SocketRequest, SocketState, SocketVie
 
 impl Sockets {
     pub(crate) fn asked(&mut self, request: SocketRequest) -> Result<Answer, String> {
+        let begins = matches!(
+            request,
+            SocketRequest::Open { .. } | SocketRequest::Listen { .. }
+        );
+        if begins && !self.has_room() {
+            return Ok(Answer::Later {});
+        }
         match request {
             SocketRequest::Start { life: 0 } => Err("life: 0 is none; allowed: 1 and above".into()),
             SocketRequest::Start { life } => {
@@ -60,9 +67,6 @@ impl Sockets {
         if self.life == 0 {
             return Err("sockets have not been started".into());
         }
-        if !self.has_room() {
-            return Err("messages for the daemon wait; ask again later".into());
-        }
         if self.all.contains_key(&socket) {
             return Err(format!("socket: {socket} is there already"));
         }
@@ -97,10 +101,8 @@ impl Sockets {
         Ok(Answer::Socket(socket.view(number, state)))
     }
 
+    /// Also while many messages wait: there is one close for each socket of the machine, and none begins meanwhile.
     fn close(&mut self, number: u32) -> Result<Answer, String> {
-        if !self.has_room() {
-            return Err("messages for the daemon wait; ask again later".into());
-        }
         let calls = self.calls_of(number);
         for call in calls {
             // One that is closing already goes on to.

@@ -9,7 +9,7 @@ use pinode_signaling::isp::kernel::Event;
 use pinode_signaling::isp::{ErrorCode, Vcc};
 
 use super::Sockets;
-use crate::control::{IspRequest, MOST_MESSAGES, SocketState, SocketView};
+use crate::control::{Answer, IspRequest, MOST_MESSAGES, SocketState, SocketView};
 
 /// Sockets that are not as before, each as it is now.
 type Changed = BTreeMap<u32, Option<SocketView>>;
@@ -20,7 +20,7 @@ impl Sockets {
     /// # Errors
     ///
     /// The first that is none, or that the protocol does not allow: this life is best ended.
-    pub(crate) fn heard(&mut self, request: &IspRequest) -> Result<Vec<SocketView>, String> {
+    pub(crate) fn heard(&mut self, request: &IspRequest) -> Result<Answer, String> {
         if request.messages.len() > MOST_MESSAGES {
             let messages = request.messages.len();
             return Err(format!(
@@ -28,10 +28,10 @@ impl Sockets {
             ));
         }
         if request.life != self.life {
-            return Ok(Vec::new());
+            return Ok(Answer::Sockets(Vec::new()));
         }
         if !self.has_room() {
-            return Err("too many messages for the daemon wait".into());
+            return Ok(Answer::Later {});
         }
         let mut changed = Changed::new();
         for (at, message) in request.messages.iter().enumerate() {
@@ -43,9 +43,8 @@ impl Sockets {
             self.happens(event, &mut changed);
         }
         let views = changed.into_iter();
-        Ok(views
-            .filter_map(|(number, ended)| ended.or_else(|| self.view(number)))
-            .collect())
+        let views = views.filter_map(|(number, ended)| ended.or_else(|| self.view(number)));
+        Ok(Answer::Sockets(views.collect()))
     }
 
     fn happens(&mut self, event: Event, changed: &mut Changed) {

@@ -1,6 +1,7 @@
 //! Messages on their way to the daemon, first in first out.
 //!
-//! Must never be put into without a look at how many wait: whoever asks is told to come again before that.
+//! Must never be put into without a look at how many wait: whoever asks is told to come again before that. What closes a
+//! socket is always taken: each is closed once, and none begins while too many wait.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -20,8 +21,8 @@ pub(super) struct Queue {
 impl Queue {
     /// Octets of a message besides its own.
     pub(super) const MESSAGE: usize = size_of::<Said>();
-    /// Messages that wait, for each socket: while one request is done for each, what it says, what the answers say, and
-    /// a reject of each call that waits; and twice that, as memory doubles.
+    /// Messages that wait, for each socket: while one request is done for each, what it says or its close, what
+    /// the answers say, and a reject of each call that waits; and twice that, as memory doubles.
     pub(super) const PER_SOCKET: usize = 8;
 
     pub(super) fn new() -> Self {

@@ -93,7 +93,7 @@ pub(in super::super) fn permanents(guest: &str) -> Result<Vec<PermanentShown>, C
     Ok(vec![PermanentShown {
         permanent: camera(),
         configured: true,
-        state: PermanentState::Refused,
+        state: PermanentState::Down,
         tries: 3,
         cause: Some(27),
         why: Some("destination out of order".into()),

@@ -175,7 +175,7 @@ pub struct AddPermanent {
     #[arg(long, value_name = "ADDRESS", requires = "called")]
     pub address: Option<Address>,
     /// Accept calls to this address
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["called", "rate", "back", "ubr"])]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["called", "rate", "back", "ubr", "cdvt"])]
     pub listen: Option<Address>,
     /// Labels, and so calls at most
     #[arg(long, value_name = "N", default_value_t = 1, requires = "listen", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -84,11 +84,11 @@ fn permanent(shown: &PermanentShown) -> String {
         End::Listen { address, .. } => format!("listens on {address}"),
     };
     let state = match shown.state {
-        PermanentState::Waiting => "waits for daemon and guest",
+        PermanentState::Waiting => "waits for daemon, guest or its turn",
         PermanentState::Connecting => "asked for",
         PermanentState::Up => "up",
         PermanentState::Listening => "accepts calls",
-        PermanentState::Refused => "not there",
+        PermanentState::Down => "down",
     };
     let why = match (&shown.why, shown.cause) {
         (Some(why), Some(cause)) => format!(": {why} (cause {cause})"),

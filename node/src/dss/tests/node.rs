@@ -5,14 +5,18 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use pinode_guest_dss::control::{Answer, Connection, Key, Kind, Request};
-use pinode_signaling::daemon::switch::{Place, Way};
+use pinode_guest_dss::control::{
+    Answer, Connection, Event, IspEvent, Key, Kind, Octets, Request, Said, SocketRequest,
+    SocketState, SocketView,
+};
+use pinode_signaling::daemon::switch::{Place, Span, Way};
 use pinode_signaling::{Class, Peak, Prefix, Traffic};
 use serde_json::Value;
 
 use crate::control::*;
 use crate::dss::{Permanent, PermanentShown, Shown};
 use crate::status::{GuestStatus, PortPhases, Status};
+use crate::supervisor::Listeners;
 
 /// Far above what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,6 +39,19 @@ pub struct State {
     pub taken: BTreeSet<(String, StreamName)>,
     /// Ports whose workers do not answer.
     pub dead_ports: BTreeSet<String>,
+    /// So many requests are refused as too many wait.
+    pub busy: usize,
+    /// What hears the guest, and what its sockets have said to it.
+    pub ear: Option<Listeners>,
+    pub said: u64,
+    pub life: u64,
+    /// Sockets of the guest, in the order in which they came, and those that were closed.
+    pub opened: Vec<u32>,
+    pub closed: Vec<u32>,
+    /// What its sockets were told.
+    pub told: Vec<Octets>,
+    /// What its sockets stand for, whatever it was asked.
+    pub at: Option<Span>,
     /// PDUs that the guest has sent.
     pub sent: Vec<Vec<u8>>,
     /// What was done, in order: `connect`, `disconnect`, `clear` of the guest, `reserve`, `free` of level 2.
@@ -111,7 +128,32 @@ fn is_asked<T>(what: &str) -> Result<T, ControlError> {
     panic!("signalling has nothing to do with {what}")
 }
 
+fn view(socket: u32, at: Span, state: SocketState) -> SocketView {
+    SocketView {
+        socket,
+        state,
+        at,
+        qos: None,
+        calls: 0,
+        reply: None,
+    }
+}
+
 impl State {
+    /// Its sockets say something to the daemon.
+    fn says(&mut self, at: Option<Span>) {
+        let octets = Octets(vec![1]);
+        let event = Event::Isp(IspEvent {
+            life: self.life,
+            before: self.said,
+            messages: vec![Said { at, octets }],
+        });
+        self.said += 1;
+        if let Some(ear) = &mut self.ear {
+            ear.event(serde_json::to_value(event).unwrap());
+        }
+    }
+
     fn does(&mut self, request: Request) -> Answer {
         match request {
             Request::Connect { items } => {
@@ -150,6 +192,24 @@ impl State {
                 self.sent.extend(pdus.into_iter().map(|pdu| pdu.0));
                 Answer::Sent { taken }
             }
+            Request::Socket(SocketRequest::Start { life }) => {
+                (self.life, self.said) = (life, 0);
+                Answer::Started {}
+            }
+            Request::Socket(SocketRequest::Open { socket, at, .. }) => {
+                self.opened.push(socket);
+                self.says(Some(self.at.unwrap_or(at)));
+                Answer::Socket(view(socket, at, SocketState::Connecting))
+            }
+            Request::Socket(SocketRequest::Close { socket }) => {
+                self.closed.push(socket);
+                let at = Span::one(place(0, 16));
+                Answer::Socket(view(socket, at, SocketState::Ended))
+            }
+            Request::Isp(request) => {
+                self.told.extend(request.messages);
+                Answer::Sockets(Vec::new())
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -159,6 +219,13 @@ impl Control for Node {
     fn guest_request(&self, guest: &str, request: Value) -> Result<Value, ControlError> {
         assert_eq!(guest, "dss");
         let mut state = self.state();
+        if state.busy > 0 {
+            state.busy -= 1;
+            return Err(ControlError::Busy {
+                at: "guest.dss".into(),
+                what: "too many wait".into(),
+            });
+        }
         if state.silent_after == Some(0) {
             return Err(failed("guest.dss"));
         }

@@ -123,3 +123,22 @@ fn what_nothing_comes_in_for_is_not_told() {
     table.unset(&*node, &own);
     assert_eq!((node.labels(), table.len()), (vec![], 0));
 }
+
+#[test]
+fn a_guest_that_cannot_be_asked_for_a_while_is_not_doubted() {
+    let (node, mut table) = (Node::new(), table());
+    table.set(&*node, &ways(16..19));
+    node.state().order.clear();
+    node.state().busy = 3;
+    assert_eq!(table.set(&*node, &ways([20])), [Ok(())]);
+    node.state().busy = usize::MAX;
+    let done = table.set(&*node, &ways([21]));
+    assert!(matches!(done[..], [Err(Refusal::Failed(_))]), "{done:?}");
+    table.unset(&*node, &ways([17]));
+    assert_eq!((table.len(), node.labels()), (3, vec![16, 17, 18, 20]));
+    node.state().busy = 0;
+    // What it still has goes first: its label may be another's by now.
+    assert_eq!(table.set(&*node, &ways([17])), [Ok(())]);
+    assert_eq!(node.labels(), [16, 17, 18, 20]);
+    assert_eq!(node.state().order, ["connect", "disconnect", "connect"]);
+}

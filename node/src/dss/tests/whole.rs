@@ -16,7 +16,7 @@ use super::super::signalling::Signalling;
 use super::node::{Node, key, ports, way};
 use crate::control::{Control, StreamName};
 
-fn signalling(node: &Arc<Node>) -> Arc<Signalling> {
+pub fn signalling(node: &Arc<Node>) -> Arc<Signalling> {
     let port = PortConfiguration {
         number: 0,
         name: "west".into(),
@@ -36,7 +36,7 @@ fn signalling(node: &Arc<Node>) -> Arc<Signalling> {
         configuration,
         ports(),
         500,
-        64,
+        1_024,
     ))
 }
 
