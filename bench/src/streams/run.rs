@@ -362,6 +362,7 @@ mod tests {
             put_late_ns: 0,
             left_late_ns: 0,
             away: Away::default(),
+            stolen_ns: [0; 2],
             others: Vec::new(),
             stages: Stages::default(),
         }
