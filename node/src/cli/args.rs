@@ -440,6 +440,21 @@ mod tests {
     }
 
     #[test]
+    fn who_listens_asks_for_no_traffic() {
+        let address = "47".repeat(20);
+        let add = ["pinode", "dss", "permanent", "add", "screen", "east", "200"];
+        let listens = add.into_iter().chain(["--listen", &address]);
+        let taken = |more: &[&str]| {
+            let all = listens.clone().chain(more.iter().copied());
+            Cli::try_parse_from(all).is_ok()
+        };
+        assert!(taken(&[]));
+        for more in [["--cdvt", "9ms"], ["--rate", "1Mbps"], ["--back", "1Mbps"]] {
+            assert!(!taken(&more), "{more:?}");
+        }
+    }
+
+    #[test]
     fn the_demo_lasts_from_two_seconds_to_an_hour() {
         for wrong in ["1", "1.99", "-5", "0", "3601", "nan", "inf", "abc", ""] {
             let error = Cli::try_parse_from(["pinode", "demo", "--seconds", wrong]).unwrap_err();

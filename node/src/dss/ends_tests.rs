@@ -134,6 +134,7 @@ fn another_life_asks_for_all_of_them_at_once_and_hears_nothing_of_the_last() {
         .collect();
     assert_eq!(states, [PermanentState::Waiting; 2]);
     ends.begin(3);
+    assert_eq!(ends.shown(3)[0].1.state, PermanentState::Waiting);
     let asked = [ends.ask(3).unwrap().0, ends.ask(3).unwrap().0];
     assert_eq!(ends.ask(3), None);
     assert!(!asked.contains(&socket) && !asked.contains(&listening));
@@ -182,4 +183,25 @@ fn no_two_ends_share_a_name_a_label_or_an_address() {
             .contains("configuration")
     );
     ends.add(other, span(204, 1), false).unwrap();
+}
+
+#[test]
+fn places_of_sockets_are_known_from_when_they_are_asked_for_until_they_have_ended() {
+    let (mut ends, socket) = one(0);
+    assert!(ends.asked_for(span(100, 1)));
+    assert!(!ends.asked_for(span(100, 2)) && !ends.asked_for(span(101, 1)));
+    ends.not_asked(socket, 1);
+    assert!(!ends.asked_for(span(100, 1)));
+    assert_eq!(shown(&ends, 1).tries, 0);
+    let (socket, _) = ends.ask(1).unwrap();
+    ends.remove("camera100").unwrap();
+    let close = Some((socket, SocketRequest::Close { socket }));
+    assert_eq!(ends.ask(1), close);
+    // It may have been about to say something.
+    assert!(ends.asked_for(span(100, 1)));
+    ends.not_closed(socket);
+    assert_eq!(ends.ask(1), close);
+    ends.heard(&view(socket, SocketState::Ended, None), 2);
+    assert!(!ends.asked_for(span(100, 1)));
+    assert!(ends.is_empty());
 }

@@ -6,7 +6,7 @@
 //!                                        signalling -- daemon
 //! operators ------------------ shown ---/                   \-- reserve -- level 2: at which rate
 //!
-//! permanent, ends -- sockets -- guest: its own sockets, whose messages go to the daemon and back
+//! permanents, ends -- sockets -- guest: its own sockets, whose messages go to the daemon and back
 //! ```
 //!
 //! Must never be on the frame path, nor keep what a daemon that is gone has set: it knows no more what it is for.
@@ -16,6 +16,7 @@ mod ends;
 mod ends_tests;
 mod keeper;
 mod permanent;
+mod permanents;
 mod post;
 mod reserve;
 mod signalling;

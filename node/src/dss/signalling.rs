@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use pinode_guest_dss::control::{Octets, Request};
-use pinode_signaling::daemon::switch::packet::{self, Isp, ToDaemon, ToNode};
-use pinode_signaling::daemon::switch::{Op, OpId, Refusal, Span, Way, What};
+use pinode_signaling::daemon::switch::packet::{self, ToDaemon, ToNode};
+use pinode_signaling::daemon::switch::{Op, OpId, Refusal, Way, What};
 use pinode_signaling::daemon::view::View;
 use pinode_signaling::daemon::{Configuration, RouteConfiguration};
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::permanent::{Permanent, PermanentShown};
 use super::reserve::Reserved;
 use super::sockets::Sockets;
 use super::table::{self, Table};
@@ -26,9 +25,6 @@ use crate::supervisor::Waker;
 
 /// How long a daemon is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Questions for sockets that are asked one after the other, before it is heard what the guest says meanwhile: each
-/// makes it say something, and few events wait.
-const ASKED_AT_ONCE: usize = 16;
 
 /// Why a daemon was not asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -68,9 +64,9 @@ pub struct Signalling {
     pub(super) guest: String,
     pub(super) configuration: Configuration,
     set: Mutex<Set>,
-    sockets: Mutex<Sockets>,
-    waker: Mutex<Option<Waker>>,
-    daemon: Mutex<Option<Current>>,
+    pub(super) sockets: Mutex<Sockets>,
+    pub(super) waker: Mutex<Option<Waker>>,
+    pub(super) daemon: Mutex<Option<Current>>,
     asked: Mutex<HashMap<u64, SyncSender<ToNode>>>,
     last_id: AtomicU64,
     pub(super) restarts: AtomicU64,
@@ -90,7 +86,7 @@ pub(super) struct Current {
 }
 
 /// A mutex whose holder never leaves anything half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -135,20 +131,28 @@ impl Signalling {
             .as_ref()
             .map(|current| current.process)
             .ok_or(SignallingError::Down)?;
+        let daemon = self.view(after)?;
+        let set = lock(&self.set);
+        let control = self.control.upgrade();
+        let guest = control.and_then(|control| set.table.guest_has(&*control));
+        Ok(Shown {
+            guest,
+            daemon,
+            process,
+            restarts: self.restarts.load(Ordering::Relaxed),
+            switched: set.table.len(),
+            reserved: set.reserved.len(),
+        })
+    }
+
+    /// What the daemon alone shows, as [`Self::show`]; the guest is not asked.
+    ///
+    /// # Errors
+    ///
+    /// [`SignallingError`].
+    pub fn view(&self, after: u64) -> Result<View, SignallingError> {
         match self.ask(|id| ToDaemon::Show { id, after })? {
-            ToNode::Shown(_, daemon) => {
-                let set = lock(&self.set);
-                let control = self.control.upgrade();
-                let guest = control.and_then(|control| set.table.guest_has(&*control));
-                Ok(Shown {
-                    guest,
-                    daemon: *daemon,
-                    process,
-                    restarts: self.restarts.load(Ordering::Relaxed),
-                    switched: set.table.len(),
-                    reserved: set.reserved.len(),
-                })
-            }
+            ToNode::Shown(_, daemon) => Ok(*daemon),
             _ => Err(SignallingError::NoAnswer),
         }
     }
@@ -166,84 +170,6 @@ impl Signalling {
         match self.ask(|id| ToDaemon::Route { id, delete, route })? {
             ToNode::Done(_, done) => done.map_err(SignallingError::Refused),
             _ => Err(SignallingError::NoAnswer),
-        }
-    }
-
-    /// One more permanent end, at a place of the switch; of the configuration if `configured`.
-    ///
-    /// # Errors
-    ///
-    /// Why there cannot be.
-    pub fn add_permanent(
-        &self,
-        permanent: Permanent,
-        at: Span,
-        configured: bool,
-    ) -> Result<(), String> {
-        lock(&self.sockets).ends.add(permanent, at, configured)?;
-        self.wake();
-        Ok(())
-    }
-
-    /// One less; its connections are released.
-    ///
-    /// # Errors
-    ///
-    /// There is none that may be taken away.
-    pub fn remove_permanent(&self, name: &str) -> Result<(), String> {
-        lock(&self.sockets).ends.remove(name)?;
-        self.wake();
-        Ok(())
-    }
-
-    /// Permanent ends, by name, without their calls, and where each is.
-    #[must_use]
-    pub fn permanents(&self) -> Vec<(Span, PermanentShown)> {
-        lock(&self.sockets).shown()
-    }
-
-    /// Has something to do with the guest's sockets, and then hands what they say to the daemon. Never asks the guest:
-    /// operators and the daemon wait for this.
-    pub(super) fn with_sockets<T>(&self, does: impl FnOnce(&mut Sockets) -> T) -> T {
-        let sockets = &mut *lock(&self.sockets);
-        let done = does(sockets);
-        sockets.flush(|packet| self.say(packet));
-        done
-    }
-
-    /// Asks some of what is to be asked for the guest's sockets now, on the one thread that does; whether more is to be.
-    pub(super) fn look_after_sockets(&self) -> bool {
-        let Some(control) = self.control.upgrade() else {
-            return false;
-        };
-        for _ in 0..ASKED_AT_ONCE {
-            let daemon = lock(&self.daemon).as_ref().map(|current| current.process);
-            let Some(question) = self.with_sockets(|sockets| sockets.next(daemon)) else {
-                return false;
-            };
-            let answer = table::ask(&self.guest, &*control, &question.request);
-            self.with_sockets(|sockets| sockets.answered(&question, answer));
-        }
-        true
-    }
-
-    /// What the daemon says to the guest's sockets, which who looks after them tells it.
-    pub(super) fn tell_sockets(&self, messages: Vec<Isp>) {
-        if messages.is_empty() {
-            return;
-        }
-        self.with_sockets(|sockets| sockets.told(messages));
-        self.wake();
-    }
-
-    /// Who is to be woken when there is something to be done for sockets.
-    pub(super) fn wakes(&self, waker: Waker) {
-        *lock(&self.waker) = Some(waker);
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &*lock(&self.waker) {
-            waker.wake();
         }
     }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pinode_signaling::daemon::switch::{Place, Span};
-use pinode_signaling::daemon::view::CallView;
+use pinode_signaling::daemon::view::{CallView, View};
 
 use super::Operator;
+use super::signalling::refused;
 use crate::config::{check_name, permanent_place_of};
 use crate::control::{Control as _, ControlError, STREAMS_MOST, StreamPage};
 use crate::dss::{Permanent, PermanentCall, PermanentShown};
@@ -63,17 +64,28 @@ impl Operator {
         })
     }
 
-    /// All calls, page by page.
+    /// All calls, page by page. The oldest come first: what comes meanwhile does not keep this going.
     fn calls_of(&self, guest: &str) -> Result<Vec<CallView>, ControlError> {
-        let mut calls: Vec<CallView> = Vec::new();
-        loop {
-            let last = calls.last().map_or(0, |call| call.id);
-            let more = self.signalling_shown(guest, last)?.daemon.calls;
+        let signalling = self.signalling_of(guest)?;
+        let page = |after| {
+            let view = signalling.view(after);
+            view.map_err(|error| refused(guest, error))
+        };
+        let View {
+            mut calls,
+            call_count,
+            ..
+        } = page(0)?;
+        while calls.len() < call_count
+            && let Some(last) = calls.last()
+        {
+            let more = page(last.id)?.calls;
             if more.is_empty() {
-                return Ok(calls);
+                break;
             }
             calls.extend(more);
         }
+        Ok(calls)
     }
 
     fn bounds(&self, pi: &str, ports: BTreeSet<u16>) -> Bounds {

@@ -55,7 +55,7 @@ impl Operator {
     }
 }
 
-fn refused(guest: &str, error: SignallingError) -> ControlError {
+pub(super) fn refused(guest: &str, error: SignallingError) -> ControlError {
     let at = format!("guest.{guest}.signaling");
     match error {
         SignallingError::Refused(what) => ControlError::Refused { at, what },

@@ -41,6 +41,8 @@ pub struct State {
     pub dead_ports: BTreeSet<String>,
     /// So many requests are refused as too many wait.
     pub busy: usize,
+    /// So many sockets are not opened as too many messages wait.
+    pub later: usize,
     /// What hears the guest, and what its sockets have said to it.
     pub ear: Option<Listeners>,
     pub said: u64,
@@ -195,6 +197,10 @@ impl State {
             Request::Socket(SocketRequest::Start { life }) => {
                 (self.life, self.said) = (life, 0);
                 Answer::Started {}
+            }
+            Request::Socket(SocketRequest::Open { .. }) if self.later > 0 => {
+                self.later -= 1;
+                Answer::Later {}
             }
             Request::Socket(SocketRequest::Open { socket, at, .. }) => {
                 self.opened.push(socket);

@@ -114,8 +114,7 @@ fn more_ends_than_events_may_wait_are_asked_for_in_one_life() {
 #[test]
 fn what_could_not_be_asked_is_asked_later_in_the_same_life() {
     let (node, signalling, ear, _daemon) = running(3);
-    // The question for a life is one of them.
-    node.state().busy = 3;
+    node.state().later = 4;
     let said = std::cell::Cell::new(false);
     until(&signalling, &ear, || {
         if node.state().opened.len() == 3 && !said.replace(true) {
