@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::traffic::{FIRST, Source};
 use crate::stand::Stand;
 
+/// Octets of a cache line: what a switch has to keep of a connection.
+const LINE: u64 = 64;
 /// Connections of a request.
 const CHUNK: usize = 256;
 /// Peak rate of each, above all that there is: all conform.
@@ -36,7 +38,7 @@ pub struct Crossing {
 pub enum Guest<'a> {
     /// The plainest, `builtin:patch`.
     Patch,
-    /// The least that one can do that looks into frames: an image's file.
+    /// The least that one can do that looks into frames, and keeps a line for each connection: an image's file.
     Floor(&'a Path),
     /// The switch: the built-in one, or another image's file.
     Switch(Option<&'a Path>),
@@ -65,9 +67,14 @@ fn toml(how: &Crossing, connections: u32, guest: Guest<'_>) -> String {
         "[pi.dss]\ncode = 3\nguest = \"{image}\"\nqueue = {}\nmemory = \"256MiB\"\n",
         how.queue
     );
-    if let Guest::Switch(_) = guest {
-        let _ = write!(toml, "[pi.dss.config]\nconnections = {connections}\n");
-    }
+    let _ = match guest {
+        Guest::Patch => Ok(()),
+        Guest::Floor(_) => {
+            let octets = u64::from(connections) * LINE;
+            write!(toml, "[pi.dss.config]\ntables = [{octets}]\n")
+        }
+        Guest::Switch(_) => write!(toml, "[pi.dss.config]\nconnections = {connections}\n"),
+    };
     toml
 }
 

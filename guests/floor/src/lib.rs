@@ -7,7 +7,7 @@
 //! the last: as a look-up does in tables that no cache holds. It decides nothing, checks nothing and counts nothing.
 //!
 //! Configuration: `tables = [OCTETS, ...]`, the size of each. Which line is given by the octets in which packets of
-//! `bench/routed` differ.
+//! `bench/routed` differ, and frames of `bench/switched`.
 
 #![no_std]
 
@@ -25,7 +25,8 @@ use pinode_guest_runtime::{BURST, Config, Frame, Frames, Function, Output, VifIn
 pub const MOST_TABLES: usize = 2;
 /// Octets of a frame that are looked at and written to: with a PIH, up to the ports.
 const START: usize = 59;
-/// In it, with a PIH: the lower half of the source address, the ports, the hop limit.
+/// In it, with a PIH: the label; the lower half of the source address, the ports, the hop limit.
+const LABEL: usize = 15;
 const SOURCE: usize = 31;
 const PORTS: usize = 55;
 const HOP_LIMIT: usize = 22;
@@ -116,8 +117,9 @@ impl Function for Floor {
             if let (Some(start), Some(bits)) = (start(frames, &frame), place) {
                 let source = start[SOURCE..].first_chunk().copied().unwrap_or_default();
                 let ports = start[PORTS..].first_chunk().copied().unwrap_or_default();
+                let label = start[LABEL..].first_chunk().copied().unwrap_or_default();
                 let (source, ports) = (u64::from_le_bytes(source), u32::from_le_bytes(ports));
-                *bits = mixed(source ^ u64::from(ports));
+                *bits = mixed(source ^ u64::from(ports ^ u32::from_le_bytes(label)));
                 start[HOP_LIMIT] = start[HOP_LIMIT].wrapping_sub(1);
                 // Addresses are exchanged: another 16 octets are written.
                 let (to, rest) = start.split_at_mut(6);

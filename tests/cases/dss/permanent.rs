@@ -275,7 +275,7 @@ fn come_and_go() -> Result<()> {
     ];
     first.succeed(&[&add[..], &["10Mbps"]].concat())?;
     // Nobody listens there, or the other node is not heard yet: it is said, and tried again.
-    let refused = wait(first, "camera", "refused")?;
+    let refused = wait(first, "camera", "down")?;
     ensure!(
         refused["cause"] == 18 || refused["cause"] == 27,
         "{refused}"
@@ -313,7 +313,7 @@ fn come_and_go() -> Result<()> {
     refused("second", "its labels are those of \"camera\" too")?;
     // Whoever is taken away first, the other end waits for it, and nothing is left in between.
     second.succeed(&["dss", "permanent", "del", "screen"])?;
-    wait(first, "camera", "refused")?;
+    wait(first, "camera", "down")?;
     wait_nothing_left(&quiet)?;
     near.send("in between")?;
     second.succeed(&listen)?;
