@@ -7,9 +7,9 @@
 //! sequence  what sequence numbers say is missing
 //! ```
 //!
-//! A frame finds its connection in two steps, each of which can be asked for ahead ([`Networks::approach`],
-//! [`Table::find`]). Memory is set aside when the table is made and used as connections come; none is taken later. Must
-//! never take a step more for a connection because there are many.
+//! A frame finds its connection in three steps, `Networks::approach`, `Table::find` and `Table::entry`; each of the
+//! first two asks for what the next needs. Memory is set aside when the table is made and used as connections come; none
+//! is taken later. Must never take a step more for a connection because there are many.
 
 mod entry;
 pub mod gcra;
